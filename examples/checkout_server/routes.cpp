@@ -1,0 +1,131 @@
+#include "routes.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace checkout {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using postbox::TrackStatus;
+
+// How long a customer waits for the disk at most. What takes longer is told to come again.
+constexpr auto kDiskDeadline = 2s;
+
+void answer(httplib::Response& response, int status, const json& body) {
+  response.status = status;
+  // A user in a path need not be UTF-8; nothing else could make dump() throw.
+  response.set_content(body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n",
+                       "application/json");
+}
+
+void refuse(httplib::Response& response, const Violations& violations) {
+  json errors = json::array();
+  for (const auto& [path, rule] : violations) errors.push_back({{"path", path}, {"rule", rule}});
+  answer(response, 400, {{"errors", std::move(errors)}});
+}
+
+void come_again(httplib::Response& response, std::string_view why) {
+  response.set_header("Retry-After", "1");
+  answer(response, 503, {{"error", why}});
+}
+
+const auto& source(const klaviyo::PurchaseEvents& event) { return event.order(); }
+const auto& source(const klaviyo::CartEvent& event) { return event.cart(); }
+const auto& source(const klaviyo::SubscriptionEvent& event) { return event.subscription(); }
+
+// Every broken rule of the event, also when its flag is off and the tracker did not look: a client
+// must not see a body accepted today and refused when somebody flips the flag.
+template <postbox::TrackableEvent E>
+Violations check(const E& event) {
+  using std::chrono::milliseconds;
+  postbox::EventBatch batch(std::chrono::floor<milliseconds>(std::chrono::system_clock::now()));
+  event.encode(batch);
+  for (auto& violation : batch.violations()) {
+    violation.path = body_path(violation.path, source(event).properties);
+  }
+  return std::move(batch.violations());
+}
+
+template <class T, postbox::TrackableEvent E, class Track>
+void track_and_answer(const Body<T>& body, const E& event, const Track& track,
+                      httplib::Response& response, int success, json names) {
+  if (!body.readable) return refuse(response, body.violations);
+  if (!body.violations.empty()) return refuse(response, merge(body.violations, check(event)));
+  const postbox::TrackResult result = track(event);
+  const bool is_kept = result.status() == TrackStatus::kAccepted;
+  if (!is_kept) {
+    const Violations violations = check(event);
+    if (!violations.empty()) return refuse(response, violations);
+    if (!result) return come_again(response, result.to_string());
+  }
+  names["events"] = is_kept ? "accepted" : "disabled";
+  answer(response, success, names);
+}
+
+// Counts a handler for as long as it runs, however it ends.
+class Running {
+ public:
+  explicit Running(std::atomic<int>& count) : count_(count) { ++count_; }
+  ~Running() { --count_; }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  std::atomic<int>& count_;
+};
+
+}  // namespace
+
+void Routes::complete_checkout(const httplib::Request& request, httplib::Response& response) {
+  Body<klaviyo::Order> body = read_order(request.body);
+  const json names = {{"order_id", body.value.order_id}};
+  const auto event = klaviyo::order_placed(std::move(body.value));
+  const auto track = [&](const auto& e) { return tracker_.track_durably(e, kDiskDeadline); };
+  track_and_answer(body, event, track, response, 201, names);
+}
+
+void Routes::update_cart(const httplib::Request& request, httplib::Response& response) {
+  Body<klaviyo::Cart> body = read_cart(request.body, request.matches[1].str());
+  const json names = {{"cart_id", body.value.cart_id}};
+  const auto event = klaviyo::cart_updated(std::move(body.value));
+  // A cart changes often and the next change says it all again: not worth waiting for the disk.
+  const auto track = [&](const auto& e) { return tracker_.track(e); };
+  track_and_answer(body, event, track, response, 202, names);
+}
+
+void Routes::start_subscription(const httplib::Request& request, httplib::Response& response) {
+  Body<klaviyo::Subscription> body = read_subscription(request.body);
+  const json names = {{"subscription_id", body.value.subscription_id}};
+  const auto event = klaviyo::subscription_started(std::move(body.value));
+  const auto track = [&](const auto& e) { return tracker_.track_durably(e, kDiskDeadline); };
+  track_and_answer(body, event, track, response, 201, names);
+}
+
+httplib::Server::Handler Routes::timed(Handler handler, Handle handle) {
+  return [this, handler, handle](const httplib::Request& request, httplib::Response& response) {
+    const Running running(running_);
+    const auto start = std::chrono::steady_clock::now();
+    try {
+      (this->*handle)(request, response);
+    } catch (const std::exception& error) {  // out of memory
+      log_(postbox::LogLevel::kError, std::string("A handler failed: ") + error.what());
+      come_again(response, "try again");
+    }
+    metrics_.record(handler, std::chrono::steady_clock::now() - start);
+  };
+}
+
+void Routes::install(httplib::Server& server) {
+  server.Post("/checkout/complete", timed(Handler::kCheckout, &Routes::complete_checkout));
+  server.Put("/cart/(.+)", timed(Handler::kCart, &Routes::update_cart));
+  server.Post("/subscriptions", timed(Handler::kSubscription, &Routes::start_subscription));
+  server.Get("/healthz", [](const httplib::Request&, httplib::Response& response) {
+    answer(response, 200, {{"status", "ok"}});
+  });
+  server.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+    response.set_content(metrics_.to_prometheus(tracker_.stats()), "text/plain; version=0.0.4");
+  });
+}
+
+}  // namespace checkout

@@ -1,0 +1,108 @@
+// Config is what a caller may set; ValidConfig is the only thing that the engine takes.
+//
+// Place:     read once, at start, on the caller's thread: no worker ever finds a bad option.
+// Threads:   plain values. Environment::load() reads the process's environment, which must not be
+//            changed by another thread meanwhile.
+// Lifetime:  plain values; nothing keeps a reference.
+// Failure:   kInvalidConfig names the variable or field, the value and what is accepted.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <postbox/bytes.hpp>
+#include <postbox/http_client.hpp>
+#include <postbox/log.hpp>
+#include <postbox/outbox.hpp>
+#include <postbox/result.hpp>
+
+namespace postbox {
+
+// The process's variables over those of an environment file, taken at one moment.
+class Environment {
+ public:
+  // Read the file and the process's environment; a variable that stands in both has the process's
+  // value. A missing file is an empty one. The file's lines are NAME=VALUE, "export NAME=VALUE",
+  // comments (#) and blank lines; values may be quoted with ' or ". Fails with kInvalidConfig and
+  // the line's number when a line is none of these.
+  [[nodiscard]] static Result<Environment> load(const std::string& file);
+
+  // Read only `text`, in the file's format.
+  [[nodiscard]] static Result<Environment> parse(std::string_view text);
+
+  // Returns the value, or nothing when it is unset or empty.
+  [[nodiscard]] std::optional<std::string> get(std::string_view name) const;
+
+ private:
+  std::map<std::string, std::string, std::less<>> values_;
+};
+
+// Parse "250ms", "10s", "60m", "72h", "30d"; a unit is required.
+[[nodiscard]] Result<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+// Parse "4096B", "64KiB", "16MiB", "2GiB"; a unit is required.
+[[nodiscard]] Result<Bytes> parse_bytes(std::string_view text);
+
+struct Config {
+  // Where events wait, and how much disk they may use. POSTBOX_OUTBOX, POSTBOX_MAX_DISK.
+  OutboxOptions outbox;
+
+  // The network. Timeouts hold for one request.
+  HttpOptions http;
+
+  // Where log lines go. Defaults to standard error.
+  LogSink log = stderr_log();
+
+  // Lines below it are not written. POSTBOX_LOG_LEVEL: debug, info, warn, error, off.
+  // Defaults to info.
+  LogLevel log_level = LogLevel::kInfo;
+
+  // Events waiting in memory for the disk; beyond it track() says kFull. Defaults to 10,000.
+  std::size_t max_queued_events = 10'000;
+
+  // Their bytes. POSTBOX_MAX_MEMORY. Defaults to 16 MiB.
+  Bytes max_queued_bytes = mebibytes(16);
+
+  // Requests in flight at once. Defaults to 16.
+  std::size_t max_in_flight = 16;
+
+  // How long a claimed event belongs to this process; must exceed twice the request's time-out.
+  // Defaults to 60 s.
+  std::chrono::milliseconds lease{60'000};
+
+  // Age at which an undelivered event becomes a dead letter. POSTBOX_GIVE_UP_AFTER.
+  // Defaults to 72 h.
+  std::chrono::milliseconds give_up_after{std::chrono::hours(72)};
+
+  // How long dead letters are kept. POSTBOX_RETENTION. Defaults to 30 days.
+  std::chrono::milliseconds retention{std::chrono::hours(24 * 30)};
+
+  // How often a parked destination (bad key, missing scope) is tried again. Defaults to 5 min.
+  std::chrono::milliseconds probe_interval{std::chrono::minutes(5)};
+
+  // What the destructor of a running Tracker gives stop(). Defaults to 2 s.
+  std::chrono::milliseconds stop_timeout{2'000};
+
+  // Set the fields that have a variable. Fails with kInvalidConfig.
+  [[nodiscard]] Result<void> apply(const Environment& environment);
+
+  [[nodiscard]] Result<class ValidConfig> validate() const;
+};
+
+// A Config whose every field is in range. Only Config::validate() makes one.
+class ValidConfig {
+ public:
+  [[nodiscard]] const Config& operator*() const noexcept { return config_; }
+  [[nodiscard]] const Config* operator->() const noexcept { return &config_; }
+
+ private:
+  friend struct Config;
+  explicit ValidConfig(Config config) : config_(std::move(config)) {}
+
+  Config config_;
+};
+
+}  // namespace postbox

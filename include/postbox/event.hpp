@@ -1,0 +1,84 @@
+// EventRecord is the value that travels down the pipeline; TrackableEvent is what a caller may
+// hand to Tracker::track().
+//
+// Place:     made on the caller's thread by an integration, stored by the outbox, sent as it is.
+// Threads:   plain values.
+// Lifetime:  a record owns its bytes; they are frozen when it enters the EventBatch.
+// Failure:   a batch with a violation is refused as a whole.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <postbox/clock.hpp>
+
+namespace postbox {
+
+// A family of events: one feature flag, one priority, one queue of the outbox. The number is
+// written to disk and must never change its meaning; the lowest is sent first.
+enum class QueueId : std::uint32_t {};
+
+struct Family {
+  QueueId queue{};
+  std::string_view name;      // "purchase", as it stands in log lines
+  std::string_view variable;  // the environment variable of its flag
+};
+
+using Key = std::array<std::byte, 16>;
+
+struct EventRecord {
+  QueueId queue{};
+  Key dedup_key{};      // hash of (profile, metric, unique_id): the vendor's own idempotency key
+  Key profile_key{};    // hash of the profile's identifier: percentages and purges go by it
+  std::string payload;  // the destination's own encoding; opaque to the engine
+};
+
+// One broken rule of the schema. `path` is the place in the caller's data ("items[2].quantity"),
+// `rule` says what was found and what is accepted, without personal data.
+struct Violation {
+  std::string path;
+  std::string rule;
+
+  friend bool operator==(const Violation&, const Violation&) = default;
+};
+
+// The records that one call of track() produces: all of them are stored, or none is.
+class EventBatch {
+ public:
+  explicit EventBatch(WallTime now) : now_(now) {}
+
+  // The time that an event without a time of its own gets.
+  [[nodiscard]] WallTime now() const noexcept { return now_; }
+
+  void add(EventRecord record) { records_.push_back(std::move(record)); }
+  void reject(Violation violation) { violations_.push_back(std::move(violation)); }
+  void reserve(std::size_t records) { records_.reserve(records); }
+
+  [[nodiscard]] std::vector<EventRecord>& records() noexcept { return records_; }
+  [[nodiscard]] std::vector<Violation>& violations() noexcept { return violations_; }
+
+ private:
+  WallTime now_;
+  std::vector<EventRecord> records_;
+  std::vector<Violation> violations_;
+};
+
+// What track() takes: a type that knows its family and profile, and writes itself into a batch.
+// `size()` is how many events encode() adds when nothing is wrong: one, or one per line and more.
+// encode() either adds exactly that many records or rejects with at least one violation.
+template <class E>
+concept TrackableEvent = requires(const E& event, EventBatch& batch) {
+  { event.family() }
+  noexcept->std::convertible_to<const Family&>;
+  { event.profile_key() } -> std::convertible_to<Key>;
+  { event.size() }
+  noexcept->std::convertible_to<std::size_t>;
+  event.encode(batch);
+};
+
+}  // namespace postbox

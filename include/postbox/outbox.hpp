@@ -1,0 +1,200 @@
+// Outbox is the seam to storage: events wait here, durably, until they are settled.
+//
+// Place:     between the writer, which appends, and the sender, which claims and settles.
+// Threads:   every member may be called from several threads at once.
+// Lifetime:  shared; must outlive the tracker that uses it.
+// Failure:   a Result with an outbox error code. A failed append stored nothing or everything, and
+//            the caller repeats it with the same keys. The store is opened at first use and opened
+//            again after a failure, so that a repaired disk needs no restart.
+//
+// The life of an event here:
+//
+//   append ──▶ ready ──claim──▶ leased ──settle──┬▶ gone (delivered)
+//                ▲                 │             ├▶ delayed ──maintain──▶ ready
+//                └── lease ends ───┘             ├▶ held ──release_held──▶ ready
+//                                                └▶ dead ──replay──▶ ready, or expired, or purged
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <postbox/bytes.hpp>
+#include <postbox/event.hpp>
+#include <postbox/result.hpp>
+
+namespace postbox {
+
+// What a returned append survives.
+enum class Durability : std::uint8_t {
+  kNone,        // nothing: it lives in this process
+  kProcess,     // a crash of the process
+  kMachine,     // a power cut
+  kReplicated,  // the loss of a machine
+  kUnknown,
+};
+
+struct OutboxCaps {
+  Durability append = Durability::kUnknown;
+  Bytes max_payload;
+};
+
+enum class EventHandle : std::int64_t {};
+enum class ClaimToken : std::int64_t {};
+
+struct Appended {
+  std::size_t inserted = 0;
+  std::size_t duplicates = 0;  // the same (queue, dedup_key) was already waiting: not an error
+};
+
+struct ClaimLimits {
+  std::size_t max_events = 100;
+  Bytes max_bytes = mebibytes(1);  // of payload; one event is returned even if it is larger
+};
+
+struct ClaimedEvent {
+  EventHandle handle{};
+  std::uint32_t attempts = 0;        // this one included
+  std::chrono::milliseconds age{0};  // since append, by the store's clock
+  EventRecord record;
+};
+
+struct Claim {
+  ClaimToken token{};
+  std::vector<ClaimedEvent> events;  // oldest first; no promise of order beyond that
+};
+
+enum class OutcomeKind : std::uint8_t { kDelivered, kRetry, kHold, kDead };
+
+struct Outcome {
+  EventHandle handle{};
+  OutcomeKind kind = OutcomeKind::kRetry;
+  std::chrono::milliseconds delay{0};  // kRetry: not claimable before; zero makes it ready at once
+  bool spend_attempt = true;  // kRetry: false gives the attempt back (429, stop, key trouble)
+  int http_status = 0;        // kDead: the answer that ended it, or zero
+  std::string reason{};       // kDead: for the operator; holds no personal data
+};
+
+struct Settled {
+  std::size_t applied = 0;
+  std::size_t stale = 0;  // the lease had ended: another holder decides, nothing was changed
+};
+
+struct Maintained {
+  std::size_t promoted = 0;                           // delayed rows that became ready
+  std::size_t expired = 0;                            // dead letters past their retention, removed
+  std::optional<std::chrono::milliseconds> next_due;  // until the next delayed row is due
+};
+
+struct DeadLetter {
+  EventHandle handle{};
+  std::uint32_t attempts = 0;
+  std::chrono::milliseconds age{0};  // since append
+  std::chrono::milliseconds dead_since{0};
+  int http_status = 0;
+  std::string reason;
+  EventRecord record;
+};
+
+// Everything that can be asked of dead letters and of purge(); unset members match all.
+struct EventFilter {
+  std::optional<QueueId> queue{};
+  std::optional<EventHandle> handle{};
+};
+
+struct QueueStats {
+  QueueId queue{};
+  std::uint64_t ready = 0;
+  std::uint64_t leased = 0;
+  std::uint64_t delayed = 0;
+  std::uint64_t held = 0;
+  std::uint64_t dead = 0;
+};
+
+// Counted since the store was created, in the transactions that made the changes. Always:
+// appended = delivered + purged + expired + the rows of all queues.
+struct OutboxTotals {
+  std::uint64_t appended = 0;
+  std::uint64_t duplicates = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t purged = 0;   // by purge() and purge_profile()
+  std::uint64_t expired = 0;  // dead letters past their retention
+};
+
+struct OutboxStats {
+  std::vector<QueueStats> queues;
+  OutboxTotals totals;
+  Bytes used;  // disk that live data occupies
+};
+
+class Outbox {
+ public:
+  virtual ~Outbox() = default;
+
+  [[nodiscard]] virtual OutboxCaps caps() const noexcept = 0;
+
+  // Store all of `batch`, or nothing. Returns when it is as durable as caps().append says.
+  // Fails with kOutboxFull at the disk cap, and with kOutboxUnavailable, kOutboxBusy,
+  // kOutboxCorrupt or kOutboxTooNew.
+  [[nodiscard]] virtual Result<Appended> append(std::span<const EventRecord> batch) = 0;
+
+  // Lease the oldest ready events of `queue` until `lease` has passed by the store's clock. While
+  // another process is the sender of this store, the claim is empty.
+  [[nodiscard]] virtual Result<Claim> claim(QueueId queue, const ClaimLimits& limits,
+                                            std::chrono::milliseconds lease) = 0;
+
+  // Decide events of one claim, in one transaction. Delivered rows are deleted.
+  [[nodiscard]] virtual Result<Settled> settle(ClaimToken token,
+                                               std::span<const Outcome> outcomes) = 0;
+
+  // Let the lease of these events end `lease` from now. Returns how many were still ours.
+  [[nodiscard]] virtual Result<std::size_t> extend(ClaimToken token,
+                                                   std::span<const EventHandle> events,
+                                                   std::chrono::milliseconds lease) = 0;
+
+  // The queues that have ready rows, lowest first. Fails with kOutboxTaken while another process
+  // is the sender of this store.
+  [[nodiscard]] virtual Result<std::vector<QueueId>> due_queues() = 0;
+
+  // Make held events of `queue` ready again. Returns how many.
+  [[nodiscard]] virtual Result<std::size_t> release_held(QueueId queue) = 0;
+
+  // Dead letters after `after` in the order of their handles, at most `max`.
+  [[nodiscard]] virtual Result<std::vector<DeadLetter>> dead(const EventFilter& filter,
+                                                             EventHandle after,
+                                                             std::size_t max) = 0;
+
+  // Make dead letters ready again, with the same bytes and keys and no attempts spent. One whose
+  // key is already waiting stays where it is. Returns how many were revived.
+  [[nodiscard]] virtual Result<std::size_t> replay(const EventFilter& filter, std::size_t max) = 0;
+
+  // Remove dead letters. Returns how many.
+  [[nodiscard]] virtual Result<std::size_t> purge(const EventFilter& filter) = 0;
+
+  // Remove every event of one profile, in whatever state. A request in flight is not recalled.
+  [[nodiscard]] virtual Result<std::size_t> purge_profile(const Key& profile) = 0;
+
+  // Promote delayed events whose time has come; remove dead letters older than `retention`.
+  [[nodiscard]] virtual Result<Maintained> maintain(std::chrono::milliseconds retention) = 0;
+
+  [[nodiscard]] virtual Result<OutboxStats> stats() = 0;
+};
+
+struct OutboxOptions {
+  std::string url = "sqlite:postbox.db";  // "sqlite:PATH" or "memory:"
+  Bytes max_disk = mebibytes(256);        // append fails with kOutboxFull beyond it
+  std::chrono::milliseconds busy_timeout{5'000};
+};
+
+class Clock;
+
+// Returns the outbox that `options.url` names. Fails with kInvalidConfig when the scheme is
+// unknown; a store that cannot be opened is an error of the first call that needs it.
+[[nodiscard]] Result<std::shared_ptr<Outbox>> open_outbox(const OutboxOptions& options,
+                                                          std::shared_ptr<Clock> clock);
+
+}  // namespace postbox

@@ -1,0 +1,59 @@
+// Stats is a snapshot of everything that became of the events.
+//
+// Place:     returned by Tracker::stats().
+// Threads:   a plain value.
+// Lifetime:  a plain value.
+// Failure:   `complete` is false when the outbox could not be read; its counts are then zero.
+//
+// Two identities hold whenever no call and no worker is in the middle of a step (after flush() or
+// stop(), and in tests after every step):
+//
+//   offered  = accepted + disabled + rejected + full + closed
+//   accepted = delivered + dead + held + waiting + in_flight + purged
+//
+// Counts are events, not calls: an order of three lines is offered as four events. Events that an
+// earlier run left in the outbox are counted as offered and accepted when this run finds them.
+#pragma once
+
+#include <cstdint>
+
+namespace postbox {
+
+struct Stats {
+  // What callers offered, and what they were told.
+  std::uint64_t offered = 0;
+  std::uint64_t accepted = 0;
+  std::uint64_t disabled = 0;  // the family's flag was off, or no key is set
+  std::uint64_t rejected = 0;  // broke a rule of the schema
+  std::uint64_t full = 0;      // the memory cap was reached
+  std::uint64_t closed = 0;    // offered after stop()
+
+  // Where the accepted ones are.
+  std::uint64_t delivered = 0;
+  std::uint64_t dead = 0;       // refused for good, kept as dead letters
+  std::uint64_t held = 0;       // their family is switched off
+  std::uint64_t waiting = 0;    // in memory, ready, or waiting for a retry
+  std::uint64_t in_flight = 0;  // leased to a sender
+  std::uint64_t purged = 0;     // removed on purpose: purges, expired dead letters, duplicates
+
+  std::uint64_t recovered = 0;   // of the accepted: found in the outbox at start
+  std::uint64_t duplicates = 0;  // of the purged: the same event was already waiting
+
+  // How it went.
+  std::uint64_t requests = 0;         // started
+  std::uint64_t retries = 0;          // events sent back to wait after a failed request
+  std::uint64_t rate_limited = 0;     // 429 answers
+  std::uint64_t parked = 0;           // answers that paused everything: 401, 403, 404, 410, 3xx
+  std::uint64_t stale_settles = 0;    // outcomes that came after their lease had ended
+  std::uint64_t outbox_failures = 0;  // failed calls of the outbox, all retried
+  std::uint64_t sink_failures = 0;    // exceptions from the log sink
+
+  bool complete = true;
+
+  [[nodiscard]] constexpr bool conserved() const noexcept {
+    return offered == accepted + disabled + rejected + full + closed &&
+           accepted == delivered + dead + held + waiting + in_flight + purged;
+  }
+};
+
+}  // namespace postbox

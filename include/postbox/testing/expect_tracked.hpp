@@ -1,0 +1,36 @@
+// expect_tracked<E>() says whether an event was delivered, and with what.
+//
+// Place:     at the end of a test that used a ScriptedHttpClient.
+// Threads:   as ScriptedHttpClient.
+// Lifetime:  the result owns its strings.
+// Failure:   an Error that says how often the event was found instead.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <postbox/result.hpp>
+#include <postbox/testing/scripted_http_client.hpp>
+
+namespace postbox::testing {
+
+// Returns the bodies of the requests that carried an event of type E (by its kMetric), if there
+// were exactly `times` of them:
+//
+//   EXPECT_TRUE(expect_tracked<klaviyo::PlacedOrder>(*http, 1));
+template <class E>
+[[nodiscard]] Result<std::vector<std::string>> expect_tracked(const ScriptedHttpClient& client,
+                                                              std::size_t times) {
+  const std::string name = "\"name\":\"" + std::string(E::kMetric) + "\"";
+  std::vector<std::string> found;
+  for (const HttpRequest& request : client.requests()) {
+    if (request.body.find(name) != std::string::npos) found.push_back(request.body);
+  }
+  if (found.size() == times) return found;
+  return Error{ErrorCode::kInvalidArgument, std::string(E::kMetric) + " was sent " +
+                                                std::to_string(found.size()) +
+                                                " times instead of " + std::to_string(times)};
+}
+
+}  // namespace postbox::testing

@@ -1,0 +1,172 @@
+// Tracker takes events and delivers them. START HERE.
+//
+// Place:     the front door. An integration makes one (klaviyo::start), routes call track().
+// Threads:   every member may be called from any thread, at the same time; stop() from any thread
+//            but a log sink.
+// Lifetime:  movable, not copyable. The destructor stops it within Config::stop_timeout. Start
+//            after fork(), not before.
+// Failure:   nothing throws; a refusal is an answer, and every refusal is counted in stats().
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <postbox/clock.hpp>
+#include <postbox/config.hpp>
+#include <postbox/destination.hpp>
+#include <postbox/event.hpp>
+#include <postbox/flags.hpp>
+#include <postbox/outbox.hpp>
+#include <postbox/result.hpp>
+#include <postbox/stats.hpp>
+
+namespace postbox {
+
+enum class TrackStatus : std::uint8_t {
+  kAccepted,    // track(): in memory, on its way to the disk. track_durably(): on disk
+  kDisabled,    // the family's flag is off for this profile, or no key is set: nothing was kept
+  kRejected,    // the event breaks rules; see violations()
+  kFull,        // the memory cap is reached: the disk does not keep up, or is full
+  kClosed,      // the tracker has been stopped
+  kNotDurable,  // track_durably(): not on disk within the deadline. It may still get there:
+                // offering the same event again does not double it
+};
+
+// The answer to a caller. Safe to ignore.
+class TrackResult {
+ public:
+  explicit TrackResult(TrackStatus status, std::vector<Violation> violations = {})
+      : status_(status), violations_(std::move(violations)) {}
+
+  [[nodiscard]] TrackStatus status() const noexcept { return status_; }
+
+  // Every broken rule with its path; empty unless the status is kRejected.
+  [[nodiscard]] const std::vector<Violation>& violations() const noexcept { return violations_; }
+
+  // True when nothing is left for the caller to do: accepted, or switched off on purpose.
+  explicit operator bool() const noexcept {
+    return status_ == TrackStatus::kAccepted || status_ == TrackStatus::kDisabled;
+  }
+
+  // One line for a log or an error answer: the status, then each violation.
+  [[nodiscard]] std::string to_string() const;
+
+ private:
+  TrackStatus status_;
+  std::vector<Violation> violations_;
+};
+
+// What stop() leaves for the next start.
+struct StopReport {
+  bool in_time = true;  // every worker had ended when the deadline passed
+  std::uint64_t in_memory =
+      0;  // accepted events that never reached the disk: lost with the process
+  std::uint64_t in_outbox = 0;  // waiting or held on disk: sent after a later start. Unknown, and
+                                // zero, when `in_time` is false
+};
+
+// What an integration reads again when the operator asks for it.
+struct Reloaded {
+  std::vector<std::pair<QueueId, Flag>> flags;
+  LogLevel log_level = LogLevel::kInfo;
+  std::vector<std::string> changes;  // "NAME old -> new", secrets masked; logged one by one
+};
+
+// The parts that a Tracker is built from. Unset ones are made from the configuration.
+struct Services {
+  std::shared_ptr<Destination> destination{};  // required
+  std::shared_ptr<Outbox> outbox{};
+  std::shared_ptr<HttpClient> http{};
+  std::shared_ptr<Clock> clock{};
+  std::shared_ptr<Random> random{};
+  std::vector<std::pair<QueueId, Flag>> flags{};  // a family that is not named is off
+
+  // Read the settings again and make the destination use them. Called by Tracker::reload(), by one
+  // thread at a time. Unset: reload() fails.
+  std::function<Result<Reloaded>()> reload{};
+
+  // The line that reports a changed setting begins with this. "Klaviyo configuration changed".
+  std::string change_prefix = "configuration changed";
+
+  // The line that reports a failure of the engine itself begins with this.
+  std::string failure_prefix = "worker queue error";
+
+  // False: no threads; the owner calls run_once(). For tests and simulations.
+  bool threads = true;
+};
+
+class Tracker {
+ public:
+  // Start the workers. Fails with kInvalidConfig. An outbox that cannot be opened is no failure:
+  // events wait in memory up to the cap while the writer keeps trying.
+  [[nodiscard]] static Result<Tracker> start(const ValidConfig& config, Services services);
+
+  Tracker(Tracker&&) noexcept;
+  Tracker& operator=(Tracker&&) noexcept;
+  ~Tracker();
+
+  // Check the event, freeze its bytes and queue them. Never blocks on I/O.
+  template <TrackableEvent E>
+  TrackResult track(const E& event) {
+    return offer(view(event));
+  }
+
+  // The same, but return only when the event is on disk (kAccepted), or after `deadline`
+  // (kNotDurable). Many callers share one commit.
+  template <TrackableEvent E>
+  TrackResult track_durably(const E& event, std::chrono::milliseconds deadline) {
+    return offer_durably(view(event), deadline);
+  }
+
+  // Wait until no event is waiting or in flight: all are delivered, dead or held. False when the
+  // deadline came first. Stops nothing, and waits for events that are tracked meanwhile, too.
+  bool flush(std::chrono::milliseconds deadline);
+
+  // Refuse new events, write what is in memory to the disk, let requests in flight end, give the
+  // rest back to the outbox, end the workers. Returns within `deadline`; a second call returns the
+  // first one's report.
+  StopReport stop(std::chrono::milliseconds deadline);
+
+  // Read flags, key and log level again from where the configuration came from, and apply them at
+  // once. Fails with kInvalidConfig and changes nothing when a value does not parse.
+  [[nodiscard]] Result<void> reload();
+
+  // Take a snapshot. Reads the outbox: milliseconds with a large backlog.
+  [[nodiscard]] Stats stats() const;
+
+  // Run one step of each worker and return when the next is due. Only for a tracker that was
+  // started with Services::threads = false; from one thread.
+  SteadyTime run_once();
+
+ private:
+  struct Impl;
+  explicit Tracker(std::shared_ptr<Impl> impl);
+
+  // An event without its type, so that everything but encode() is compiled once.
+  struct EventView {
+    const void* event;
+    const Family* family;
+    Key (*profile_key)(const void*);
+    std::size_t (*size)(const void*);
+    void (*encode)(const void*, EventBatch&);
+  };
+
+  template <TrackableEvent E>
+  static EventView view(const E& event) {
+    return {&event, &event.family(),
+            [](const void* e) -> Key { return static_cast<const E*>(e)->profile_key(); },
+            [](const void* e) -> std::size_t { return static_cast<const E*>(e)->size(); },
+            [](const void* e, EventBatch& batch) { static_cast<const E*>(e)->encode(batch); }};
+  }
+
+  TrackResult offer(const EventView& event);
+  TrackResult offer_durably(const EventView& event, std::chrono::milliseconds deadline);
+
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace postbox

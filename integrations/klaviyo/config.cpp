@@ -1,0 +1,179 @@
+#include <algorithm>
+#include <charconv>
+#include <klaviyo/api_url.hpp>
+#include <klaviyo/config.hpp>
+#include <postbox/schema.hpp>
+#include <string>
+
+namespace klaviyo {
+namespace {
+
+using postbox::Environment;
+using postbox::Error;
+using postbox::Result;
+
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+Error refuse(std::string_view value, std::string_view accepted) {
+  return {postbox::ErrorCode::kInvalidConfig,
+          "'" + std::string(value) + "' is not accepted; expected " + std::string(accepted)};
+}
+
+template <class T>
+Result<void> read(const Environment& environment, std::string_view name,
+                  Result<T> (*parse)(std::string_view), T& target) {
+  const auto text = environment.get(name);
+  if (!text) return {};
+  auto value = parse(*text);
+  if (!value) return value.error().with_context(name);
+  target = *std::move(value);
+  return {};
+}
+
+// The value is a secret, so that the messages describe it instead of showing it.
+Result<std::string> parse_key(std::string_view key) {
+  constexpr std::size_t kMaxKey = 200;
+  const auto fail = [](std::string what) {
+    return Error{postbox::ErrorCode::kInvalidConfig, std::move(what)};
+  };
+  for (const std::string_view prefix : {"pk_live_", "pk_test_"}) {
+    if (key.starts_with(prefix)) {
+      return fail("begins with " + std::string(prefix) +
+                  ", as Stripe's publishable keys do; expected a private Klaviyo key, pk_ and "
+                  "letters and digits");
+    }
+  }
+  const bool printable =
+      std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  if (!printable) return fail("holds a blank or a control character; expected a private key, pk_…");
+  if (!key.starts_with("pk_") || key.size() < 4 || key.size() > kMaxKey) {
+    return fail("a value of " + std::to_string(key.size()) +
+                " characters is not accepted; expected a private key, which begins with pk_");
+  }
+  return std::string(key);
+}
+
+// "2026-07-15", or with a suffix: "2026-07-15.pre".
+Result<std::string> parse_revision(std::string_view text) {
+  constexpr std::string_view kShape = "dddd-dd-dd";
+  constexpr std::size_t kMaxRevision = 20;
+  bool ok = text.size() >= kShape.size() && text.size() <= kMaxRevision;
+  for (std::size_t i = 0; ok && i < kShape.size(); ++i) {
+    ok = kShape[i] == 'd' ? is_digit(text[i]) : text[i] == kShape[i];
+  }
+  const std::string_view suffix = ok ? text.substr(kShape.size()) : std::string_view();
+  ok = ok && (suffix.empty() || suffix.starts_with('.')) &&
+       std::all_of(suffix.begin(), suffix.end(),
+                   [](char c) { return c == '.' || is_digit(c) || (c >= 'a' && c <= 'z'); });
+  if (!ok) return refuse(text.substr(0, 40), "a date such as 2026-07-15");
+  return std::string(text);
+}
+
+Result<std::chrono::milliseconds> parse_abandoned_after(std::string_view text) {
+  auto duration = postbox::parse_duration(text);
+  if (duration && *duration < std::chrono::minutes(1)) return refuse(text, "at least 1m");
+  return duration;
+}
+
+}  // namespace
+
+Result<QuotaShare> QuotaShare::parse(std::string_view text) {
+  constexpr std::string_view kAccepted = "a share from 0.001 to 1, with at most three decimals";
+  constexpr std::size_t kDecimals = 3;
+  const std::size_t point = text.find('.');
+  const std::string_view whole = text.substr(0, point);
+  const std::string_view part = point == std::string_view::npos ? "0" : text.substr(point + 1);
+  if ((whole != "0" && whole != "1") || part.empty() || part.size() > kDecimals ||
+      !std::all_of(part.begin(), part.end(), is_digit)) {
+    return refuse(text, kAccepted);
+  }
+  int thousandths = 0;
+  for (std::size_t i = 0; i < kDecimals; ++i) {
+    thousandths = thousandths * 10 + (i < part.size() ? part[i] - '0' : 0);
+  }
+  thousandths += whole == "1" ? 1'000 : 0;
+  if (thousandths == 0 || thousandths > 1'000) return refuse(text, kAccepted);
+  return QuotaShare{static_cast<std::uint16_t>(thousandths)};
+}
+
+std::string QuotaShare::to_string() const {
+  std::string text;
+  postbox::append_decimal(per_mille, 3, text);
+  while (text.ends_with('0')) text.pop_back();
+  if (text.ends_with('.')) text.pop_back();
+  return text;
+}
+
+Result<Config> Config::from_env(std::string file) {
+  auto environment = Environment::load(file);
+  if (!environment) return environment.error();
+  auto config = from(*environment);
+  if (config) config->environment_file = std::move(file);
+  return config;
+}
+
+Result<Config> Config::from(const Environment& environment) {
+  Config config;
+  if (auto ok = config.engine.apply(environment); !ok) return ok.error();
+  for (Result<void> step :
+       {read(environment, "KLAVIYO_API_KEY", &parse_key, config.api_key),
+        read(environment, "KLAVIYO_API_URL", &parse_api_url, config.api_url),
+        read(environment, "KLAVIYO_REVISION", &parse_revision, config.revision),
+        read(environment, "KLAVIYO_QUOTA_SHARE", &QuotaShare::parse, config.quota_share),
+        read(environment, "VITE_APP_URL", &parse_app_url, config.app_url),
+        read(environment, "KLAVIYO_CART_ABANDONED_AFTER", &parse_abandoned_after,
+             config.cart_abandoned_after)}) {
+    if (!step) return step.error();
+  }
+  for (std::size_t i = 0; i < kFamilies.size(); ++i) {
+    auto ok = read(environment, kFamilies[i].variable, &postbox::Flag::parse, config.flags[i]);
+    if (!ok) return ok.error();
+  }
+  if (auto ok = config.validate(); !ok) return ok.error();
+  return config;
+}
+
+Config& Config::set(const postbox::Family& family, postbox::Flag flag) {
+  for (std::size_t i = 0; i < kFamilies.size(); ++i) {
+    if (kFamilies[i].queue == family.queue) flags[i] = flag;
+  }
+  return *this;
+}
+
+postbox::Flag Config::flag(const postbox::Family& family) const {
+  for (std::size_t i = 0; i < kFamilies.size(); ++i) {
+    if (kFamilies[i].queue == family.queue) return flags[i];
+  }
+  return postbox::Flag::off();
+}
+
+Result<void> Config::validate() const {
+  const auto check = [](const auto& result, std::string_view name) -> Result<void> {
+    if (result) return {};
+    return result.error().with_context(name);
+  };
+  if (!api_key.empty()) {
+    if (auto ok = check(parse_key(api_key), "KLAVIYO_API_KEY"); !ok) return ok;
+  }
+  if (auto ok = check(parse_api_url(api_url), "KLAVIYO_API_URL"); !ok) return ok;
+  if (auto ok = check(parse_revision(revision), "KLAVIYO_REVISION"); !ok) return ok;
+  if (auto ok = check(QuotaShare::parse(quota_share.to_string()), "KLAVIYO_QUOTA_SHARE"); !ok) {
+    return ok;
+  }
+  if (!app_url.empty()) {
+    if (auto ok = check(parse_app_url(app_url), "VITE_APP_URL"); !ok) return ok;
+  }
+  return check(engine.validate(), "configuration");
+}
+
+std::string masked_key(std::string_view key) {
+  // The end of a short key would be most of it.
+  constexpr std::size_t kLongEnough = 12;
+  constexpr std::size_t kShown = 4;
+  if (key.empty()) return "none";
+  std::string text = "pk_…";
+  if (key.size() >= kLongEnough) text += key.substr(key.size() - kShown);
+  return text;
+}
+
+}  // namespace klaviyo

@@ -1,0 +1,92 @@
+// Config is everything that an app may set about sending to Klaviyo; start() makes a tracker of it.
+//
+// Place:     read once, at start, on the caller's thread; again by Tracker::reload().
+// Threads:   a plain value.
+// Lifetime:  a plain value; nothing keeps a reference.
+// Failure:   kInvalidConfig names the variable or field, the value (never a secret) and what is
+//            accepted.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <klaviyo/families.hpp>
+#include <optional>
+#include <postbox/config.hpp>
+#include <postbox/flags.hpp>
+#include <postbox/result.hpp>
+#include <postbox/tracker.hpp>
+#include <string>
+#include <string_view>
+
+namespace klaviyo {
+
+// The share of the account's rate limit that this process group may use, in thousandths.
+struct QuotaShare {
+  std::uint16_t per_mille = 900;
+
+  // Accepts "0.001" to "1", with at most three decimals.
+  [[nodiscard]] static postbox::Result<QuotaShare> parse(std::string_view text);
+  [[nodiscard]] std::string to_string() const;  // "0.9"
+
+  friend constexpr bool operator==(QuotaShare, QuotaShare) = default;
+};
+
+struct Config {
+  // Outbox, network, limits, log. POSTBOX_….
+  postbox::Config engine;
+
+  // The private key. KLAVIYO_API_KEY. Defaults to none: the tracker is inert.
+  std::string api_key;
+
+  // Where to send; http:// only to this machine. KLAVIYO_API_URL. Defaults to Klaviyo.
+  std::string api_url = "https://a.klaviyo.com";
+
+  // KLAVIYO_REVISION. Defaults to 2026-07-15.
+  std::string revision = "2026-07-15";
+
+  // KLAVIYO_QUOTA_SHARE. Defaults to 0.9.
+  QuotaShare quota_share;
+
+  // One flag for each of kFamilies. KLAVIYO_<FAMILY>_EVENTS_ENABLED. Default to off.
+  std::array<postbox::Flag, kFamilies.size()> flags{};
+
+  // The app's address, for cart recovery links. VITE_APP_URL. Defaults to none.
+  std::string app_url;
+
+  // Quiet time after which a cart counts as abandoned. KLAVIYO_CART_ABANDONED_AFTER.
+  // Defaults to 60 min.
+  std::chrono::milliseconds cart_abandoned_after{std::chrono::minutes(60)};
+
+  // What Tracker::reload() reads again, together with the process's environment. Set by
+  // from_env(). Defaults to none: reload() fails, so that it never undoes what was set in code.
+  std::optional<std::string> environment_file;
+
+  // Set what the process's environment and `file` say; the former wins. A missing file is an empty
+  // one. Fails with kInvalidConfig.
+  [[nodiscard]] static postbox::Result<Config> from_env(std::string file = ".env");
+
+  // The same, from variables that were read already.
+  [[nodiscard]] static postbox::Result<Config> from(const postbox::Environment& environment);
+
+  // Switch a family on, off or to a percentage.
+  Config& set(const postbox::Family& family, postbox::Flag flag);
+  [[nodiscard]] postbox::Flag flag(const postbox::Family& family) const;
+
+  // Check this part and the engine's.
+  [[nodiscard]] postbox::Result<void> validate() const;
+};
+
+// "pk_…1234", or "none". The only form in which a key may be shown.
+[[nodiscard]] std::string masked_key(std::string_view key);
+
+// Check, connect the parts and start the workers. Parts that are set in `overrides` replace the
+// real ones: clock, random, http, outbox, threads; its destination, flags and texts are ignored.
+[[nodiscard]] postbox::Result<postbox::Tracker> start(Config config,
+                                                      postbox::Services overrides = {});
+
+// The same, passing on the error of Config::from_env().
+[[nodiscard]] postbox::Result<postbox::Tracker> start(postbox::Result<Config> config,
+                                                      postbox::Services overrides = {});
+
+}  // namespace klaviyo

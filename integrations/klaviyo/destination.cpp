@@ -1,0 +1,161 @@
+#include <klaviyo/destination.hpp>
+#include <klaviyo/encode.hpp>
+#include <klaviyo/families.hpp>
+#include <klaviyo/reason.hpp>
+#include <klaviyo/request.hpp>
+#include <klaviyo/retry_after.hpp>
+#include <utility>
+#include <vector>
+
+namespace klaviyo {
+
+using postbox::LogLevel;
+using postbox::LogLine;
+using postbox::Verdict;
+using postbox::VerdictKind;
+
+// The connection as requests need it. Constant: apply() replaces the whole.
+struct Destination::Prepared {
+  explicit Prepared(const Connection& connection)
+      : has_key(!connection.api_key.empty()),
+        single_url(connection.api_url + std::string(kSinglePath)),
+        bulk_url(connection.api_url + std::string(kBulkPath)),
+        headers{"Authorization: Klaviyo-API-Key " + connection.api_key,
+                "revision: " + connection.revision, "Content-Type: application/vnd.api+json",
+                "Accept: application/vnd.api+json"} {}
+
+  bool has_key;
+  std::string single_url;
+  std::string bulk_url;
+  std::vector<std::string> headers;
+};
+
+namespace {
+
+VerdictKind refused(std::size_t events) {
+  return events > 1 ? VerdictKind::kSplit : VerdictKind::kDead;
+}
+
+VerdictKind judge(const postbox::HttpResponse& response, std::size_t events, bool blames_key) {
+  const int status = response.status;
+  if (status >= 200 && status < 300) return VerdictKind::kDelivered;
+  if (status >= 300 && status < 400) return VerdictKind::kPark;
+  switch (status) {
+    case 429:
+      return VerdictKind::kPause;
+    case 408:
+      return VerdictKind::kRetry;
+    case 403:
+      return is_edge_page(response) ? VerdictKind::kRetry : VerdictKind::kPark;
+    case 401:
+    case 404:  // also seen during an outage: events must survive it
+    case 410:
+      return VerdictKind::kPark;
+    case 400:
+      return blames_key ? VerdictKind::kPark : refused(events);
+    default:
+      // 5xx; what is no final answer or no status at all is as good as no answer.
+      return status >= 400 && status < 500 ? refused(events) : VerdictKind::kRetry;
+  }
+}
+
+// What log lines call an event whose payload cannot be read.
+constexpr std::string_view kUnknownKind = "unreadable";
+
+std::string delivered_text(std::string_view kind, std::string_view subject) {
+  std::string text = "Klaviyo " + std::string(kind) + " event sent ";
+  if (subject.empty()) return text + "successfully";
+  return text + "for user: " + std::string(subject);
+}
+
+std::string pause_text(const Verdict& verdict) {
+  const auto wait = verdict.retry_after.value_or(std::chrono::milliseconds(0));
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+  return "Rate limit exceeded, retrying in " + std::to_string(seconds) + " seconds";
+}
+
+std::string park_text(const Verdict& verdict) {
+  const bool key =
+      verdict.http_status == 400 || verdict.http_status == 401 || verdict.http_status == 403;
+  return "Klaviyo refuses every event: " + verdict.reason + ". Events are kept; check " +
+         (key ? "KLAVIYO_API_KEY and that it has the scope events:write"
+              : "KLAVIYO_API_URL and KLAVIYO_REVISION") +
+         ", then reload";
+}
+
+}  // namespace
+
+Destination::Destination(Connection connection)
+    : prepared_(std::make_shared<const Prepared>(connection)) {}
+
+void Destination::apply(Connection connection) {
+  auto next = std::make_shared<const Prepared>(connection);
+  const std::lock_guard lock(mutex_);
+  prepared_.swap(next);
+}
+
+std::span<const postbox::Family> Destination::families() const noexcept { return kFamilies; }
+
+bool Destination::ready() const noexcept { return prepared()->has_key; }
+
+std::shared_ptr<const Destination::Prepared> Destination::prepared() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return prepared_;
+}
+
+postbox::HttpRequest Destination::request(
+    std::span<const postbox::EventRecord* const> events) const {
+  const auto settings = prepared();
+  if (events.size() == 1) {
+    return {settings->single_url, settings->headers, single_body(*events.front())};
+  }
+  return {settings->bulk_url, settings->headers, bulk_body(events)};
+}
+
+Verdict Destination::verdict(
+    const std::variant<postbox::HttpResponse, postbox::TransportFailure>& outcome,
+    std::size_t events, postbox::WallTime now) const {
+  if (const auto* failure = std::get_if<postbox::TransportFailure>(&outcome)) {
+    return {VerdictKind::kRetry, 0, describe(*failure), std::nullopt};
+  }
+  const auto* response = std::get_if<postbox::HttpResponse>(&outcome);
+  if (response == nullptr) return {};  // a variant without a value: nothing is known
+  Verdict verdict;
+  verdict.http_status = response->status;
+  if (response->status >= 200 && response->status < 300) {
+    verdict.kind = VerdictKind::kDelivered;
+    return verdict;
+  }
+  Refusal refusal = read_refusal(*response);
+  verdict.kind = judge(*response, events, refusal.blames_key);
+  verdict.reason = std::move(refusal.reason);
+  if (verdict.kind == VerdictKind::kPause || verdict.kind == VerdictKind::kRetry) {
+    verdict.retry_after = parse_retry_after(find_header(*response, "retry-after"), now);
+  }
+  return verdict;
+}
+
+LogLine Destination::log_line(const postbox::EventRecord& event, const Verdict& verdict) const {
+  const auto payload = decode(event.payload);
+  const std::string kind(payload ? payload->kind : kUnknownKind);
+  switch (verdict.kind) {
+    case VerdictKind::kDelivered:
+      return {LogLevel::kInfo, delivered_text(kind, payload ? payload->subject : "")};
+    case VerdictKind::kPause:
+      return {LogLevel::kWarn, pause_text(verdict)};
+    case VerdictKind::kPark:
+      return {LogLevel::kError, park_text(verdict)};
+    case VerdictKind::kRetry:
+      return {LogLevel::kDebug, "Klaviyo " + kind + " event will be retried: " + verdict.reason};
+    case VerdictKind::kDead: {
+      const std::string damage = payload ? "" : payload.error().message + "; ";
+      return {LogLevel::kError,
+              "Failed to send Klaviyo " + kind + " event: " + damage + verdict.reason};
+    }
+    case VerdictKind::kSplit:
+      break;
+  }
+  return {};
+}
+
+}  // namespace klaviyo

@@ -1,0 +1,72 @@
+// Destination turns records into Klaviyo requests and Klaviyo's answers into verdicts.
+//
+// Place:     the vendor's side of postbox::Destination; start() makes one.
+// Threads:   every member may be called from several threads at once; apply() takes effect with the
+//            next request().
+// Lifetime:  shared with the tracker.
+// Failure:   none: what cannot be understood is a verdict, too. Nothing throws but std::bad_alloc.
+//
+//   answer                                       verdict
+//   200, 201, 202, any other 2xx                 delivered
+//   429                                          pause, for Retry-After when it can be read
+//   408, 5xx, 403 from the edge (HTML or         retry
+//     cf-mitigated), no answer, 1xx, nonsense
+//   401, 403, 404, 410, 3xx, and a 400 that      park
+//     says that the key is invalid
+//   any other 4xx, several events                split
+//   any other 4xx, one event                     dead, with the answer's reason
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <postbox/destination.hpp>
+#include <span>
+#include <string>
+#include <variant>
+
+namespace klaviyo {
+
+struct Connection {
+  std::string api_key;
+  std::string api_url;
+  std::string revision;
+
+  friend bool operator==(const Connection&, const Connection&) = default;
+};
+
+class Destination final : public postbox::Destination {
+ public:
+  explicit Destination(Connection connection);
+
+  // Use another key, address or revision from the next request on.
+  void apply(Connection connection);
+
+  [[nodiscard]] std::span<const postbox::Family> families() const noexcept override;
+
+  // True when there is a key.
+  [[nodiscard]] bool ready() const noexcept override;
+
+  // One record: POST /api/events. Several: POST /api/event-bulk-create-jobs, grouped by profile,
+  // each event once. A damaged record becomes an empty event, which Klaviyo refuses: so it is split
+  // from its batch and ends as a dead letter, instead of being passed over in silence.
+  [[nodiscard]] postbox::HttpRequest request(
+      std::span<const postbox::EventRecord* const> events) const override;
+
+  [[nodiscard]] postbox::Verdict verdict(
+      const std::variant<postbox::HttpResponse, postbox::TransportFailure>& outcome,
+      std::size_t events, postbox::WallTime now) const override;
+
+  // delivered: info · retry: debug, since an outage concerns every event · pause: warn ·
+  // park and dead: error · split: nothing
+  [[nodiscard]] postbox::LogLine log_line(const postbox::EventRecord& event,
+                                          const postbox::Verdict& verdict) const override;
+
+ private:
+  struct Prepared;
+  [[nodiscard]] std::shared_ptr<const Prepared> prepared() const noexcept;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Prepared> prepared_;  // guarded by mutex_; never null
+};
+
+}  // namespace klaviyo

@@ -1,0 +1,118 @@
+#include <charconv>
+#include <klaviyo/encode.hpp>
+#include <klaviyo/hash.hpp>
+#include <klaviyo/redact.hpp>
+
+namespace klaviyo {
+namespace {
+
+constexpr std::string_view kVersion = "1 ";
+constexpr std::size_t kFraming = 300;  // the members around the properties, at their longest
+
+postbox::Error damaged(std::string_view what) {
+  return {postbox::ErrorCode::kInvalidArgument,
+          "the stored event is damaged: " + std::string(what)};
+}
+
+}  // namespace
+
+postbox::EventRecord begin_record(const EventHead& head, std::size_t size_hint) {
+  postbox::EventRecord record;
+  record.queue = head.queue;
+  record.profile_key = head.profile_key;
+  record.dedup_key = dedup_key(head.profile_key, head.metric, head.unique_id);
+  std::string& out = record.payload;
+  out.reserve(kFraming + head.kind.size() + head.subject.size() + head.profile.size() +
+              head.unique_id.size() + size_hint);
+  out += kVersion;
+  postbox::append_integer(static_cast<std::int64_t>(head.profile.size()), out);
+  out += ' ';
+  out += head.kind;
+  out += '\t';
+  out += head.subject;
+  out += '\n';
+  out += head.profile;
+  out += R"("properties":{)";
+  return record;
+}
+
+void finish_record(const EventHead& head, postbox::EventRecord& record) {
+  std::string& out = record.payload;
+  out += R"(},"metric":{"data":{"type":"metric","attributes":{"name":)";
+  postbox::append_string(head.metric, out);
+  out += R"(}}},"time":")";
+  postbox::append_time(head.time, out);
+  out += '"';
+  if (head.value) {
+    out += R"(,"value":)";
+    append_decimal(*head.value, out);
+    out += R"(,"value_currency":)";
+    postbox::append_string(head.value->currency.code(), out);
+  }
+  out += R"(,"unique_id":)";
+  postbox::append_string(head.unique_id, out);
+}
+
+postbox::Result<Payload> decode(std::string_view payload) {
+  if (!payload.starts_with(kVersion)) return damaged("unknown version");
+  const std::size_t line_end = payload.find('\n');
+  if (line_end == std::string_view::npos) return damaged("no first line");
+  std::string_view line = payload.substr(kVersion.size(), line_end - kVersion.size());
+  payload.remove_prefix(line_end + 1);
+
+  std::size_t profile_size = 0;
+  const char* const end = line.data() + line.size();
+  const auto [after, error] = std::from_chars(line.data(), end, profile_size);
+  if (error != std::errc() || after == end || *after != ' ') return damaged("no profile length");
+  line.remove_prefix(static_cast<std::size_t>(after - line.data()) + 1);
+  const std::size_t tab = line.find('\t');
+  if (tab == std::string_view::npos) return damaged("no kind");
+  // Not ">=": an event has members beside its profile.
+  if (profile_size == 0 || profile_size >= payload.size()) return damaged("wrong profile length");
+
+  const Payload parts{line.substr(0, tab), line.substr(tab + 1), payload.substr(0, profile_size),
+                      payload.substr(profile_size)};
+  if (!parts.profile.starts_with('{') || !parts.profile.ends_with('}') ||
+      !parts.members.starts_with(R"("properties":{)")) {
+    return damaged("the parts do not fit");
+  }
+  return parts;
+}
+
+std::string clean_subject(std::string_view subject) {
+  constexpr std::size_t kMaxSubject = 128;
+  return redact_id(subject, kMaxSubject);
+}
+
+bool check_size(const postbox::EventRecord& record, std::vector<postbox::Violation>& violations) {
+  if (record.payload.size() <= kMaxEventBytes) return true;
+  violations.push_back({"", "the event must have at most " + std::to_string(kMaxEventBytes) +
+                                " bytes (5 MB), found " + std::to_string(record.payload.size())});
+  return false;
+}
+
+void check_time(postbox::WallTime time, postbox::WallTime now, const postbox::Path& path,
+                std::vector<postbox::Violation>& violations) {
+  using namespace std::chrono_literals;
+  constexpr auto kEarliest = std::chrono::sys_days(1991y / 1 / 1);
+  constexpr auto kAhead = std::chrono::days(365);
+  if (time >= kEarliest && time <= now + kAhead) return;
+  std::string rule = "must be after 1990 and at most one year ahead, found ";
+  // Beyond the four-digit years there is no form that everyone would read.
+  if (time < std::chrono::sys_days(0y / 1 / 1) || time >= std::chrono::sys_days(10000y / 1 / 1)) {
+    rule += "a time outside the years 0 to 9999";
+  } else {
+    postbox::append_time(time, rule);
+  }
+  violations.push_back({path.to_string(), std::move(rule)});
+}
+
+postbox::Key dedup_key(const postbox::Key& profile, std::string_view metric,
+                       std::string_view unique_id) {
+  // The profile's key stands for the profile: equal keys are the same person.
+  const std::string_view profile_bytes(reinterpret_cast<const char*>(profile.data()),
+                                       profile.size());
+  return hash_key({profile_bytes, metric, unique_id});
+}
+
+}  // namespace klaviyo

@@ -1,0 +1,89 @@
+// The frozen payload: what the outbox stores and Destination sends, byte for byte.
+//
+// Place:     written by the builders on the caller's thread, read by Destination.
+// Threads:   pure functions.
+// Lifetime:  decode() returns views of the payload.
+// Failure:   a damaged payload is kInvalidArgument, never undefined behaviour.
+//
+// The format, readable in any database browser; version 1 is on people's disks for ever:
+//
+//   1 <length of the profile> <kind>\t<subject>\n
+//   {"type":"profile","attributes":{…}}                    the profile
+//   "properties":{…},"metric":{…},"time":"…",…             the event's attributes but the profile
+//
+// (without line breaks between the last two). Single and bulk requests are built from the two parts
+// by concatenation; nothing is parsed or escaped again. `kind` is what log lines call the event,
+// `subject` whom they name: the cart's user id, otherwise nothing.
+#pragma once
+
+#include <cstddef>
+#include <klaviyo/schemas/money.hpp>
+#include <klaviyo/schemas/property.hpp>
+#include <optional>
+#include <postbox/event.hpp>
+#include <postbox/result.hpp>
+#include <postbox/schema.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace klaviyo {
+
+// One event without its properties. Everything in it is a view that must outlive the call.
+struct EventHead {
+  postbox::QueueId queue{};
+  postbox::Key profile_key{};
+  std::string_view profile;  // as write_profile() wrote it
+  std::string_view kind;     // "purchase": no tab or line break
+  std::string_view subject;  // as clean_subject() returned it
+  std::string_view metric;
+  std::string_view unique_id;
+  postbox::WallTime time;
+  std::optional<Money> value;
+};
+
+// Klaviyo takes 5 MB; the request around the event needs a little of it.
+inline constexpr std::size_t kMaxEventBytes = 5'000'000 - 1'000;
+
+// The steps of encode_event() that do not depend on the type of the properties.
+[[nodiscard]] postbox::EventRecord begin_record(const EventHead& head, std::size_t size_hint);
+void finish_record(const EventHead& head, postbox::EventRecord& record);
+
+// Write one event. `size_hint` is a guess at the properties' length, to allocate once.
+template <class Properties>
+[[nodiscard]] postbox::EventRecord encode_event(const EventHead& head, const Properties& properties,
+                                                const std::vector<Property>& extra,
+                                                std::size_t size_hint) {
+  postbox::EventRecord record = begin_record(head, size_hint);
+  const bool first = postbox::write_members(properties, true, record.payload);
+  write_properties(extra, first, record.payload);
+  finish_record(head, record);
+  return record;
+}
+
+struct Payload {
+  std::string_view kind;
+  std::string_view subject;
+  std::string_view profile;
+  std::string_view members;
+};
+
+[[nodiscard]] postbox::Result<Payload> decode(std::string_view payload);
+
+// The subject for a log line: control characters and anything like an e-mail address replaced, cut
+// to 128 bytes.
+[[nodiscard]] std::string clean_subject(std::string_view subject);
+
+// Returns false and appends a violation when the payload is larger than Klaviyo takes.
+bool check_size(const postbox::EventRecord& record, std::vector<postbox::Violation>& violations);
+
+// The time of an event: after 1990, at most one year after `now`.
+void check_time(postbox::WallTime time, postbox::WallTime now, const postbox::Path& path,
+                std::vector<postbox::Violation>& violations);
+
+// 16 bytes of SHA-256 over (profile, metric, unique_id), each with its length before it. It is what
+// Klaviyo itself tells events apart by.
+[[nodiscard]] postbox::Key dedup_key(const postbox::Key& profile, std::string_view metric,
+                                     std::string_view unique_id);
+
+}  // namespace klaviyo

@@ -1,0 +1,130 @@
+#include <algorithm>
+#include <array>
+#include <klaviyo/reason.hpp>
+#include <klaviyo/redact.hpp>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+namespace klaviyo {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
+}
+
+bool contains_ignoring_case(std::string_view text, std::string_view part) {
+  return std::search(text.begin(), text.end(), part.begin(), part.end(),
+                     [](char x, char y) { return lower(x) == lower(y); }) != text.end();
+}
+
+// A view of the member's text; empty when it is missing or of another type. Nothing throws.
+std::string_view text_member(const Json& object, const char* name) {
+  if (!object.is_object()) return {};
+  const auto found = object.find(name);
+  if (found == object.end() || !found->is_string()) return {};
+  return *found->get_ptr<const Json::string_t*>();
+}
+
+const Json* member(const Json& object, const char* name) {
+  if (!object.is_object()) return nullptr;
+  const auto found = object.find(name);
+  return found == object.end() ? nullptr : &*found;
+}
+
+const Json* first_error(const Json& body) {
+  const Json* errors = member(body, "errors");
+  if (errors == nullptr || !errors->is_array() || errors->empty()) return nullptr;
+  return &errors->front();
+}
+
+std::string_view pointer_of(const Json& error) {
+  const Json* source = member(error, "source");
+  if (source == nullptr) return {};
+  const std::string_view pointer = text_member(*source, "pointer");
+  return pointer.empty() ? text_member(*source, "parameter") : pointer;
+}
+
+// A detail that points into the event may quote it: one shop's property must not stop everything.
+bool blames_key(std::string_view code, std::string_view detail, std::string_view pointer) {
+  constexpr std::array<std::string_view, 3> kCodes = {"not_authenticated", "authentication_failed",
+                                                      "permission_denied"};
+  return std::find(kCodes.begin(), kCodes.end(), code) != kCodes.end() ||
+         (contains_ignoring_case(detail, "api key") && !pointer.starts_with("/data/attributes"));
+}
+
+void append_part(std::string& reason, std::string_view before, std::string_view text,
+                 std::string_view after = {}) {
+  if (text.empty()) return;
+  reason += before;
+  reason += text;
+  reason += after;
+}
+
+std::string_view fault_name(postbox::TransportFault fault) {
+  switch (fault) {
+    case postbox::TransportFault::kDns:
+      return "DNS";
+    case postbox::TransportFault::kConnect:
+      return "connect";
+    case postbox::TransportFault::kTls:
+      return "TLS";
+    case postbox::TransportFault::kTimeout:
+      return "time-out";
+    case postbox::TransportFault::kReset:
+      return "connection reset";
+    case postbox::TransportFault::kProtocol:
+      return "not HTTP";
+    case postbox::TransportFault::kOther:
+      break;
+  }
+  return "network";
+}
+
+}  // namespace
+
+Refusal read_refusal(const postbox::HttpResponse& response) {
+  std::string reason = "HTTP " + std::to_string(response.status);
+  const Json body = Json::parse(response.body, nullptr, /*allow_exceptions=*/false);
+  const Json* error = first_error(body);
+  if (error == nullptr) {
+    reason += is_edge_page(response) ? " (a web page, not the API)" : " (no reason given)";
+    return {std::move(reason), false};
+  }
+  const std::string_view code = text_member(*error, "code");
+  const std::string_view detail = text_member(*error, "detail");
+  const std::string_view pointer = pointer_of(*error);
+  append_part(reason, " ", code);
+  append_part(reason, ": ", text_member(*error, "title"));
+  // Before the detail, which may be long and is cut.
+  append_part(reason, " (", pointer, ")");
+  append_part(reason, " ", detail);
+  return {redact(reason, kMaxReasonBytes), blames_key(code, detail, pointer)};
+}
+
+bool is_edge_page(const postbox::HttpResponse& response) {
+  if (!find_header(response, "cf-mitigated").empty()) return true;
+  if (contains_ignoring_case(find_header(response, "content-type"), "text/html")) return true;
+  const std::size_t first = response.body.find_first_not_of(" \t\r\n");
+  return first != std::string::npos && response.body[first] == '<';
+}
+
+std::string_view find_header(const postbox::HttpResponse& response, std::string_view name) {
+  for (auto it = response.headers.rbegin(); it != response.headers.rend(); ++it) {
+    if (equals_ignoring_case(it->first, name)) return it->second;
+  }
+  return {};
+}
+
+std::string describe(const postbox::TransportFailure& failure) {
+  std::string reason = "no answer: ";
+  reason += fault_name(failure.fault);
+  append_part(reason, ": ", failure.detail);
+  return redact(reason, kMaxReasonBytes);
+}
+
+}  // namespace klaviyo

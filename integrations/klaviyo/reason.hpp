@@ -1,0 +1,40 @@
+// Refusal is what an error answer says, in one line that may be logged and stored.
+//
+// Place:     used by Destination::verdict().
+// Threads:   pure functions.
+// Lifetime:  owns its text.
+// Failure:   a body that is not JSON:API, such as an HTML page, is no failure: the status remains.
+#pragma once
+
+#include <cstddef>
+#include <postbox/http_client.hpp>
+#include <string>
+
+namespace klaviyo {
+
+inline constexpr std::size_t kMaxReasonBytes = 300;
+
+struct Refusal {
+  // "HTTP 400 invalid: Invalid input. Not a number. (/data/attributes/value)", at most
+  // kMaxReasonBytes. The body's `detail` may quote the event, so addresses are masked in it.
+  std::string reason;
+
+  // The answer speaks of the key, whatever its status: Klaviyo documents 400 for an invalid or
+  // missing one.
+  bool blames_key = false;
+};
+
+[[nodiscard]] Refusal read_refusal(const postbox::HttpResponse& response);
+
+// True for a page of the network before Klaviyo (a challenge, a gateway's error), not an answer of
+// the API.
+[[nodiscard]] bool is_edge_page(const postbox::HttpResponse& response);
+
+// The last header `name` (lower case) in whatever case it arrived; empty when there is none.
+[[nodiscard]] std::string_view find_header(const postbox::HttpResponse& response,
+                                           std::string_view name);
+
+// "no answer: connect: …"
+[[nodiscard]] std::string describe(const postbox::TransportFailure& failure);
+
+}  // namespace klaviyo

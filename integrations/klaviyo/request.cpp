@@ -1,0 +1,88 @@
+#include <klaviyo/encode.hpp>
+#include <klaviyo/request.hpp>
+#include <set>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace klaviyo {
+namespace {
+
+// A profile and its events, as views of the records.
+struct Group {
+  std::string_view profile;
+  std::vector<std::string_view> members;
+};
+
+constexpr std::string_view kNoProfile = R"({"type":"profile","attributes":{}})";
+
+std::vector<Group> group_by_profile(std::span<const postbox::EventRecord* const> events) {
+  std::vector<Group> groups;
+  std::unordered_map<std::string_view, std::size_t> places;
+  std::set<postbox::Key> seen;
+  for (const postbox::EventRecord* event : events) {
+    if (!seen.insert(event->dedup_key).second) continue;
+    const auto payload = decode(event->payload);
+    const std::string_view profile = payload ? payload->profile : kNoProfile;
+    const auto [place, is_new] = places.emplace(profile, groups.size());
+    if (is_new) groups.push_back({profile, {}});
+    groups[place->second].members.push_back(payload ? payload->members : std::string_view());
+  }
+  return groups;
+}
+
+std::size_t size_of(std::span<const postbox::EventRecord* const> events) {
+  constexpr std::size_t kAroundEach = 200;
+  std::size_t size = kAroundEach;
+  for (const postbox::EventRecord* event : events) size += event->payload.size() + kAroundEach;
+  return size;
+}
+
+void append_group(const Group& group, std::string& body) {
+  body += R"({"type":"event-bulk-create","attributes":{"profile":{"data":)";
+  body += group.profile;
+  body += R"(},"events":{"data":[)";
+  std::string_view separator;
+  for (const std::string_view members : group.members) {
+    body += separator;
+    separator = ",";
+    body += R"({"type":"event","attributes":{)";
+    body += members;
+    body += "}}";
+  }
+  body += "]}}}";
+}
+
+}  // namespace
+
+std::string single_body(const postbox::EventRecord& event) {
+  const auto payload = decode(event.payload);
+  std::string body;
+  const postbox::EventRecord* const events[] = {&event};
+  body.reserve(size_of(events));
+  body += R"({"data":{"type":"event","attributes":{)";
+  if (payload) {
+    body += payload->members;
+    body += R"(,"profile":{"data":)";
+    body += payload->profile;
+    body += '}';
+  }
+  body += "}}}";
+  return body;
+}
+
+std::string bulk_body(std::span<const postbox::EventRecord* const> events) {
+  std::string body;
+  body.reserve(size_of(events));
+  body += R"({"data":{"type":"event-bulk-create-job","attributes":{"events-bulk-create":{"data":[)";
+  std::string_view separator;
+  for (const Group& group : group_by_profile(events)) {
+    body += separator;
+    separator = ",";
+    append_group(group, body);
+  }
+  body += "]}}}}";
+  return body;
+}
+
+}  // namespace klaviyo

@@ -1,0 +1,24 @@
+// The bodies of Klaviyo's two event endpoints, put together from frozen payloads.
+//
+// Place:     used by Destination::request().
+// Threads:   pure functions.
+// Lifetime:  return texts of their own.
+// Failure:   a damaged record becomes an empty event, which Klaviyo refuses with 400.
+#pragma once
+
+#include <postbox/event.hpp>
+#include <span>
+#include <string>
+
+namespace klaviyo {
+
+inline constexpr std::string_view kSinglePath = "/api/events";
+inline constexpr std::string_view kBulkPath = "/api/event-bulk-create-jobs";
+
+[[nodiscard]] std::string single_body(const postbox::EventRecord& event);
+
+// Events are grouped by profile, in order of first appearance. An event that stands twice (the same
+// dedup key) is written once: Klaviyo refuses a whole request for a repeated unique_id.
+[[nodiscard]] std::string bulk_body(std::span<const postbox::EventRecord* const> events);
+
+}  // namespace klaviyo

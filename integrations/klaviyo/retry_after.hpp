@@ -1,0 +1,24 @@
+// parse_retry_after() reads how long the vendor asks everyone to wait.
+//
+// Place:     used by Destination::verdict().
+// Threads:   a pure function.
+// Lifetime:  nothing is kept.
+// Failure:   what cannot be trusted is nothing, and the engine's own backoff decides.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <postbox/clock.hpp>
+#include <string_view>
+
+namespace klaviyo {
+
+// A longer wait is taken as an hour: a header must not be able to stop a shop's events for a day.
+inline constexpr std::chrono::hours kMaxRetryAfter{1};
+
+// Accepts whole seconds, zero included, and the three forms of an HTTP date, in any case. Negative
+// numbers, dates in the past, numbers that do not fit in 64 bits and anything else are nothing.
+[[nodiscard]] std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text,
+                                                                         postbox::WallTime now);
+
+}  // namespace klaviyo

@@ -1,0 +1,121 @@
+// Currency is an ISO 4217 code with its number of decimal digits.
+//
+// Place:     part of Money, Order and Cart.
+// Threads:   a plain value.
+// Lifetime:  a plain value.
+// Failure:   an unknown code is kept as it was given and is a violation of the event that carries
+//            it; parse() refuses it at once.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <postbox/result.hpp>
+#include <string_view>
+
+namespace klaviyo {
+
+// An ISO 4217 code, three upper-case letters, with its number of decimal digits.
+class Currency {
+ public:
+  // No currency: itself a violation where one is required.
+  constexpr Currency() = default;
+
+  // Take "EUR" for the euro. What is not an active code is kept, so that the violation can show it.
+  constexpr Currency(std::string_view code) noexcept;  // NOLINT(google-explicit-constructor)
+  constexpr Currency(const char* code) noexcept        // NOLINT(google-explicit-constructor)
+      : Currency(std::string_view(code)) {}
+
+  // Like the constructor, but fails with kInvalidArgument when `code` is not an active code.
+  [[nodiscard]] static postbox::Result<Currency> parse(std::string_view code);
+
+  [[nodiscard]] constexpr bool is_known() const noexcept { return exponent_ != kUnknown; }
+
+  // The code as given, at most seven characters of it.
+  [[nodiscard]] constexpr std::string_view code() const noexcept {
+    return std::string_view(text_.data(), size_);
+  }
+
+  // Digits after the decimal point: 0, 2, 3 or 4. Zero for an unknown currency.
+  [[nodiscard]] constexpr int exponent() const noexcept { return is_known() ? exponent_ : 0; }
+
+  friend constexpr bool operator==(const Currency&, const Currency&) = default;
+
+ private:
+  static constexpr std::uint8_t kUnknown = 0xff;
+
+  std::array<char, 7> text_{};
+  std::uint8_t size_ = 0;
+  std::uint8_t exponent_ = kUnknown;
+};
+
+struct CurrencyDigits {
+  std::array<char, 3> code;
+  std::uint8_t exponent;
+
+  friend constexpr auto operator<=>(const CurrencyDigits&, const CurrencyDigits&) = default;
+};
+
+namespace detail {
+
+// Left out on purpose: funds and settlement codes (BOV, CHE, CHW, COU, MXV, USN, UYI, XSU, XUA,
+// XAD, XDR), metals (XAG, XAU, XPD, XPT), bond units (XBA to XBD), XTS and XXX. CLF and UYW are
+// units of account that shops do price in, and stay. ANG and BGN stay while old orders have them.
+inline constexpr std::string_view kTwoDigits =
+    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD "
+    "CAD CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD "
+    "GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD "
+    "MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP "
+    "PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS "
+    "TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG ";
+inline constexpr std::string_view kNoDigits =
+    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF ";
+inline constexpr std::string_view kThreeDigits = "BHD IQD JOD KWD LYD OMR TND ";
+inline constexpr std::string_view kFourDigits = "CLF UYW ";
+
+inline constexpr std::size_t kCurrencyCount =
+    (kTwoDigits.size() + kNoDigits.size() + kThreeDigits.size() + kFourDigits.size()) / 4;
+
+constexpr auto make_currency_table() {
+  std::array<CurrencyDigits, kCurrencyCount> table{};
+  std::size_t next = 0;
+  const auto add = [&](std::string_view codes, std::uint8_t exponent) {
+    for (std::size_t i = 0; i < codes.size(); i += 4) {
+      table[next++] = CurrencyDigits{{codes[i], codes[i + 1], codes[i + 2]}, exponent};
+    }
+  };
+  add(kTwoDigits, 2);
+  add(kNoDigits, 0);
+  add(kThreeDigits, 3);
+  add(kFourDigits, 4);
+  std::sort(table.begin(), table.end());
+  return table;
+}
+
+inline constexpr auto kCurrencies = make_currency_table();
+
+}  // namespace detail
+
+// Every active code in alphabetical order; funds, metals and test codes are not among them.
+[[nodiscard]] constexpr const auto& currencies() noexcept { return detail::kCurrencies; }
+
+constexpr Currency::Currency(std::string_view code) noexcept {
+  for (const char c : code.substr(0, text_.size())) {
+    // Whatever was passed by mistake must not carry control characters into a message.
+    const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    text_[size_++] = plain ? c : '?';
+  }
+  if (code.size() != 3) return;
+  const std::array<char, 3> key{text_[0], text_[1], text_[2]};
+  const auto& table = detail::kCurrencies;
+  const auto* end = table.data() + table.size();
+  const auto* found = std::lower_bound(
+      table.data(), end, key, [](const CurrencyDigits& row, const std::array<char, 3>& wanted) {
+        return row.code < wanted;
+      });
+  if (found != end && found->code == key) exponent_ = found->exponent;
+}
+
+}  // namespace klaviyo

@@ -1,0 +1,67 @@
+// Profile says whose event it is: the customer, by at least one identifier.
+//
+// Place:     part of Order, Subscription and Cart; written once into the frozen bytes of
+//            each event.
+// Threads:   plain values; profile_key() may be called from several threads at once.
+// Lifetime:  owns its strings.
+// Failure:   no identifier, an address that Klaviyo refuses or silently drops, and a phone number
+//            that is not E.164 are violations. No value of a profile is ever shown in one.
+#pragma once
+
+#include <cstddef>
+#include <postbox/event.hpp>
+#include <postbox/schema.hpp>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace klaviyo {
+
+struct Profile {
+  std::string email{};
+  std::string phone{};        // E.164: +491701234567
+  std::string external_id{};  // the app's own user id
+  std::string first_name{};
+  std::string last_name{};
+};
+
+// Trim the identifiers and lower the letters of the e-mail address, so that one person is one
+// profile however the address was typed. The builders do it.
+void normalize(Profile& profile);
+
+// 16 bytes of SHA-256 over the kind and value of the strongest identifier: e-mail, else phone, else
+// external id. The e-mail comes first because it is what every family carries and what a person
+// asks to be forgotten by; adding an external id later must not make somebody a new person to the
+// flags' percentages.
+[[nodiscard]] postbox::Key profile_key(const Profile& profile);
+
+// Check what the field table cannot: identifiers and their form. Violations are below `path`.
+void validate_profile(const Profile& profile, const postbox::Path& path,
+                      std::vector<postbox::Violation>& violations);
+
+// The resource of an event: {"type":"profile","attributes":{…}}.
+void write_profile(const Profile& profile, std::string& out);
+
+[[nodiscard]] bool is_email(std::string_view text) noexcept;
+[[nodiscard]] bool is_e164(std::string_view text) noexcept;
+
+// Klaviyo answers 202 for these and then drops the event: @example.com, @test.com.
+[[nodiscard]] bool is_dropped_email(std::string_view text) noexcept;
+
+// "95 KB" for a profile inside an event, read as decimal: the stricter reading.
+inline constexpr std::size_t kMaxProfileBytes = 95'000;
+
+}  // namespace klaviyo
+
+template <>
+struct postbox::Schema<klaviyo::Profile> {
+  using P = klaviyo::Profile;
+  static constexpr auto fields = std::make_tuple(
+      field("email", "email", &P::email, {.max_length = 99}, "The customer's e-mail address."),
+      field("phone_number", "phone", &P::phone, {}, "Phone number, E.164."),
+      field("external_id", "external_id", &P::external_id, {.max_length = 255},
+            "The app's own id of the customer."),
+      field("first_name", "first_name", &P::first_name, {}, "First name."),
+      field("last_name", "last_name", &P::last_name, {}, "Last name."));
+};

@@ -1,0 +1,125 @@
+#include <algorithm>
+#include <array>
+#include <klaviyo/api_url.hpp>
+#include <klaviyo/config.hpp>
+#include <klaviyo/destination.hpp>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace klaviyo {
+namespace {
+
+using postbox::Reloaded;
+using postbox::Result;
+using postbox::Services;
+
+Connection connection_of(const Config& config) {
+  return {config.api_key, config.api_url, config.revision};
+}
+
+std::vector<std::pair<postbox::QueueId, postbox::Flag>> flags_of(const Config& config) {
+  std::vector<std::pair<postbox::QueueId, postbox::Flag>> flags;
+  for (std::size_t i = 0; i < kFamilies.size(); ++i) {
+    flags.emplace_back(kFamilies[i].queue, config.flags[i]);
+  }
+  return flags;
+}
+
+std::string level_name(postbox::LogLevel level) {
+  constexpr std::array<const char*, 5> kNames = {"debug", "info", "warn", "error", "off"};
+  const auto index = static_cast<std::size_t>(level);
+  return index < kNames.size() ? kNames[index] : "unknown";
+}
+
+std::vector<std::string> changes_between(const Config& old, const Config& now) {
+  std::vector<std::string> changes;
+  const auto note = [&](std::string_view name, const std::string& before,
+                        const std::string& after) {
+    changes.push_back(std::string(name) + " " + before + " -> " + after);
+  };
+  if (old.api_key != now.api_key) {
+    note("KLAVIYO_API_KEY", masked_key(old.api_key), masked_key(now.api_key));
+  }
+  if (old.api_url != now.api_url) note("KLAVIYO_API_URL", old.api_url, now.api_url);
+  if (old.revision != now.revision) note("KLAVIYO_REVISION", old.revision, now.revision);
+  if (old.quota_share != now.quota_share) {
+    note("KLAVIYO_QUOTA_SHARE", old.quota_share.to_string(), now.quota_share.to_string());
+  }
+  for (std::size_t i = 0; i < kFamilies.size(); ++i) {
+    if (old.flags[i] == now.flags[i]) continue;
+    note(kFamilies[i].variable, old.flags[i].to_string(), now.flags[i].to_string());
+  }
+  if (old.engine.log_level != now.engine.log_level) {
+    note("POSTBOX_LOG_LEVEL", level_name(old.engine.log_level), level_name(now.engine.log_level));
+  }
+  return changes;
+}
+
+// An application whose events go nowhere should know it from its log, once.
+void say_if_inert(const Config& config) {
+  if (!config.engine.log || config.engine.log_level > postbox::LogLevel::kWarn) return;
+  const bool all_off = std::ranges::all_of(config.flags, &postbox::Flag::is_off);
+  try {
+    if (config.api_key.empty()) {
+      config.engine.log(postbox::LogLevel::kWarn,
+                        "Klaviyo is off: KLAVIYO_API_KEY is not set; no event is kept or sent");
+    } else if (all_off) {
+      config.engine.log(postbox::LogLevel::kWarn,
+                        "Klaviyo is off: no flag is on, see KLAVIYO_PURCHASE_EVENTS_ENABLED and "
+                        "the others; no event is kept or sent");
+    }
+  } catch (...) {
+    // A sink that throws is the host's affair; the tracker counts the next ones.
+  }
+}
+
+// Called by one thread at a time, as Services::reload promises; hence no lock around `config_`.
+class Reloader {
+ public:
+  Reloader(Config config, std::shared_ptr<Destination> destination)
+      : config_(std::move(config)), destination_(std::move(destination)) {}
+
+  Result<Reloaded> reload() {
+    auto next = Config::from_env(*config_.environment_file);
+    if (!next) return next.error();
+    Reloaded reloaded{flags_of(*next), next->engine.log_level, changes_between(config_, *next)};
+    destination_->apply(connection_of(*next));
+    config_ = *std::move(next);
+    return reloaded;
+  }
+
+ private:
+  Config config_;
+  std::shared_ptr<Destination> destination_;
+};
+
+}  // namespace
+
+Result<postbox::Tracker> start(Config config, Services overrides) {
+  if (auto ok = config.validate(); !ok) return ok.error();
+  const auto engine = config.engine.validate();
+  if (!engine) return engine.error();
+  config.api_url = parse_api_url(config.api_url).value_or(config.api_url);
+
+  say_if_inert(config);
+  auto destination = std::make_shared<Destination>(connection_of(config));
+  Services services = std::move(overrides);
+  services.destination = destination;
+  services.flags = flags_of(config);
+  services.change_prefix = "Klaviyo configuration changed";
+  services.failure_prefix = "Klaviyo worker queue error";
+  services.reload = nullptr;
+  if (config.environment_file) {
+    auto reloader = std::make_shared<Reloader>(std::move(config), std::move(destination));
+    services.reload = [reloader] { return reloader->reload(); };
+  }
+  return postbox::Tracker::start(*engine, std::move(services));
+}
+
+Result<postbox::Tracker> start(Result<Config> config, Services overrides) {
+  if (!config) return config.error();
+  return start(*std::move(config), std::move(overrides));
+}
+
+}  // namespace klaviyo

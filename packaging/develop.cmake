@@ -1,0 +1,136 @@
+# Tools, examples and tests: everything that only this project's own builds need.
+find_package(PkgConfig REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(GTest REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto SSL)
+pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+enable_testing()
+include(GoogleTest)
+include(CTest)
+
+# postbox_program(<name> LINK … SOURCES …)
+function(postbox_program name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE postbox_build ${arg_LINK})
+endfunction()
+
+# postbox_test(<name> LINK … SOURCES …): one program; each of its cases is a test of ctest.
+function(postbox_test name)
+  postbox_program(${name} ${ARGN})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
+  target_compile_definitions(${name} PRIVATE POSTBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${name} PRIVATE GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(${name} TEST_PREFIX "${name}: " DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+endfunction()
+
+add_library(klaviyo_sim_core STATIC
+  tools/klaviyo-sim/account.cpp
+  tools/klaviyo-sim/account_reads.cpp
+  tools/klaviyo-sim/connection.cpp
+  tools/klaviyo-sim/event_rules.cpp
+  tools/klaviyo-sim/event_store.cpp
+  tools/klaviyo-sim/fault_script.cpp
+  tools/klaviyo-sim/faults.cpp
+  tools/klaviyo-sim/field_reader.cpp
+  tools/klaviyo-sim/http_server.cpp
+  tools/klaviyo-sim/ids.cpp
+  tools/klaviyo-sim/json_api.cpp
+  tools/klaviyo-sim/list_query.cpp
+  tools/klaviyo-sim/paging.cpp
+  tools/klaviyo-sim/profile_rules.cpp
+  tools/klaviyo-sim/profile_store.cpp
+  tools/klaviyo-sim/property_rules.cpp
+  tools/klaviyo-sim/rate_windows.cpp
+  tools/klaviyo-sim/request_checks.cpp
+  tools/klaviyo-sim/resources.cpp
+  tools/klaviyo-sim/rfc3339.cpp
+  tools/klaviyo-sim/simulator.cpp)
+target_include_directories(klaviyo_sim_core PUBLIC ${PROJECT_SOURCE_DIR}/tools/klaviyo-sim)
+target_link_libraries(klaviyo_sim_core PRIVATE postbox_build
+                      PUBLIC nlohmann_json::nlohmann_json PkgConfig::httplib Threads::Threads)
+postbox_program(klaviyo-sim LINK klaviyo_sim_core CLI11::CLI11 SOURCES tools/klaviyo-sim/main.cpp)
+
+postbox_program(minimal LINK postbox::klaviyo SOURCES examples/minimal/main.cpp)
+
+add_library(checkout_server_core STATIC
+  examples/checkout_server/http_server.cpp
+  examples/checkout_server/metrics.cpp
+  examples/checkout_server/object_reader.cpp
+  examples/checkout_server/order_json.cpp
+  examples/checkout_server/rfc3339.cpp
+  examples/checkout_server/routes.cpp)
+target_include_directories(checkout_server_core PUBLIC ${PROJECT_SOURCE_DIR}/examples/checkout_server)
+target_link_libraries(checkout_server_core PRIVATE postbox_build
+                      PUBLIC postbox::klaviyo nlohmann_json::nlohmann_json PkgConfig::httplib)
+postbox_program(checkout_server LINK checkout_server_core CLI11::CLI11 spdlog::spdlog
+                SOURCES examples/checkout_server/main.cpp)
+
+postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
+  tests/backoff_test.cpp
+  tests/config_test.cpp
+  tests/flags_test.cpp
+  tests/intake_queue_test.cpp
+  tests/logger_test.cpp
+  tests/schema_test.cpp
+  tests/sender_test.cpp
+  tests/tracker_test.cpp)
+
+postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypto
+             nlohmann_json::nlohmann_json SOURCES
+  tests/klaviyo_cart_test.cpp
+  tests/klaviyo_config_test.cpp
+  tests/klaviyo_destination_test.cpp
+  tests/klaviyo_money_test.cpp
+  tests/klaviyo_orders_test.cpp
+  tests/klaviyo_profile_test.cpp
+  tests/klaviyo_purchase_test.cpp
+  tests/klaviyo_subscription_test.cpp)
+
+postbox_test(example_tests LINK checkout_server_core SOURCES tests/checkout_server_json_test.cpp)
+
+postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
+  tests/sqlite_outbox_test.cpp)
+
+postbox_test(network_tests LINK postbox::postbox OpenSSL::SSL OpenSSL::Crypto SOURCES
+  tests/curl_http_client_in_host_test.cpp
+  tests/curl_http_client_test.cpp
+  tests/proxy_settings_test.cpp)
+
+postbox_test(sim_tests LINK klaviyo_sim_core SOURCES
+  tests/klaviyo_sim_account_test.cpp
+  tests/klaviyo_sim_rules_test.cpp
+  tests/klaviyo_sim_test.cpp)
+
+postbox_test(scenario_tests LINK klaviyo_sim_core SOURCES
+  tests/scenarios/every_order_of_the_real_file_is_recorded_once_test.cpp
+  tests/scenarios/orders_survive_a_kill_and_are_recorded_once_test.cpp
+  tests/scenarios/switched_off_it_never_calls_test.cpp
+  tests/scenarios/ten_thousand_orders_through_a_bad_api_test.cpp)
+target_compile_definitions(scenario_tests PRIVATE
+                           POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+add_dependencies(scenario_tests checkout_server)
+
+# Rules that no compiler checks, and the package as a stranger sees it.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+foreach(check layout documents)
+  add_test(NAME "checks: ${check}"
+           COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/checks/check_${check}.py)
+endforeach()
+if(NOT POSTBOX_SANITIZE)
+  add_test(NAME "checks: consumer of the installed package"
+           COMMAND ${PROJECT_SOURCE_DIR}/tests/consumer/run.sh ${CMAKE_BINARY_DIR} ${CMAKE_CXX_COMPILER})
+  set_tests_properties("checks: consumer of the installed package" PROPERTIES TIMEOUT 300)
+endif()
+
+# libFuzzer targets; preset fuzz. Run one with: build/fuzz/bin/environment_fuzz -max_total_time=60
+option(POSTBOX_FUZZ "Build the fuzz targets; needs clang" OFF)
+if(POSTBOX_FUZZ)
+  foreach(target environment verdict payload)
+    postbox_program(${target}_fuzz LINK postbox::klaviyo SOURCES tests/fuzz/${target}_fuzz.cpp)
+    target_compile_options(${target}_fuzz PRIVATE -fsanitize=fuzzer)
+    target_link_options(${target}_fuzz PRIVATE -fsanitize=fuzzer)
+    add_test(NAME "fuzz: ${target}" COMMAND ${target}_fuzz -runs=100000 -max_len=4096)
+  endforeach()
+endif()

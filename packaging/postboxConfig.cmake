@@ -1,0 +1,6 @@
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+find_dependency(CURL)
+find_dependency(SQLite3)
+find_dependency(OpenSSL COMPONENTS Crypto)
+include(${CMAKE_CURRENT_LIST_DIR}/postboxTargets.cmake)

@@ -1,0 +1,339 @@
+#include <curl/curl.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <climits>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <postbox/http_client.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "curl_handles.hpp"
+#include "curl_transfer.hpp"
+#include "proxy_settings.hpp"
+
+static_assert(LIBCURL_VERSION_NUM >= 0x075700, "Postbox needs libcurl 7.87: CURLOPT_QUICK_EXIT");
+
+namespace postbox {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+using std::chrono::steady_clock;
+
+constexpr long kIdleConnections = 128;
+
+bool has_control_characters(std::string_view text) noexcept {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == 0x7f; });
+}
+
+// Return why `request` must not be sent, or null. A line break would smuggle a second header in.
+const char* fault_in(const HttpRequest& request) noexcept {
+  if (has_control_characters(request.url)) return "control character in the URL";
+  const bool bad = std::any_of(request.headers.begin(), request.headers.end(),
+                               [](const auto& line) { return has_control_characters(line); });
+  return bad ? "control character in a header" : nullptr;
+}
+
+int to_poll_milliseconds(nanoseconds wait) noexcept {
+  // Rounded up: rounded down, the last millisecond of a wait would be spent spinning.
+  const auto rounded = std::chrono::ceil<milliseconds>(wait).count();
+  return static_cast<int>(std::clamp<std::int64_t>(rounded, 0, INT_MAX));
+}
+
+steady_clock::time_point deadline_after(nanoseconds wait) noexcept {
+  const auto now = steady_clock::now();
+  return wait < steady_clock::time_point::max() - now ? now + wait
+                                                      : steady_clock::time_point::max();
+}
+
+class CurlHttpClient final : public HttpClient {
+ public:
+  CurlHttpClient(HttpOptions options, ProxySettings proxies, MultiHandle multi)
+      : options_(std::move(options)), proxies_(std::move(proxies)), multi_(std::move(multi)) {
+    curl_multi_setopt(multi_.get(), CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, kIdleConnections);
+#if LIBCURL_VERSION_NUM >= 0x081400  // 8.20 moved the resolver threads to the multi handle
+    curl_multi_setopt(multi_.get(), CURLMOPT_QUICK_EXIT, 1L);
+#endif
+  }
+
+  ~CurlHttpClient() override {
+    const SigpipeGuard guard;
+    cancel_all();
+    if (last_id_ == 0) teach_no_signal();
+    transfers_.clear();
+    multi_.reset();
+  }
+
+  CurlHttpClient(const CurlHttpClient&) = delete;
+  CurlHttpClient& operator=(const CurlHttpClient&) = delete;
+
+  // Find out on the caller's thread whether libcurl takes every option.
+  [[nodiscard]] Result<void> probe() {
+    Transfer* transfer = idle_transfer();
+    if (transfer == nullptr) return Error{ErrorCode::kTransport, "libcurl refuses an option"};
+    idle_.push_back(transfer);
+    return {};
+  }
+
+  Result<TransferId> start(HttpRequest request) override {
+    try {
+      if (const char* fault = fault_in(request)) return Error{ErrorCode::kTransport, fault};
+      Transfer* transfer = idle_transfer();
+      if (transfer == nullptr) return Error{ErrorCode::kTransport, "no handle"};
+      transfer->request = std::move(request);
+      const CURLcode refused = set_request_options(*transfer);
+      if (refused == CURLE_OK) return enter_multi(*transfer);
+      recycle(*transfer);
+      return Error{ErrorCode::kTransport, curl_easy_strerror(refused)};
+    } catch (const std::exception&) {
+      return Error{ErrorCode::kTransport, "out of memory"};
+    }
+  }
+
+  std::vector<HttpCompletion> poll(nanoseconds max_wait) override {
+    const SigpipeGuard guard;
+    const auto deadline = deadline_after(max_wait);
+    for (;;) {
+      int running = 0;
+      curl_multi_perform(multi_.get(), &running);
+      collect_finished();
+      auto finished = report_finished();
+      const bool woken = woken_.exchange(false);
+      if (woken || !finished.empty()) return finished;
+      const auto left = deadline - steady_clock::now();
+      if (left <= nanoseconds::zero()) return finished;
+      wait(left);
+    }
+  }
+
+  // The flag tells a wake-up from socket activity. It is set first, so that a poll() which misses
+  // it still finds the descriptor readable; who finds it set leaves the writing to the one before.
+  void wake() noexcept override {
+    if (!woken_.exchange(true)) curl_multi_wakeup(multi_.get());
+  }
+
+  // Returns without waiting for the network: connections in use are closed, and a look-up under
+  // way is left to its resolver thread (CURLOPT_QUICK_EXIT), which frees what it owns.
+  void cancel_all() noexcept override {
+    const SigpipeGuard guard;
+    for (Transfer* transfer : finished_) recycle(*transfer);
+    finished_.clear();
+    for (const auto& transfer : transfers_) {
+      if (!transfer->in_multi) continue;
+      leave_multi(*transfer);
+      recycle(*transfer);
+    }
+  }
+
+ private:
+  // Return a transfer that belongs to the caller until recycle(), or null.
+  Transfer* idle_transfer() {
+    if (!idle_.empty()) {
+      Transfer* transfer = idle_.back();
+      idle_.pop_back();
+      return transfer;
+    }
+    // Room for every transfer, so that moving one between the lists never needs memory.
+    transfers_.reserve(transfers_.size() + 1);
+    idle_.reserve(transfers_.size() + 1);
+    finished_.reserve(transfers_.size() + 1);
+    auto transfer = std::make_unique<Transfer>();
+    transfer->easy.reset(curl_easy_init());
+    transfer->keep = options_.max_response.count;
+    if (!transfer->easy || set_constant_options(*transfer) != CURLE_OK) return nullptr;
+    return transfers_.emplace_back(std::move(transfer)).get();
+  }
+
+  // libcurl closes connections in the name of the handle that was added last. Had there been none,
+  // curl_multi_cleanup() would replace the host's SIGPIPE handler for a moment.
+  void teach_no_signal() noexcept {
+    try {
+      Transfer* transfer = idle_transfer();
+      if (transfer == nullptr) return;
+      curl_multi_add_handle(multi_.get(), transfer->easy.get());
+      leave_multi(*transfer);
+    } catch (const std::exception&) {  // without memory it has to be so
+    }
+  }
+
+  // Give back what the request and its answer held, except the handle.
+  void recycle(Transfer& transfer) noexcept {
+    transfer.request = HttpRequest{};
+    transfer.reader = ResponseReader{};
+    idle_.push_back(&transfer);
+  }
+
+  CURLcode set_constant_options(Transfer& transfer) const noexcept {
+    return EasyOptions(transfer.easy.get())
+        .set(CURLOPT_PRIVATE, static_cast<void*>(&transfer))
+        .set(CURLOPT_ERRORBUFFER, transfer.error_text.data())
+        .set(CURLOPT_HEADERFUNCTION, &postbox_on_header)
+        .set(CURLOPT_HEADERDATA, static_cast<void*>(&transfer))
+        .set(CURLOPT_WRITEFUNCTION, &postbox_on_body)
+        .set(CURLOPT_WRITEDATA, static_cast<void*>(&transfer))
+        .set(CURLOPT_POST, 1L)
+        .set(CURLOPT_USERAGENT, options_.user_agent.c_str())
+        .set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()))
+        .set(CURLOPT_TIMEOUT_MS, static_cast<long>(options_.total_timeout.count()))
+        .set(CURLOPT_LOW_SPEED_LIMIT, 1L)
+        .set(CURLOPT_LOW_SPEED_TIME, low_speed_seconds())
+        .set(CURLOPT_NOSIGNAL, 1L)
+        // Else the end of a transfer joins its resolver thread, which may take the resolver's own
+        // time-out of many seconds (curl issue 8515).
+        .set(CURLOPT_QUICK_EXIT, 1L)
+        .set(CURLOPT_FOLLOWLOCATION, 0L)
+        .set(CURLOPT_PROTOCOLS_STR, "http,https")
+        .set(CURLOPT_SSL_VERIFYPEER, 1L)
+        .set(CURLOPT_SSL_VERIFYHOST, 2L)
+        .set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2))
+        .set(CURLOPT_PROXY_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2))
+        .set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS))
+        .set(CURLOPT_TCP_KEEPALIVE, 1L)
+        .set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED))
+        .set(CURLOPT_NOPROXY, proxies_.bypass.c_str())
+        // The proxy sees neither our headers in CONNECT, nor do we take its answer for the
+        // server's.
+        .set(CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE))
+        .set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L)
+        .result();
+  }
+
+  CURLcode set_request_options(Transfer& transfer) const noexcept {
+    HttpRequest& request = transfer.request;
+    try {
+      transfer.headers.rebuild(request.headers);
+    } catch (const std::exception&) {
+      return CURLE_OUT_OF_MEMORY;
+    }
+    EasyOptions options(transfer.easy.get());
+    options.set(CURLOPT_URL, request.url.c_str())
+        .set(CURLOPT_HTTPHEADER, transfer.headers.head())
+        .set(CURLOPT_POSTFIELDS, request.body.data())
+        .set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    const bool over_tls = !request.url.starts_with("http:");
+    if (transfer.over_tls != over_tls) {
+      // An empty proxy, unlike none, keeps libcurl from asking the environment. PIPEWAIT pays only
+      // where a connection may turn out to carry many transfers.
+      const std::string& proxy = over_tls ? proxies_.for_https : proxies_.for_http;
+      options.set(CURLOPT_PROXY, proxy.c_str()).set(CURLOPT_PIPEWAIT, over_tls ? 1L : 0L);
+      if (options.result() == CURLE_OK) transfer.over_tls = over_tls;
+    }
+    return options.result();
+  }
+
+  // Two thirds of the total, in whole seconds: enough for a server that thinks, and 0 (off) where
+  // the total time-out is so short that it needs no help.
+  [[nodiscard]] long low_speed_seconds() const noexcept {
+    return static_cast<long>(options_.total_timeout.count() * 2 / 3 / 1000);
+  }
+
+  Result<TransferId> enter_multi(Transfer& transfer) noexcept {
+    transfer.error_text.front() = '\0';
+    const CURLMcode refused = curl_multi_add_handle(multi_.get(), transfer.easy.get());
+    if (refused != CURLM_OK) {
+      recycle(transfer);
+      return Error{ErrorCode::kTransport, "out of handles"};
+    }
+    transfer.in_multi = true;
+    transfer.id = ++last_id_;
+    return transfer.id;
+  }
+
+  void leave_multi(Transfer& transfer) noexcept {
+    curl_multi_remove_handle(multi_.get(), transfer.easy.get());
+    transfer.in_multi = false;
+  }
+
+  void collect_finished() noexcept {
+    int queued = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &queued)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      char* user = nullptr;
+      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
+      auto* transfer = static_cast<Transfer*>(static_cast<void*>(user));
+      transfer->result = message->data.result;
+      leave_multi(*transfer);  // also frees `message`
+      finished_.push_back(transfer);
+    }
+  }
+
+  // Without memory for the list, everything stays for the next poll().
+  std::vector<HttpCompletion> report_finished() noexcept {
+    std::vector<HttpCompletion> completions;
+    try {
+      completions.reserve(finished_.size());
+    } catch (const std::exception&) {
+      return completions;
+    }
+    for (Transfer* transfer : finished_) {
+      completions.push_back(HttpCompletion{transfer->id, outcome_of(*transfer)});
+      recycle(*transfer);
+    }
+    finished_.clear();
+    return completions;
+  }
+
+  void wait(nanoseconds left) noexcept {
+    const int timeout = to_poll_milliseconds(left);
+    const CURLMcode result = curl_multi_poll(multi_.get(), nullptr, 0, timeout, nullptr);
+    // It fails for want of memory only; then wait a little all the same, rather than spin.
+    if (result != CURLM_OK) ::poll(nullptr, 0, std::min(timeout, 10));
+  }
+
+  // Constant after construction.
+  const HttpOptions options_;
+  const ProxySettings proxies_;
+
+  // Only touched by the thread that calls start(), poll() and cancel_all(); curl_multi_wakeup() is
+  // the one call that libcurl allows beside them.
+  MultiHandle multi_;
+  std::vector<std::unique_ptr<Transfer>> transfers_;  // all of them, in use or not
+  std::vector<Transfer*> idle_;
+  std::vector<Transfer*> finished_;  // out of multi_, not yet reported
+  TransferId last_id_ = 0;
+
+  std::atomic<bool> woken_ = false;  // from any thread
+};
+
+// Never undone: another part of the process may be using libcurl by then (pitfall P15).
+CURLcode initialise_curl_once() noexcept {
+  static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
+  return result;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<HttpClient>> curl_http_client(const HttpOptions& options) try {
+  const auto usable = [](milliseconds timeout) {
+    return timeout > milliseconds::zero() && timeout <= milliseconds(INT_MAX);
+  };
+  if (!usable(options.connect_timeout) || !usable(options.total_timeout)) {
+    return Error{ErrorCode::kInvalidConfig, "an HTTP time-out is not between 1 ms and 24 days"};
+  }
+  if (!options.host_owns_curl) {
+    const CURLcode result = initialise_curl_once();
+    if (result != CURLE_OK) return Error{ErrorCode::kTransport, curl_easy_strerror(result)};
+  }
+  MultiHandle multi(curl_multi_init());
+  if (!multi) return Error{ErrorCode::kTransport, "libcurl gives no multi handle"};
+  auto client =
+      std::make_shared<CurlHttpClient>(options, proxies_from_environment(), std::move(multi));
+  // Not under a host that initialises libcurl: it may do so after this call.
+  if (!options.host_owns_curl) {
+    if (auto probed = client->probe(); !probed) return probed.error();
+  }
+  return std::shared_ptr<HttpClient>(std::move(client));
+} catch (const std::exception&) {
+  return Error{ErrorCode::kTransport, "out of memory"};
+}
+
+}  // namespace postbox

@@ -1,0 +1,86 @@
+#include "intake_queue.hpp"
+
+#include <iterator>
+#include <utility>
+
+namespace postbox {
+
+IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records) {
+  std::uint64_t bytes = 0;
+  for (const EventRecord& record : records) bytes += footprint(record);
+
+  bool wake_writer = false;
+  Pushed pushed{Answer::kAccepted, 0};
+  {
+    const MutexLock lock(mutex_);
+    if (closed_) return {Answer::kClosed, 0};
+    if (pushed_ - durable_through_ + records.size() > max_events_ ||
+        pending_bytes_ + bytes > max_bytes_.count) {
+      return {Answer::kFull, 0};
+    }
+    queue_.insert(queue_.end(), std::make_move_iterator(records.begin()),
+                  std::make_move_iterator(records.end()));
+    pushed_ += records.size();
+    pending_bytes_ += bytes;
+    pushed.sequence = pushed_;
+    wake_writer = std::exchange(writer_waits_, false);
+  }
+  if (wake_writer) work_.notify_one();
+  return pushed;
+}
+
+std::vector<EventRecord> IntakeQueue::take() {
+  const MutexLock lock(mutex_);
+  return std::exchange(queue_, {});
+}
+
+void IntakeQueue::settle_durable(std::size_t events, std::uint64_t bytes) {
+  bool wake_callers = false;
+  {
+    const MutexLock lock(mutex_);
+    durable_through_ += events;
+    pending_bytes_ -= bytes;
+    wake_callers = waiting_callers_ > 0;
+  }
+  if (wake_callers) durable_.notify_all();
+}
+
+bool IntakeQueue::wait_durable(std::uint64_t sequence, SteadyTime deadline) {
+  MutexLock lock(mutex_);
+  ++waiting_callers_;
+  while (durable_through_ < sequence) {
+    if (durable_.wait_until(lock, deadline)) break;
+  }
+  --waiting_callers_;
+  return durable_through_ >= sequence;
+}
+
+void IntakeQueue::wait(SteadyTime deadline) {
+  const bool for_work = deadline == SteadyTime::max();
+  MutexLock lock(mutex_);
+  while (!closed_ && !(for_work && !queue_.empty())) {
+    writer_waits_ = for_work;
+    if (work_.wait_until(lock, deadline)) break;
+  }
+  writer_waits_ = false;
+}
+
+void IntakeQueue::close() {
+  {
+    const MutexLock lock(mutex_);
+    closed_ = true;
+  }
+  work_.notify_all();
+}
+
+bool IntakeQueue::closed() const {
+  const MutexLock lock(mutex_);
+  return closed_;
+}
+
+std::uint64_t IntakeQueue::pending() const {
+  const MutexLock lock(mutex_);
+  return pushed_ - durable_through_;
+}
+
+}  // namespace postbox

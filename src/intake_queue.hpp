@@ -1,0 +1,79 @@
+// IntakeQueue takes events from callers' threads and gives them to the writer.
+//
+// Place:     between Tracker::track and OutboxWriter; the only stage that callers' threads enter.
+// Threads:   every member may be called from several threads at once; take() and settle_durable()
+//            by the writer alone. 🔒
+// Lifetime:  as long as the tracker.
+// Failure:   push() refuses at the caps and after close(). An event counts against the caps until
+//            it is durable, not until it is taken: a hanging disk cannot make memory grow.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <postbox/bytes.hpp>
+#include <postbox/clock.hpp>
+#include <postbox/event.hpp>
+
+#include "mutex.hpp"
+
+namespace postbox {
+
+class IntakeQueue {
+ public:
+  enum class Answer : std::uint8_t { kAccepted, kFull, kClosed };
+
+  struct Pushed {
+    Answer answer;
+    std::uint64_t sequence;  // of the last record: durable when durable_through() reaches it
+  };
+
+  IntakeQueue(std::size_t max_events, Bytes max_bytes)
+      : max_events_(max_events), max_bytes_(max_bytes) {}
+
+  // Take over all of `records`, or none.
+  Pushed push(std::vector<EventRecord>& records) POSTBOX_EXCLUDES(mutex_);
+
+  // Return everything that has gathered, in order.
+  std::vector<EventRecord> take() POSTBOX_EXCLUDES(mutex_);
+
+  // The first `events` of what was taken, of `bytes` together, are on disk.
+  void settle_durable(std::size_t events, std::uint64_t bytes) POSTBOX_EXCLUDES(mutex_);
+
+  // Wait until the record of that sequence is on disk. False when the deadline came first.
+  bool wait_durable(std::uint64_t sequence, SteadyTime deadline) POSTBOX_EXCLUDES(mutex_);
+
+  // Wait until `deadline`; with SteadyTime::max(), until something can be taken. close() ends both.
+  void wait(SteadyTime deadline) POSTBOX_EXCLUDES(mutex_);
+
+  // Refuse everything from now on, and end all waits for work.
+  void close() POSTBOX_EXCLUDES(mutex_);
+
+  [[nodiscard]] bool closed() const POSTBOX_EXCLUDES(mutex_);
+
+  // Events that are not yet durable.
+  [[nodiscard]] std::uint64_t pending() const POSTBOX_EXCLUDES(mutex_);
+
+ private:
+  // Constant after construction.
+  const std::size_t max_events_;
+  const Bytes max_bytes_;
+
+  mutable Mutex mutex_;
+  ConditionVariable work_;
+  ConditionVariable durable_;
+  std::vector<EventRecord> queue_ POSTBOX_GUARDED_BY(mutex_);
+  std::uint64_t pushed_ POSTBOX_GUARDED_BY(mutex_) = 0;  // sequence of the newest record
+  std::uint64_t durable_through_ POSTBOX_GUARDED_BY(mutex_) = 0;
+  std::uint64_t pending_bytes_ POSTBOX_GUARDED_BY(mutex_) = 0;
+  int waiting_callers_ POSTBOX_GUARDED_BY(mutex_) = 0;
+  bool writer_waits_ POSTBOX_GUARDED_BY(mutex_) = false;
+  bool closed_ POSTBOX_GUARDED_BY(mutex_) = false;
+};
+
+// What a record takes of the memory cap.
+[[nodiscard]] inline std::uint64_t footprint(const EventRecord& record) noexcept {
+  return sizeof(EventRecord) + record.payload.size();
+}
+
+}  // namespace postbox

@@ -1,0 +1,67 @@
+#include "outbox_writer.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "backoff.hpp"
+
+namespace postbox {
+namespace {
+
+// A disk that was full or locked is worth asking often: callers are waiting.
+constexpr std::chrono::milliseconds kLongestWait{2'000};
+
+}  // namespace
+
+OutboxWriter::OutboxWriter(IntakeQueue& intake, Outbox& outbox, Counters& counters, Logger& logger,
+                           std::shared_ptr<Random> random, std::string failure_prefix)
+    : intake_(intake),
+      outbox_(outbox),
+      counters_(counters),
+      logger_(logger),
+      random_(std::move(random)),
+      failure_prefix_(std::move(failure_prefix)) {}
+
+SteadyTime OutboxWriter::run_once(SteadyTime now) {
+  appended_ = false;
+  report_refusals();
+  if (batch_.empty()) batch_ = intake_.take();
+  if (batch_.empty()) return SteadyTime::max();
+  if (now < retry_at_) return retry_at_;
+
+  const auto appended = outbox_.append(batch_);
+  if (!appended) {
+    fail(now, appended.error());
+    return retry_at_;
+  }
+  failures_in_a_row_ = 0;
+  appended_ = true;
+  const auto bytes = std::accumulate(
+      batch_.begin(), batch_.end(), std::uint64_t{0},
+      [](std::uint64_t sum, const EventRecord& record) { return sum + footprint(record); });
+  const std::size_t events = batch_.size();
+  batch_.clear();
+  intake_.settle_durable(events, bytes);
+  return now;  // more may have gathered meanwhile
+}
+
+void OutboxWriter::fail(SteadyTime now, const Error& error) {
+  add(counters_.outbox_failures, 1);
+  ++failures_in_a_row_;
+  retry_at_ =
+      now + full_jitter(std::min(backoff_ceiling(failures_in_a_row_), kLongestWait), *random_);
+  logger_.log(LogLevel::kError, failure_prefix_ + ": " + error.message +
+                                    "; events wait in memory until it can be written");
+}
+
+void OutboxWriter::report_refusals() {
+  const auto full = counters_.full.load(std::memory_order_relaxed);
+  if (full == reported_full_) return;
+  reported_full_ = full;
+  logger_.log(LogLevel::kError, failure_prefix_ +
+                                    ": the memory cap is reached, new events are refused; see "
+                                    "POSTBOX_MAX_MEMORY and the state of the outbox's disk");
+}
+
+}  // namespace postbox

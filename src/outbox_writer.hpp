@@ -1,0 +1,55 @@
+// OutboxWriter makes events durable: whatever has gathered while the last commit was under way goes
+// into the next one (group commit; no fixed wait).
+//
+// Place:     between IntakeQueue and Outbox.
+// Threads:   run_once() from one thread; the writer's.
+// Lifetime:  as long as the tracker.
+// Failure:   a failed append is repeated with the same keys until it succeeds; the events stay in
+//            memory and count against the intake's caps.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <postbox/clock.hpp>
+#include <postbox/event.hpp>
+#include <postbox/outbox.hpp>
+
+#include "counters.hpp"
+#include "intake_queue.hpp"
+#include "logger.hpp"
+
+namespace postbox {
+
+class OutboxWriter {
+ public:
+  OutboxWriter(IntakeQueue& intake, Outbox& outbox, Counters& counters, Logger& logger,
+               std::shared_ptr<Random> random, std::string failure_prefix);
+
+  // Append what there is. Returns when to try again, or the far future when nothing is left to do
+  // before the next event.
+  SteadyTime run_once(SteadyTime now);
+
+  // True when the last run_once() made events durable, so that the sender has work.
+  [[nodiscard]] bool appended() const noexcept { return appended_; }
+
+ private:
+  void fail(SteadyTime now, const Error& error);
+  void report_refusals();
+
+  IntakeQueue& intake_;
+  Outbox& outbox_;
+  Counters& counters_;
+  Logger& logger_;
+  const std::shared_ptr<Random> random_;
+  const std::string failure_prefix_;
+
+  // Only touched by the writer's thread.
+  std::vector<EventRecord> batch_;
+  SteadyTime retry_at_{};
+  std::uint32_t failures_in_a_row_ = 0;
+  std::uint64_t reported_full_ = 0;
+  bool appended_ = false;
+};
+
+}  // namespace postbox

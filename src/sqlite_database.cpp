@@ -1,0 +1,207 @@
+#include "sqlite_database.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <system_error>
+
+namespace postbox::sqlite {
+namespace {
+
+ErrorCode code_of(int sqlite_code) {
+  switch (sqlite_code & 0xff) {
+    case SQLITE_FULL:
+      return ErrorCode::kOutboxFull;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return ErrorCode::kOutboxBusy;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return ErrorCode::kOutboxCorrupt;
+    default:
+      return ErrorCode::kOutboxUnavailable;
+  }
+}
+
+std::string_view advice(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kOutboxCorrupt:
+      return "; nothing was changed: stop every process that uses the file, move it aside together "
+             "with its -wal and -shm files, and keep them, for their rows can be salvaged";
+    case ErrorCode::kOutboxFull:
+      return "; free some disk space, the outbox goes on by itself";
+    case ErrorCode::kOutboxBusy:
+      return "; another connection holds the write lock";
+    default:
+      return "";
+  }
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) noexcept : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void fail_with_errno(const std::string& what, int error) {
+  throw Failure(
+      Error{ErrorCode::kOutboxUnavailable, what + ": " + std::generic_category().message(error)});
+}
+
+std::string directory_of(const std::string& path) {
+  const std::string directory = std::filesystem::path(path).parent_path().string();
+  return directory.empty() ? "." : directory;
+}
+
+void sync_directory(const std::string& directory) {
+  const Descriptor descriptor(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // EINVAL: a file system whose directories need no fsync says so in this way.
+  if (descriptor.get() < 0 || (::fsync(descriptor.get()) != 0 && errno != EINVAL)) {
+    fail_with_errno("cannot sync the directory '" + directory + "'", errno);
+  }
+}
+
+[[noreturn]] void fail_to_create(const std::string& path, int error) {
+  const std::string directory = directory_of(path);
+  std::error_code ignored;
+  if (error == ENOENT && !std::filesystem::exists(directory, ignored)) {
+    throw Failure(Error{ErrorCode::kOutboxUnavailable,
+                        "the directory '" + directory +
+                            "' does not exist: create it, or set POSTBOX_OUTBOX to another path"});
+  }
+  fail_with_errno("cannot create '" + path + "'", error);
+}
+
+}  // namespace
+
+void create_private_file(const std::string& path) {
+  // O_EXCL, because closing a descriptor of a file that SQLite has open elsewhere in this process
+  // would drop SQLite's locks on it.
+  const Descriptor descriptor(
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  if (descriptor.get() < 0) {
+    if (errno == EEXIST) return;
+    fail_to_create(path, errno);
+  }
+  if (::fsync(descriptor.get()) != 0) fail_with_errno("cannot sync '" + path + "'", errno);
+  sync_directory(directory_of(path));
+}
+
+Database Database::open_file(const std::string& path, std::chrono::milliseconds busy_timeout) {
+  Database database(path.c_str(), SQLITE_OPEN_READWRITE);
+  const auto timeout = std::clamp<std::chrono::milliseconds::rep>(busy_timeout.count(), 0,
+                                                                  std::numeric_limits<int>::max());
+  sqlite3_busy_timeout(database.handle_.get(), static_cast<int>(timeout));
+  return database;
+}
+
+Database Database::open_memory() {
+  return {":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY};
+}
+
+Database::Database(const char* path, int flags) {
+  sqlite3* handle = nullptr;
+  // NOMUTEX: the owner's mutex is the only one needed.
+  const int code = sqlite3_open_v2(path, &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  handle_.reset(handle);  // also after a failure, when it carries the message
+  if (handle == nullptr) throw Failure(Error{ErrorCode::kInternal, "out of memory"});
+  if (code != SQLITE_OK) fail("open");
+  sqlite3_extended_result_codes(handle, 1);
+}
+
+void Database::execute(const char* sql) {
+  if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail("execute");
+}
+
+std::int64_t Database::integer(const char* sql) {
+  Query query(*this, sql);
+  return query.step() ? query.integer(0) : 0;
+}
+
+void Database::fail(std::string_view step) const {
+  const int sqlite_code = sqlite3_extended_errcode(handle_.get());
+  const ErrorCode code = code_of(sqlite_code);
+  throw Failure(Error{code, std::string(step) + ": " + sqlite3_errmsg(handle_.get()) + " (SQLite " +
+                                std::to_string(sqlite_code) + ")" + std::string(advice(code))});
+}
+
+sqlite3_stmt* Database::statement(const char* sql) {
+  for (const Statement& known : statements_) {
+    if (known.sql == sql) return known.handle.get();
+  }
+  statements_.reserve(statements_.size() + 1);  // so that nothing can throw once it is prepared
+  sqlite3_stmt* prepared = nullptr;
+  if (sqlite3_prepare_v3(handle_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &prepared, nullptr) !=
+      SQLITE_OK) {
+    fail("prepare");
+  }
+  statements_.push_back(Statement{sql, std::unique_ptr<sqlite3_stmt, Finalize>(prepared)});
+  return prepared;
+}
+
+bool Query::step() {
+  const int code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return true;
+  if (code != SQLITE_DONE) {
+    const std::string_view sql = sqlite3_sql(statement_);
+    database_.fail(sql.substr(0, sql.find(' ')));  // BEGIN, COMMIT, INSERT, …
+  }
+  return false;
+}
+
+std::size_t Query::run() {
+  while (step()) {
+  }
+  sqlite3_reset(statement_);
+  return database_.changes();
+}
+
+std::string Query::bytes(int column) const {
+  const void* data = sqlite3_column_blob(statement_, column);
+  const std::size_t count = size(column);
+  if (data == nullptr && count != 0) database_.fail("read");
+  return data == nullptr ? std::string() : std::string(static_cast<const char*>(data), count);
+}
+
+Key Query::key(int column) const {
+  Key key;
+  const void* data = sqlite3_column_blob(statement_, column);
+  if (data == nullptr || size(column) != key.size()) {
+    throw Failure(Error{ErrorCode::kOutboxCorrupt, "read: a key does not have 16 bytes"});
+  }
+  std::memcpy(key.data(), data, key.size());
+  return key;
+}
+
+Transaction::Transaction(Database& database, Kind kind) : database_(database) {
+  Query(database_, kind == Kind::kWrite ? "BEGIN IMMEDIATE" : "BEGIN").run();
+}
+
+Transaction::~Transaction() {
+  // After some errors SQLite has rolled back by itself.
+  if (!database_.in_transaction()) return;
+  try {
+    Query(database_, "ROLLBACK").run();
+  } catch (...) {
+    // The caller closes the connection after such an error, and that rolls back as well.
+    return;
+  }
+}
+
+void Transaction::commit() { Query(database_, "COMMIT").run(); }
+
+}  // namespace postbox::sqlite

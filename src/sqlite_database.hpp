@@ -1,0 +1,162 @@
+// Database, Query and Transaction are a thin layer over SQLite's C API: every handle has one owner,
+// and every statement is reset when its scope ends, also after an error.
+//
+// Place:     below the SQLite outbox; nothing else includes it.
+// Threads:   one thread at a time per Database; its owner holds a mutex.
+// Lifetime:  a Query or Transaction lives inside a scope and must not outlive its Database.
+// Failure:   throws Failure, which never leaves the SQLite outbox: it becomes a Result there.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <postbox/error.hpp>
+#include <postbox/event.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace postbox::sqlite {
+
+class Failure final : public std::exception {
+ public:
+  explicit Failure(Error error) noexcept : error_(std::move(error)) {}
+  [[nodiscard]] const Error& error() const noexcept { return error_; }
+  [[nodiscard]] const char* what() const noexcept override { return error_.message.c_str(); }
+
+ private:
+  Error error_;
+};
+
+class Database {
+ public:
+  // Opens a file that exists; create_private_file() makes one.
+  [[nodiscard]] static Database open_file(const std::string& path,
+                                          std::chrono::milliseconds busy_timeout);
+  [[nodiscard]] static Database open_memory();
+
+  // Runs SQL that takes no parameters and whose rows do not matter.
+  void execute(const char* sql);
+
+  // Returns the integer that `sql`, a string literal, yields; zero when there is no row or it is
+  // NULL.
+  [[nodiscard]] std::int64_t integer(const char* sql);
+
+  // Rows that the last INSERT, UPDATE or DELETE changed.
+  [[nodiscard]] std::size_t changes() const noexcept {
+    return static_cast<std::size_t>(sqlite3_changes(handle_.get()));
+  }
+  [[nodiscard]] bool in_transaction() const noexcept {
+    return sqlite3_get_autocommit(handle_.get()) == 0;
+  }
+
+  // Throws what SQLite says about its last call; `step` names what was being done.
+  [[noreturn]] void fail(std::string_view step) const;
+
+ private:
+  friend class Query;
+  struct Close {
+    void operator()(sqlite3* handle) const noexcept { sqlite3_close(handle); }
+  };
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
+  };
+  struct Statement {
+    const char* sql;
+    std::unique_ptr<sqlite3_stmt, Finalize> handle;
+  };
+
+  Database(const char* path, int flags);
+  sqlite3_stmt* statement(const char* sql);
+
+  std::unique_ptr<sqlite3, Close> handle_;
+  std::vector<Statement> statements_;  // after handle_: SQLite wants them finalised first
+};
+
+// One use of a prepared statement. `sql` is a string literal: the statement is prepared at its
+// first use on a connection and found again by the literal's address.
+class Query {
+ public:
+  Query(Database& database, const char* sql)
+      : database_(database), statement_(database.statement(sql)) {}
+  Query(const Query&) = delete;
+  Query& operator=(const Query&) = delete;
+  ~Query() {
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
+  }
+
+  // Binds ?1, ?2, … in order. Strings and keys are not copied: they must outlive the next
+  // step() or run().
+  template <class... Values>
+  Query& bind(const Values&... values) {
+    int index = 0;
+    (check(bind_one(++index, values)), ...);
+    return *this;
+  }
+
+  // Returns true when there is a row to read.
+  [[nodiscard]] bool step();
+
+  // Runs a statement to its end and makes it ready for the next bind(). Returns changed rows.
+  std::size_t run();
+
+  [[nodiscard]] std::int64_t integer(int column) const noexcept {
+    return sqlite3_column_int64(statement_, column);
+  }
+  [[nodiscard]] std::size_t size(int column) const noexcept {
+    return static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
+  }
+  [[nodiscard]] std::string bytes(int column) const;
+  [[nodiscard]] Key key(int column) const;
+
+ private:
+  int bind_one(int index, std::int64_t value) noexcept {
+    return sqlite3_bind_int64(statement_, index, value);
+  }
+  int bind_one(int index, const Key& value) noexcept {
+    return sqlite3_bind_blob64(statement_, index, value.data(), value.size(), SQLITE_STATIC);
+  }
+  int bind_one(int index, const std::string& blob) noexcept {
+    return sqlite3_bind_blob64(statement_, index, blob.data(), blob.size(), SQLITE_STATIC);
+  }
+  int bind_one(int index, std::string_view text) noexcept {
+    return sqlite3_bind_text64(statement_, index, text.data(), text.size(), SQLITE_STATIC,
+                               SQLITE_UTF8);
+  }
+  void check(int code) const {
+    if (code != SQLITE_OK) database_.fail("bind");
+  }
+
+  Database& database_;
+  sqlite3_stmt* statement_;
+};
+
+// Everything until commit() happens, or nothing does: the end of the scope rolls back.
+class Transaction {
+ public:
+  enum class Kind : std::uint8_t {
+    kRead,   // one snapshot for several queries
+    kWrite,  // takes the write lock at once, so that no later step can find it taken
+  };
+  Transaction(Database& database, Kind kind);
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  ~Transaction();
+
+  void commit();
+
+ private:
+  Database& database_;
+};
+
+// Creates `path` with mode 0600 and makes the new name durable; leaves an existing file as it is.
+// SQLite gives the -wal and -shm files the mode of the database, so this one call protects them
+// all, without touching the process's umask.
+void create_private_file(const std::string& path);
+
+}  // namespace postbox::sqlite

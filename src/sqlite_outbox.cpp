@@ -1,0 +1,381 @@
+#include "sqlite_outbox.hpp"
+
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "sqlite_rows.hpp"
+#include "sqlite_run.hpp"
+#include "sqlite_schema.hpp"
+
+namespace postbox {
+namespace {
+
+using sqlite::Database;
+using sqlite::Failure;
+using sqlite::Query;
+using sqlite::SenderSeat;
+using sqlite::Transaction;
+
+constexpr std::string_view kFileScheme = "sqlite:";
+constexpr std::string_view kMemoryUrl = "memory:";
+
+// Far above any vendor's limit for one event, far below SQLite's for one row.
+constexpr Bytes kMaxPayload = mebibytes(16);
+
+// Rows per transaction of work that could touch a whole backlog: appends get their turn in between.
+constexpr std::int64_t kChunk = 1000;
+
+void check_payloads(std::span<const EventRecord> batch) {
+  for (const EventRecord& record : batch) {
+    if (record.payload.size() <= kMaxPayload.count) continue;
+    throw Failure(Error{ErrorCode::kInvalidArgument,
+                        "a payload of " + std::to_string(record.payload.size()) +
+                            " bytes is larger than " + std::to_string(kMaxPayload.count)});
+  }
+}
+
+void check_room(Database& database, Bytes max_disk) {
+  const std::uint64_t used = sqlite::live_bytes(database);
+  if (used < max_disk.count) return;
+  throw Failure(Error{ErrorCode::kOutboxFull,
+                      "the outbox holds " + std::to_string(used) +
+                          " bytes, and POSTBOX_MAX_DISK allows " + std::to_string(max_disk.count) +
+                          ": it goes on when events have been delivered, or raise the limit"});
+}
+
+Appended insert_all(Database& database, std::span<const EventRecord> batch, std::int64_t now) {
+  Query insert(database,
+               "INSERT INTO outbox(queue_id, created_at, dedup_key, profile_key, payload)"
+               " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(queue_id, dedup_key) DO NOTHING");
+  Appended appended;
+  for (const EventRecord& record : batch) {
+    insert.bind(static_cast<std::int64_t>(record.queue), now, record.dedup_key, record.profile_key,
+                record.payload);
+    appended.inserted += insert.run();
+  }
+  appended.duplicates = batch.size() - appended.inserted;
+  return appended;
+}
+
+// A row is claimable when its lease has ended, when its lease lies further ahead than any lease can
+// (the clock was set back), or when its holder belongs to an earlier epoch and is therefore gone.
+struct ClaimWindow {
+  std::int64_t queue;
+  std::int64_t now;
+  std::int64_t horizon;
+  std::int64_t first_token;
+};
+
+std::vector<ClaimedEvent> select_claimable(Database& database, const ClaimWindow& window,
+                                           const ClaimLimits& limits) {
+  Query query(database,
+              "SELECT id, attempts, created_at, dedup_key, profile_key, payload"
+              " FROM outbox INDEXED BY outbox_ready WHERE queue_id = ?1 AND state = 0"
+              " AND (lease_until <= ?2 OR lease_until > ?3 OR lease_token < ?4) ORDER BY id");
+  query.bind(window.queue, window.now, window.horizon, window.first_token);
+  std::vector<ClaimedEvent> events;
+  std::uint64_t bytes = 0;
+  while (events.size() < limits.max_events && query.step()) {
+    bytes += query.size(5);
+    if (!events.empty() && bytes > limits.max_bytes.count) break;
+    ClaimedEvent& event = events.emplace_back();
+    event.handle = EventHandle{query.integer(0)};
+    event.attempts = static_cast<std::uint32_t>(query.integer(1)) + 1;
+    event.age = sqlite::elapsed(query.integer(2), window.now);
+    event.record.queue = QueueId{static_cast<std::uint32_t>(window.queue)};
+    event.record.dedup_key = query.key(3);
+    event.record.profile_key = query.key(4);
+    event.record.payload = query.bytes(5);
+  }
+  return events;
+}
+
+// Leases exactly the rows that were selected: in the same transaction, everything claimable up to
+// the last of them.
+void lease_up_to(Database& database, const ClaimWindow& window, std::int64_t last,
+                 std::int64_t token, std::int64_t until, std::size_t expected) {
+  Query update(database,
+               "UPDATE outbox INDEXED BY outbox_ready"
+               " SET lease_token = ?6, lease_until = ?7, attempts = attempts + 1"
+               " WHERE queue_id = ?1 AND state = 0 AND id <= ?5"
+               " AND (lease_until <= ?2 OR lease_until > ?3 OR lease_token < ?4)");
+  update.bind(window.queue, window.now, window.horizon, window.first_token, last, token, until);
+  if (update.run() != expected) {
+    throw Failure(Error{ErrorCode::kOutboxCorrupt, "a claim found other rows on second sight"});
+  }
+  Query(database,
+        "INSERT INTO claimed(queue_id, last_id) VALUES (?1, ?2) ON CONFLICT(queue_id)"
+        " DO UPDATE SET last_id = max(last_id, excluded.last_id)")
+      .bind(window.queue, last)
+      .run();
+}
+
+// Applies one outcome. Returns whether the row was still leased under `token`.
+bool apply(Database& database, std::int64_t token, const Outcome& outcome, std::int64_t now) {
+  const auto id = static_cast<std::int64_t>(outcome.handle);
+  switch (outcome.kind) {
+    case OutcomeKind::kDelivered:
+      break;
+    case OutcomeKind::kRetry: {
+      const std::int64_t delay = sqlite::bounded(outcome.delay, sqlite::kDelayHorizon);
+      return Query(database,
+                   "UPDATE outbox SET state = ?3, next_at = ?4, attempts = attempts - ?5,"
+                   " lease_token = 0, lease_until = 0 WHERE id = ?1 AND lease_token = ?2")
+                 .bind(id, token, std::int64_t{delay > 0 ? 1 : 0}, now + delay,
+                       std::int64_t{outcome.spend_attempt ? 0 : 1})
+                 .run() == 1;
+    }
+    case OutcomeKind::kHold:
+      // Nothing was sent, so the attempt is given back.
+      return Query(database,
+                   "UPDATE outbox SET state = 2, attempts = attempts - 1, lease_token = 0,"
+                   " lease_until = 0 WHERE id = ?1 AND lease_token = ?2")
+                 .bind(id, token)
+                 .run() == 1;
+    case OutcomeKind::kDead:
+      if (Query(database,
+                "INSERT INTO outbox_dead(id, queue_id, attempts, created_at, died_at, http_status,"
+                " reason, dedup_key, profile_key, payload) SELECT id, queue_id, attempts,"
+                " created_at, ?3, ?4, ?5, dedup_key, profile_key, payload FROM outbox"
+                " WHERE id = ?1 AND lease_token = ?2")
+              .bind(id, token, now, std::int64_t{outcome.http_status},
+                    std::string_view(outcome.reason))
+              .run() != 1) {
+        return false;
+      }
+      break;
+  }
+  return Query(database, "DELETE FROM outbox WHERE id = ?1 AND lease_token = ?2")
+             .bind(id, token)
+             .run() == 1;
+}
+
+// Makes delayed rows ready whose time lies in (after, until]. Returns how many.
+std::size_t promote(Database& database, std::int64_t after, std::int64_t until) {
+  std::size_t promoted = 0;
+  std::size_t chunk = 0;
+  do {
+    chunk = Query(database,
+                  "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
+                  " WHERE state = 1 AND next_at > ?1 AND next_at <= ?2 ORDER BY next_at LIMIT ?3)")
+                .bind(after, until, kChunk)
+                .run();
+    promoted += chunk;
+  } while (chunk == static_cast<std::size_t>(kChunk));
+  return promoted;
+}
+
+std::size_t promote_due(Database& database, std::int64_t now) {
+  constexpr auto kLowest = std::numeric_limits<std::int64_t>::min();
+  constexpr auto kHighest = std::numeric_limits<std::int64_t>::max();
+  const std::int64_t horizon = now + sqlite::kDelayHorizon.count();
+  std::size_t promoted = 0;
+  // Two looks into the index first: nothing is written, and no lock taken, when nothing is due.
+  const std::int64_t earliest =
+      database.integer("SELECT ifnull(min(next_at), 9e18) FROM outbox WHERE state = 1");
+  if (earliest <= now) promoted += promote(database, kLowest, now);
+  const std::int64_t latest = database.integer("SELECT max(next_at) FROM outbox WHERE state = 1");
+  // Further ahead than any delay: the clock was set back, and the row would wait for it for ever.
+  if (latest > horizon) promoted += promote(database, horizon, kHighest);
+  return promoted;
+}
+
+std::size_t expire_dead(Database& database, std::int64_t cutoff) {
+  std::size_t expired = 0;
+  while (database.integer("SELECT ifnull(min(died_at), 9e18) FROM outbox_dead") <= cutoff) {
+    Transaction transaction(database, Transaction::Kind::kWrite);
+    const std::size_t chunk =
+        Query(database,
+              "DELETE FROM outbox_dead WHERE id IN (SELECT id FROM outbox_dead"
+              " WHERE died_at <= ?1 ORDER BY died_at LIMIT ?2)")
+            .bind(cutoff, kChunk)
+            .run();
+    sqlite::add_totals(database, {.expired = chunk});
+    transaction.commit();
+    expired += chunk;
+  }
+  return expired;
+}
+
+}  // namespace
+
+SqliteOutbox::SqliteOutbox(std::string path, const OutboxOptions& options,
+                           std::shared_ptr<Clock> clock)
+    : path_(std::move(path)),
+      max_disk_(options.max_disk),
+      busy_timeout_(options.busy_timeout),
+      clock_(std::move(clock)),
+      append_lane_(std::string()),
+      sender_lane_(path_.empty() ? std::string() : path_ + "-sender"),
+      reader_lane_(std::string()) {}
+
+OutboxCaps SqliteOutbox::caps() const noexcept {
+  return {.append = in_memory() ? Durability::kNone : Durability::kMachine,
+          .max_payload = kMaxPayload};
+}
+
+Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
+  return run<Appended>(Role::kAppend, "outbox append", [&](Database& database, SenderSeat&) {
+    check_payloads(batch);
+    Transaction transaction(database, Transaction::Kind::kWrite);
+    check_room(database, max_disk_);
+    const Appended appended = insert_all(database, batch, now());
+    sqlite::add_totals(database,
+                       {.appended = appended.inserted, .duplicates = appended.duplicates});
+    transaction.commit();
+    return appended;
+  });
+}
+
+Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
+                                  std::chrono::milliseconds lease) {
+  return run<Claim>(Role::kSender, "outbox claim", [&](Database& database, SenderSeat& seat) {
+    Claim claim;
+    if (!seat.take(database)) return claim;
+    const std::int64_t token = seat.next_token(database);
+    const std::int64_t time = now();
+    const ClaimWindow window{.queue = static_cast<std::int64_t>(queue),
+                             .now = time,
+                             .horizon = time + sqlite::kLeaseHorizon.count(),
+                             .first_token = seat.first_token_of_epoch()};
+    Transaction transaction(database, Transaction::Kind::kWrite);
+    claim.events = select_claimable(database, window, limits);
+    if (claim.events.empty()) return claim;
+    claim.token = ClaimToken{token};
+    lease_up_to(database, window, static_cast<std::int64_t>(claim.events.back().handle), token,
+                time + sqlite::bounded(lease, sqlite::kLeaseHorizon), claim.events.size());
+    transaction.commit();
+    return claim;
+  });
+}
+
+Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> outcomes) {
+  // Zero is what rows without a lease bear.
+  if (token <= ClaimToken{0} || outcomes.empty()) return Settled{.stale = outcomes.size()};
+  return run<Settled>(Role::kSender, "outbox settle", [&](Database& database, SenderSeat&) {
+    Settled settled;
+    OutboxTotals totals;
+    const std::int64_t time = now();
+    Transaction transaction(database, Transaction::Kind::kWrite);
+    for (const Outcome& outcome : outcomes) {
+      if (!apply(database, static_cast<std::int64_t>(token), outcome, time)) {
+        ++settled.stale;
+        continue;
+      }
+      ++settled.applied;
+      if (outcome.kind == OutcomeKind::kDelivered) ++totals.delivered;
+    }
+    if (totals.delivered > 0) sqlite::add_totals(database, totals);
+    transaction.commit();
+    return settled;
+  });
+}
+
+Result<std::size_t> SqliteOutbox::extend(ClaimToken token, std::span<const EventHandle> events,
+                                         std::chrono::milliseconds lease) {
+  if (token <= ClaimToken{0} || events.empty()) return std::size_t{0};
+  return run<std::size_t>(Role::kSender, "outbox extend", [&](Database& database, SenderSeat&) {
+    const std::int64_t until = now() + sqlite::bounded(lease, sqlite::kLeaseHorizon);
+    std::size_t extended = 0;
+    Transaction transaction(database, Transaction::Kind::kWrite);
+    Query update(database, "UPDATE outbox SET lease_until = ?3 WHERE id = ?1 AND lease_token = ?2");
+    for (const EventHandle event : events) {
+      update.bind(static_cast<std::int64_t>(event), static_cast<std::int64_t>(token), until);
+      extended += update.run();
+    }
+    transaction.commit();
+    return extended;
+  });
+}
+
+Result<std::vector<QueueId>> SqliteOutbox::due_queues() {
+  using Queues = std::vector<QueueId>;
+  return run<Queues>(Role::kSender, "outbox due", [&](Database& database, SenderSeat& seat) {
+    Queues queues;
+    if (!seat.take(database)) {
+      throw sqlite::Failure({ErrorCode::kOutboxTaken, "another process sends from this outbox"});
+    }
+    const std::int64_t time = now();
+    // A loose index scan: one look per queue, however many rows there are. The inner query walks
+    // past leased rows only.
+    Query query(database,
+                "WITH RECURSIVE queue(id) AS ("
+                " SELECT min(queue_id) FROM outbox INDEXED BY outbox_ready WHERE state = 0"
+                " UNION ALL SELECT (SELECT min(queue_id) FROM outbox INDEXED BY outbox_ready"
+                "  WHERE state = 0 AND queue_id > queue.id) FROM queue WHERE queue.id IS NOT NULL)"
+                "SELECT id FROM queue WHERE id IS NOT NULL AND EXISTS ("
+                " SELECT 1 FROM outbox INDEXED BY outbox_ready WHERE queue_id = queue.id"
+                " AND state = 0 AND (lease_until <= ?1 OR lease_until > ?2 OR lease_token < ?3))");
+    query.bind(time, time + sqlite::kLeaseHorizon.count(), seat.first_token_of_epoch());
+    while (query.step()) queues.push_back(QueueId{static_cast<std::uint32_t>(query.integer(0))});
+    return queues;
+  });
+}
+
+Result<Maintained> SqliteOutbox::maintain(std::chrono::milliseconds retention) {
+  return run<Maintained>(Role::kSender, "outbox maintain", [&](Database& database, SenderSeat&) {
+    const std::int64_t time = now();
+    Maintained maintained;
+    maintained.promoted = promote_due(database, time);
+    maintained.expired = expire_dead(database, time - std::max<std::int64_t>(0, retention.count()));
+    Query query(database, "SELECT next_at FROM outbox WHERE state = 1 ORDER BY next_at LIMIT 1");
+    if (query.step()) maintained.next_due = sqlite::elapsed(time, query.integer(0));
+    return maintained;
+  });
+}
+
+SqliteOutbox::Lane& SqliteOutbox::lane(Role role) noexcept {
+  if (in_memory() || role == Role::kSender) return sender_lane_;
+  return role == Role::kAppend ? append_lane_ : reader_lane_;
+}
+
+sqlite::Database& SqliteOutbox::connect(Role role, Lane& lane) {
+  const std::uint64_t generation = generation_.load();
+  if (lane.database.has_value() && lane.generation == generation) return *lane.database;
+  lane.database.reset();
+  lane.seat.distrust_epoch();
+  if (in_memory()) {
+    lane.database.emplace(sqlite::open_memory_store());
+  } else {
+    constexpr std::array kAccess = {sqlite::Access::kDurable, sqlite::Access::kFast,
+                                    sqlite::Access::kRead};
+    lane.database.emplace(
+        sqlite::open_store(path_, busy_timeout_, kAccess.at(static_cast<std::size_t>(role))));
+  }
+  lane.generation = generation;
+  return *lane.database;
+}
+
+void SqliteOutbox::after_failure(ErrorCode code, Lane& lane) {
+  // Memory lives as long as its connection does.
+  if (in_memory()) return;
+  if (code != ErrorCode::kOutboxUnavailable && code != ErrorCode::kOutboxCorrupt) return;
+  lane.database.reset();
+  ++generation_;
+}
+
+std::int64_t SqliteOutbox::now() const noexcept {
+  return clock_->wall_now().time_since_epoch().count();
+}
+
+Result<std::shared_ptr<Outbox>> open_outbox(const OutboxOptions& options,
+                                            std::shared_ptr<Clock> clock) {
+  const std::string_view url = options.url;
+  if (clock == nullptr) return Error{ErrorCode::kInvalidArgument, "open_outbox needs a clock"};
+  if (url == kMemoryUrl) {
+    return {std::make_shared<SqliteOutbox>(std::string(), options, std::move(clock))};
+  }
+  const std::string_view path =
+      url.starts_with(kFileScheme) ? url.substr(kFileScheme.size()) : std::string_view();
+  // SQLite gives names that start with a colon a meaning of their own.
+  if (path.empty() || path.front() == ':') {
+    // No more than the scheme: what follows may hold a password.
+    return Error{ErrorCode::kInvalidConfig, "POSTBOX_OUTBOX: '" +
+                                                std::string(url.substr(0, url.find(':'))) +
+                                                ":…' is not supported; use sqlite:PATH or memory:"};
+  }
+  return {std::make_shared<SqliteOutbox>(std::string(path), options, std::move(clock))};
+}
+
+}  // namespace postbox

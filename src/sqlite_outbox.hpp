@@ -1,0 +1,95 @@
+// SqliteOutbox keeps events in one SQLite file, or in memory.
+//
+// Place:     what open_outbox() returns for "sqlite:PATH" and "memory:".
+// Threads:   every member may be called from several threads at once. A file has three connections
+//            with a mutex each, so that an append that waits for the disk makes neither the sender
+//            nor a reader wait for a mutex. (SQLite has one writer at a time: a settle that finds
+//            an append in the middle of its commit waits for busy_timeout, then says kOutboxBusy.)
+// Lifetime:  owns its connections and the sender's seat.
+// Failure:   kOutboxBusy and kOutboxFull keep the connections. After kOutboxUnavailable and
+//            kOutboxCorrupt they are closed, and the next call of each opens again. Nothing is
+//            ever deleted or created anew to repair a file.
+//
+// Durability: append, and what an operator asks for, is committed with synchronous=FULL. Claim,
+//            settle and maintain use NORMAL: a power cut may undo the last of them, in order. What
+//            is lost then is a delivery mark or a lease, hence an event is sent again, with the
+//            same key, and the vendor de-duplicates it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <postbox/clock.hpp>
+#include <postbox/outbox.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mutex.hpp"
+#include "sqlite_database.hpp"
+#include "sqlite_seat.hpp"
+
+namespace postbox {
+
+class SqliteOutbox final : public Outbox {
+ public:
+  // An empty `path` means memory.
+  SqliteOutbox(std::string path, const OutboxOptions& options, std::shared_ptr<Clock> clock);
+
+  [[nodiscard]] OutboxCaps caps() const noexcept override;
+  [[nodiscard]] Result<Appended> append(std::span<const EventRecord> batch) override;
+  [[nodiscard]] Result<Claim> claim(QueueId queue, const ClaimLimits& limits,
+                                    std::chrono::milliseconds lease) override;
+  [[nodiscard]] Result<Settled> settle(ClaimToken token,
+                                       std::span<const Outcome> outcomes) override;
+  [[nodiscard]] Result<std::size_t> extend(ClaimToken token, std::span<const EventHandle> events,
+                                           std::chrono::milliseconds lease) override;
+  [[nodiscard]] Result<std::vector<QueueId>> due_queues() override;
+  [[nodiscard]] Result<std::size_t> release_held(QueueId queue) override;
+  [[nodiscard]] Result<std::vector<DeadLetter>> dead(const EventFilter& filter, EventHandle after,
+                                                     std::size_t max) override;
+  [[nodiscard]] Result<std::size_t> replay(const EventFilter& filter, std::size_t max) override;
+  [[nodiscard]] Result<std::size_t> purge(const EventFilter& filter) override;
+  [[nodiscard]] Result<std::size_t> purge_profile(const Key& profile) override;
+  [[nodiscard]] Result<Maintained> maintain(std::chrono::milliseconds retention) override;
+  [[nodiscard]] Result<OutboxStats> stats() override;
+
+ private:
+  enum class Role : std::uint8_t { kAppend, kSender, kReader };
+
+  // One connection and who may touch it.
+  struct Lane {
+    explicit Lane(std::string lock_path) : seat(std::move(lock_path)) {}
+    Mutex mutex;
+    std::optional<sqlite::Database> database POSTBOX_GUARDED_BY(mutex);
+    std::uint64_t generation POSTBOX_GUARDED_BY(mutex) = 0;
+    sqlite::SenderSeat seat POSTBOX_GUARDED_BY(mutex);  // of the sender's lane only
+  };
+
+  // Runs `work(database, seat)` on the connection of `role`; what is thrown becomes an Error.
+  template <class Value, class Work>
+  Result<Value> run(Role role, std::string_view what, Work work);
+
+  [[nodiscard]] Lane& lane(Role role) noexcept;
+  sqlite::Database& connect(Role role, Lane& lane) POSTBOX_REQUIRES(lane.mutex);
+  void after_failure(ErrorCode code, Lane& lane) POSTBOX_REQUIRES(lane.mutex);
+  [[nodiscard]] bool in_memory() const noexcept { return path_.empty(); }
+  [[nodiscard]] std::int64_t now() const noexcept;
+
+  // Constant after construction.
+  const std::string path_;
+  const Bytes max_disk_;
+  const std::chrono::milliseconds busy_timeout_;
+  const std::shared_ptr<Clock> clock_;
+
+  // Counts failures after which every lane must open again: one of them saw the file break.
+  std::atomic<std::uint64_t> generation_{0};
+
+  // Each guards itself. Memory is visible to one connection only, so there everything is the
+  // sender's.
+  Lane append_lane_;
+  Lane sender_lane_;
+  Lane reader_lane_;
+};
+
+}  // namespace postbox

@@ -1,0 +1,270 @@
+// What an operator asks of the SQLite outbox: look at dead letters, revive or remove events, count.
+#include <limits>
+#include <map>
+
+#include "sqlite_outbox.hpp"
+#include "sqlite_rows.hpp"
+#include "sqlite_run.hpp"
+#include "sqlite_schema.hpp"
+
+namespace postbox {
+namespace {
+
+using sqlite::Database;
+using sqlite::Query;
+using sqlite::SenderSeat;
+using sqlite::Transaction;
+
+constexpr std::int64_t kChunk = 1000;
+
+// Commits of this scope are as durable as an append: an operator was told that it is done. The
+// sender's connection is used, so that no append waits behind a long purge for a mutex.
+class DurableScope {
+ public:
+  explicit DurableScope(Database& database) : database_(database) {
+    database_.execute("PRAGMA synchronous=FULL");
+  }
+  DurableScope(const DurableScope&) = delete;
+  DurableScope& operator=(const DurableScope&) = delete;
+  ~DurableScope() {
+    try {
+      database_.execute("PRAGMA synchronous=NORMAL");
+    } catch (...) {
+      return;  // stays FULL: slower, and safe
+    }
+  }
+
+ private:
+  Database& database_;
+};
+
+// A filter as bounds, which are the same statement whatever is set.
+struct Bounds {
+  std::int64_t above;
+  std::int64_t up_to = std::numeric_limits<std::int64_t>::max();
+  std::int64_t lowest_queue = 0;
+  std::int64_t highest_queue = std::numeric_limits<std::uint32_t>::max();
+};
+
+Bounds bounds_of(const EventFilter& filter, EventHandle after) {
+  Bounds bounds{.above = static_cast<std::int64_t>(after)};
+  if (filter.handle.has_value()) {
+    bounds.up_to = static_cast<std::int64_t>(*filter.handle);
+    bounds.above = std::max(bounds.above, bounds.up_to - 1);
+  }
+  if (filter.queue.has_value()) {
+    bounds.lowest_queue = bounds.highest_queue = static_cast<std::int64_t>(*filter.queue);
+  }
+  return bounds;
+}
+
+std::int64_t as_limit(std::size_t max) {
+  constexpr std::size_t kMost = std::numeric_limits<std::int64_t>::max();
+  return static_cast<std::int64_t>(std::min(max, kMost));
+}
+
+DeadLetter read_dead(const Query& query, std::int64_t now) {
+  DeadLetter letter;
+  letter.handle = EventHandle{query.integer(0)};
+  letter.record.queue = QueueId{static_cast<std::uint32_t>(query.integer(1))};
+  letter.attempts = static_cast<std::uint32_t>(query.integer(2));
+  letter.age = sqlite::elapsed(query.integer(3), now);
+  letter.dead_since = sqlite::elapsed(query.integer(4), now);
+  letter.http_status = static_cast<int>(query.integer(5));
+  letter.reason = query.bytes(6);
+  letter.record.dedup_key = query.key(7);
+  letter.record.profile_key = query.key(8);
+  letter.record.payload = query.bytes(9);
+  return letter;
+}
+
+// Moves one dead letter back under its old handle, so that what an operator noted stays true.
+bool revive(Database& database, std::int64_t id) {
+  if (Query(database,
+            "INSERT INTO outbox(id, queue_id, created_at, dedup_key, profile_key, payload)"
+            " SELECT id, queue_id, created_at, dedup_key, profile_key, payload FROM outbox_dead"
+            " WHERE id = ?1 ON CONFLICT DO NOTHING")
+          .bind(id)
+          .run() == 0) {
+    return false;  // its key came in again meanwhile, perhaps from another dead letter
+  }
+  Query(database, "DELETE FROM outbox_dead WHERE id = ?1").bind(id).run();
+  return true;
+}
+
+std::vector<std::int64_t> ids_of(Query& query) {
+  std::vector<std::int64_t> ids;
+  while (query.step()) ids.push_back(query.integer(0));
+  return ids;
+}
+
+using ByQueue = std::map<std::int64_t, QueueStats>;
+
+void count(Database& database, const char* sql, std::uint64_t QueueStats::*member,
+           ByQueue& queues) {
+  Query query(database, sql);
+  while (query.step()) {
+    queues[query.integer(0)].*member = static_cast<std::uint64_t>(query.integer(1));
+  }
+}
+
+void count_ready(Database& database, std::int64_t now, ByQueue& queues) {
+  count(database,
+        "SELECT queue_id, count(*) FROM outbox INDEXED BY outbox_ready"
+        " WHERE state = 0 GROUP BY queue_id",
+        &QueueStats::ready, queues);
+  // The lease stands in no index: look only where claims have been.
+  Query query(database,
+              "SELECT claimed.queue_id, count(*) FROM claimed CROSS JOIN outbox"
+              " INDEXED BY outbox_ready ON outbox.queue_id = claimed.queue_id AND state = 0"
+              " AND id <= last_id WHERE lease_until > ?1 AND lease_until <= ?2"
+              " AND lease_token >= ?3 GROUP BY claimed.queue_id");
+  query.bind(now, now + sqlite::kLeaseHorizon.count(),
+             sqlite::stored_epoch(database) << sqlite::kEpochShift);
+  while (query.step()) {
+    QueueStats& queue = queues[query.integer(0)];
+    queue.leased = static_cast<std::uint64_t>(query.integer(1));
+    queue.ready -= queue.leased;
+  }
+}
+
+OutboxTotals read_totals(Database& database) {
+  Query query(database, "SELECT appended, duplicates, delivered, purged, expired FROM totals");
+  if (!query.step()) return {};
+  const auto column = [&query](int index) {
+    return static_cast<std::uint64_t>(query.integer(index));
+  };
+  return {.appended = column(0),
+          .duplicates = column(1),
+          .delivered = column(2),
+          .purged = column(3),
+          .expired = column(4)};
+}
+
+}  // namespace
+
+Result<std::size_t> SqliteOutbox::release_held(QueueId queue) {
+  return run<std::size_t>(Role::kSender, "outbox release", [&](Database& database, SenderSeat&) {
+    const DurableScope durable(database);
+    std::size_t released = 0;
+    std::size_t chunk = 0;
+    do {
+      chunk = Query(database,
+                    "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
+                    " WHERE queue_id = ?1 AND state = 2 LIMIT ?2)")
+                  .bind(static_cast<std::int64_t>(queue), kChunk)
+                  .run();
+      released += chunk;
+    } while (chunk == static_cast<std::size_t>(kChunk));
+    return released;
+  });
+}
+
+Result<std::vector<DeadLetter>> SqliteOutbox::dead(const EventFilter& filter, EventHandle after,
+                                                   std::size_t max) {
+  using Letters = std::vector<DeadLetter>;
+  return run<Letters>(Role::kReader, "outbox dead", [&](Database& database, SenderSeat&) {
+    const Bounds bounds = bounds_of(filter, after);
+    // +queue_id: in the order of the primary key, whatever the planner thinks of the queue.
+    Query query(database,
+                "SELECT id, queue_id, attempts, created_at, died_at, http_status, reason,"
+                " dedup_key, profile_key, payload FROM outbox_dead WHERE id > ?1 AND id <= ?2"
+                " AND +queue_id BETWEEN ?3 AND ?4 ORDER BY id LIMIT ?5");
+    query.bind(bounds.above, bounds.up_to, bounds.lowest_queue, bounds.highest_queue,
+               as_limit(max));
+    Letters letters;
+    const std::int64_t time = now();
+    while (query.step()) letters.push_back(read_dead(query, time));
+    return letters;
+  });
+}
+
+Result<std::size_t> SqliteOutbox::replay(const EventFilter& filter, std::size_t max) {
+  return run<std::size_t>(Role::kSender, "outbox replay", [&](Database& database, SenderSeat&) {
+    const DurableScope durable(database);
+    const Bounds bounds = bounds_of(filter, EventHandle{std::numeric_limits<std::int64_t>::min()});
+    Transaction transaction(database, Transaction::Kind::kWrite);
+    std::vector<std::int64_t> ids;
+    {
+      Query query(database,
+                  "SELECT id FROM outbox_dead AS dead WHERE id > ?1 AND id <= ?2"
+                  " AND +queue_id BETWEEN ?3 AND ?4 AND NOT EXISTS (SELECT 1 FROM outbox"
+                  "  WHERE queue_id = dead.queue_id AND dedup_key = dead.dedup_key)"
+                  " ORDER BY id LIMIT ?5");
+      query.bind(bounds.above, bounds.up_to, bounds.lowest_queue, bounds.highest_queue,
+                 as_limit(max));
+      ids = ids_of(query);
+    }
+    std::size_t revived = 0;
+    for (const std::int64_t id : ids) revived += revive(database, id) ? 1 : 0;
+    transaction.commit();
+    return revived;
+  });
+}
+
+Result<std::size_t> SqliteOutbox::purge(const EventFilter& filter) {
+  return run<std::size_t>(Role::kSender, "outbox purge", [&](Database& database, SenderSeat&) {
+    const DurableScope durable(database);
+    const Bounds bounds = bounds_of(filter, EventHandle{std::numeric_limits<std::int64_t>::min()});
+    Transaction transaction(database, Transaction::Kind::kWrite);
+    const std::size_t purged =
+        Query(database,
+              "DELETE FROM outbox_dead WHERE id > ?1 AND id <= ?2"
+              " AND +queue_id BETWEEN ?3 AND ?4")
+            .bind(bounds.above, bounds.up_to, bounds.lowest_queue, bounds.highest_queue)
+            .run();
+    if (purged > 0) sqlite::add_totals(database, {.purged = purged});
+    transaction.commit();
+    return purged;
+  });
+}
+
+Result<std::size_t> SqliteOutbox::purge_profile(const Key& profile) {
+  return run<std::size_t>(Role::kSender, "outbox purge", [&](Database& database, SenderSeat&) {
+    const DurableScope durable(database);
+    std::vector<std::int64_t> ids;
+    {
+      // The profile stands in no index, which would cost half the insert rate. The whole table is
+      // read without the write lock; a row that dies meanwhile is found among the dead.
+      Query query(database, "SELECT id FROM outbox WHERE profile_key = ?1");
+      query.bind(profile);
+      ids = ids_of(query);
+    }
+    Transaction transaction(database, Transaction::Kind::kWrite);
+    std::size_t purged =
+        Query(database, "DELETE FROM outbox_dead WHERE profile_key = ?1").bind(profile).run();
+    Query remove(database, "DELETE FROM outbox WHERE id = ?1 AND profile_key = ?2");
+    for (const std::int64_t id : ids) purged += remove.bind(id, profile).run();
+    if (purged > 0) sqlite::add_totals(database, {.purged = purged});
+    transaction.commit();
+    return purged;
+  });
+}
+
+Result<OutboxStats> SqliteOutbox::stats() {
+  return run<OutboxStats>(Role::kReader, "outbox stats", [&](Database& database, SenderSeat&) {
+    OutboxStats stats;
+    ByQueue queues;
+    const Transaction snapshot(database, Transaction::Kind::kRead);
+    count_ready(database, now(), queues);
+    count(database,
+          "SELECT queue_id, count(*) FROM outbox INDEXED BY outbox_delayed"
+          " WHERE state = 1 GROUP BY queue_id",
+          &QueueStats::delayed, queues);
+    count(database,
+          "SELECT queue_id, count(*) FROM outbox INDEXED BY outbox_held"
+          " WHERE state = 2 GROUP BY queue_id",
+          &QueueStats::held, queues);
+    count(database, "SELECT queue_id, count(*) FROM outbox_dead GROUP BY queue_id",
+          &QueueStats::dead, queues);
+    for (auto& [id, queue] : queues) {
+      queue.queue = QueueId{static_cast<std::uint32_t>(id)};
+      stats.queues.push_back(queue);
+    }
+    stats.totals = read_totals(database);
+    stats.used = Bytes{sqlite::live_bytes(database)};
+    return stats;
+  });
+}
+
+}  // namespace postbox

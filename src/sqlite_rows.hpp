@@ -1,0 +1,49 @@
+// What the SQLite outbox's source files share: the clock arithmetic of rows, and the totals.
+//
+// Place:     included by sqlite_outbox.cpp and sqlite_outbox_operator.cpp only.
+// Threads:   free functions; one thread at a time per Database.
+// Lifetime:  plain values.
+// Failure:   throws sqlite::Failure.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <postbox/outbox.hpp>
+
+#include "sqlite_database.hpp"
+#include "sqlite_schema.hpp"
+
+namespace postbox::sqlite {
+
+// Returns `duration` in milliseconds, not negative and not beyond what will be believed on reading.
+[[nodiscard]] inline std::int64_t bounded(std::chrono::milliseconds duration,
+                                          std::chrono::milliseconds horizon) {
+  return std::clamp(duration, std::chrono::milliseconds(0), horizon).count();
+}
+
+// The wall clock may have been set back since `then`: no age is negative.
+[[nodiscard]] inline std::chrono::milliseconds elapsed(std::int64_t then, std::int64_t now) {
+  return std::chrono::milliseconds(std::max<std::int64_t>(0, now - then));
+}
+
+// Adds to the totals, inside the transaction that makes the change.
+inline void add_totals(Database& database, const OutboxTotals& delta) {
+  Query(database,
+        "UPDATE totals SET appended = appended + ?1, duplicates = duplicates + ?2,"
+        " delivered = delivered + ?3, purged = purged + ?4, expired = expired + ?5")
+      .bind(static_cast<std::int64_t>(delta.appended), static_cast<std::int64_t>(delta.duplicates),
+            static_cast<std::int64_t>(delta.delivered), static_cast<std::int64_t>(delta.purged),
+            static_cast<std::int64_t>(delta.expired))
+      .run();
+}
+
+// Returns the bytes of the pages that hold something: deleted rows leave pages on the free list,
+// which later rows use before the file grows.
+[[nodiscard]] inline std::uint64_t live_bytes(Database& database) {
+  const std::int64_t pages =
+      database.integer("PRAGMA page_count") - database.integer("PRAGMA freelist_count");
+  return static_cast<std::uint64_t>(pages * database.integer("PRAGMA page_size"));
+}
+
+}  // namespace postbox::sqlite

@@ -1,0 +1,152 @@
+#include "sqlite_schema.hpp"
+
+#include <array>
+#include <string>
+
+#include "mutex.hpp"
+
+namespace postbox::sqlite {
+namespace {
+
+// Times are milliseconds since 1970. AUTOINCREMENT: an id is never reused, not even after the
+// newest row was deleted, so that a late settle cannot hit a stranger. The lease stands in no index
+// on purpose: a claim then rewrites the row alone. The partial indexes repeat the state, which
+// takes no room, so that counting needs no look at the rows.
+constexpr const char* kVersion1 = R"sql(
+CREATE TABLE outbox(
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  queue_id    INTEGER NOT NULL,
+  state       INTEGER NOT NULL DEFAULT 0,
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  lease_token INTEGER NOT NULL DEFAULT 0,
+  lease_until INTEGER NOT NULL DEFAULT 0,
+  next_at     INTEGER NOT NULL DEFAULT 0,
+  created_at  INTEGER NOT NULL,
+  dedup_key   BLOB NOT NULL,
+  profile_key BLOB NOT NULL,
+  payload     BLOB NOT NULL
+) STRICT;
+CREATE INDEX outbox_ready   ON outbox(queue_id, state)          WHERE state = 0;
+CREATE INDEX outbox_delayed ON outbox(next_at, queue_id, state) WHERE state = 1;
+CREATE INDEX outbox_held    ON outbox(queue_id, state)          WHERE state = 2;
+CREATE UNIQUE INDEX outbox_dedup ON outbox(queue_id, dedup_key);
+
+CREATE TABLE outbox_dead(
+  id          INTEGER PRIMARY KEY,
+  queue_id    INTEGER NOT NULL,
+  attempts    INTEGER NOT NULL,
+  created_at  INTEGER NOT NULL,
+  died_at     INTEGER NOT NULL,
+  http_status INTEGER NOT NULL,
+  reason      TEXT NOT NULL,
+  dedup_key   BLOB NOT NULL,
+  profile_key BLOB NOT NULL,
+  payload     BLOB NOT NULL
+) STRICT;
+CREATE INDEX outbox_dead_queue ON outbox_dead(queue_id);
+CREATE INDEX outbox_dead_age   ON outbox_dead(died_at);
+
+CREATE TABLE totals(
+  id         INTEGER PRIMARY KEY CHECK (id = 1),
+  appended   INTEGER NOT NULL DEFAULT 0,
+  duplicates INTEGER NOT NULL DEFAULT 0,
+  delivered  INTEGER NOT NULL DEFAULT 0,
+  purged     INTEGER NOT NULL DEFAULT 0,
+  expired    INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO totals(id) VALUES (1);
+
+CREATE TABLE claimed(queue_id INTEGER PRIMARY KEY, last_id INTEGER NOT NULL) STRICT;
+
+CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO meta(key, value) VALUES ('sender_epoch', 0);
+
+PRAGMA application_id = 1346531192;
+)sql";
+static_assert(kApplicationId == 1346531192);
+
+// Step n brings a file from version n to n + 1. A published step is never edited.
+constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1};
+
+void migrate(Database& database) {
+  Transaction transaction(database, Transaction::Kind::kWrite);
+  // Asked again under the write lock: another process may have done it meanwhile.
+  const std::int64_t version = database.integer("PRAGMA user_version");
+  for (std::int64_t step = version; step < kSchemaVersion; ++step) {
+    database.execute(kSteps.at(static_cast<std::size_t>(step)));
+  }
+  database.execute(("PRAGMA user_version = " + std::to_string(kSchemaVersion)).c_str());
+  transaction.commit();
+}
+
+// Returns the version. Only reads, since the file may be somebody else's.
+std::int64_t check_identity(Database& database) {
+  const Transaction snapshot(database, Transaction::Kind::kRead);
+  const std::int64_t tables = database.integer("SELECT count(*) FROM sqlite_schema");
+  const std::int64_t application = database.integer("PRAGMA application_id");
+  const std::int64_t version = database.integer("PRAGMA user_version");
+  const bool empty = tables == 0 && application == 0 && version == 0;
+  if (!empty && application != kApplicationId) {
+    throw Failure(Error{ErrorCode::kOutboxUnavailable,
+                        "the file is the database of another program: set POSTBOX_OUTBOX to "
+                        "another path"});
+  }
+  if (version > kSchemaVersion) {
+    throw Failure(Error{ErrorCode::kOutboxTooNew,
+                        "the file has format " + std::to_string(version) +
+                            ", and this version of Postbox knows formats up to " +
+                            std::to_string(kSchemaVersion) + ": run the newer version again"});
+  }
+  return version;
+}
+
+void use_wal(Database& database) {
+  Query query(database, "PRAGMA journal_mode=WAL");
+  const bool supported = query.step() && query.bytes(0) == "wal";
+  // The statement commits when it is done, and that can fail as well.
+  if (!query.step() && supported) return;
+  throw Failure(Error{ErrorCode::kOutboxUnavailable,
+                      "the file system does not support SQLite's WAL mode: put the outbox on a "
+                      "local disk"});
+}
+
+void prepare(Database& database, Access access) {
+  // Read first, with nothing set: a damaged or foreign file must stay as it is.
+  const std::int64_t version = check_identity(database);
+  use_wal(database);
+  database.execute(
+      "PRAGMA synchronous=FULL;"             // for the migration, whoever performs it
+      "PRAGMA cache_size=-2048;"             // KiB, of three connections: memory matters
+      "PRAGMA temp_store=MEMORY;"            // no temporary files with other people's events
+      "PRAGMA journal_size_limit=8388608");  // a WAL that grew behind a slow reader shrinks again
+  if (version < kSchemaVersion) migrate(database);
+  if (access == Access::kFast) database.execute("PRAGMA synchronous=NORMAL");
+  if (access == Access::kRead) database.execute("PRAGMA query_only=ON");
+}
+
+// Lanes and instances of one process open one after another: the switch to WAL finds the file busy
+// when two of them try at once, and no timeout helps there.
+Mutex& opening() {
+  static Mutex mutex;
+  return mutex;
+}
+
+}  // namespace
+
+Database open_store(const std::string& path, std::chrono::milliseconds busy_timeout,
+                    Access access) {
+  const MutexLock lock(opening());
+  create_private_file(path);
+  Database database = Database::open_file(path, busy_timeout);
+  prepare(database, access);
+  return database;
+}
+
+Database open_memory_store() {
+  Database database = Database::open_memory();
+  database.execute("PRAGMA temp_store=MEMORY");
+  migrate(database);
+  return database;
+}
+
+}  // namespace postbox::sqlite

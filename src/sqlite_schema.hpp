@@ -1,0 +1,58 @@
+// The SQLite outbox's file format: tables, numbers and versions.
+//
+// Place:     used when a connection is opened, and by whoever reads the file with other tools.
+// Threads:   free functions; one thread at a time per Database.
+// Lifetime:  the format outlives every version of this code. A number or name below is never
+//            changed or reused; a new version of the format adds a step to the list in the source.
+// Failure:   throws sqlite::Failure. Nothing is ever deleted or created anew to repair a file.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "sqlite_database.hpp"
+
+namespace postbox::sqlite {
+
+// PRAGMA application_id: "PBox" in ASCII. Do not change.
+inline constexpr std::int64_t kApplicationId = 0x50426f78;
+
+// PRAGMA user_version: how many of the migration steps the file has seen.
+inline constexpr std::int64_t kSchemaVersion = 1;
+
+// Column outbox.state. Do not change; the SQL text spells these numbers, as partial indexes need
+// literals:
+//   0  ready, or leased while lease_token names a living holder and lease_until lies ahead
+//   1  delayed: becomes ready at next_at
+//   2  held: becomes ready when its queue is released
+//
+// Column lease_token: 0 for none, otherwise (sender epoch << 32) | counter of the claim.
+// Table meta, key 'sender_epoch': counts the processes (or instances) that became the sender.
+// Table claimed: the highest id that was claimed in this epoch, per queue. What is leased lies at
+// or below it, which spares stats() a look at every row of a backlog.
+inline constexpr unsigned kEpochShift = 32;
+
+// Bounds on times that are read back, in case somebody set the wall clock back in between: what
+// lies further ahead than any lease or delay can have been written is over. Both are enforced when
+// written. A clock set back by less than this makes a row wait that much longer, at most; one set
+// forward ends leases early, and the vendor de-duplicates what is then sent twice.
+inline constexpr std::chrono::milliseconds kLeaseHorizon = std::chrono::hours(1);
+inline constexpr std::chrono::milliseconds kDelayHorizon = std::chrono::hours(2);
+
+enum class Access : std::uint8_t {
+  kDurable,  // synchronous=FULL: a commit is on the disk when it returns
+  kFast,     // synchronous=NORMAL: the last commits may be undone by a power cut, in order
+  kRead,     // does not write
+};
+
+// Opens the file at `path`, creating it with mode 0600 when it is missing. Checks that it is an
+// outbox this version understands, brings an empty or older one up to date, and sets the connection
+// up. Fails with kOutboxTooNew, kOutboxCorrupt, or kOutboxUnavailable when the file is the database
+// of another program.
+[[nodiscard]] Database open_store(const std::string& path, std::chrono::milliseconds busy_timeout,
+                                  Access access);
+
+[[nodiscard]] Database open_memory_store();
+
+}  // namespace postbox::sqlite

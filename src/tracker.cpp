@@ -1,0 +1,501 @@
+// The composition root: every stage is made and wired here, in the order in which an event passes
+// them, and driven by two threads. Nothing else sees more than its neighbours.
+#include <postbox/tracker.hpp>
+
+#include <pthread.h>
+#include <csignal>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <utility>
+
+#include "counters.hpp"
+#include "intake_queue.hpp"
+#include "logger.hpp"
+#include "mutex.hpp"
+#include "outbox_writer.hpp"
+#include "sender.hpp"
+
+namespace postbox {
+namespace {
+
+using std::chrono::milliseconds;
+
+// What the workers need after their last step to close files and leave, out of stop()'s deadline.
+constexpr milliseconds kStopMargin{30};
+
+// After a step that could not be done: the outbox cannot be opened, or an exception.
+constexpr std::chrono::seconds kAfterFailure{1};
+
+// Signals are the host's business: none of its handlers may run on our threads (pitfall P17).
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
+std::string status_text(TrackStatus status) {
+  switch (status) {
+    case TrackStatus::kAccepted:
+      return "accepted";
+    case TrackStatus::kDisabled:
+      return "disabled";
+    case TrackStatus::kRejected:
+      return "rejected";
+    case TrackStatus::kFull:
+      return "full";
+    case TrackStatus::kClosed:
+      return "closed";
+    case TrackStatus::kNotDurable:
+      return "not durable within the deadline";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+std::string TrackResult::to_string() const {
+  std::string text = status_text(status_);
+  for (const Violation& violation : violations_) {
+    text +=
+        (&violation == violations_.data() ? ": " : "; ") + violation.path + ": " + violation.rule;
+  }
+  return text;
+}
+
+struct Tracker::Impl {
+  Impl(const ValidConfig& valid, Services given)
+      : config(valid),
+        services(std::move(given)),
+        logger(config->log, config->log_level, services.clock),
+        intake(config->max_queued_events, config->max_queued_bytes),
+        writer(intake, *services.outbox, counters, logger, services.random,
+               services.failure_prefix),
+        sender(config, {*services.outbox, *services.http, *services.destination, flags, counters,
+                        logger, services.clock, services.random, services.failure_prefix}) {
+    for (const auto& [queue, flag] : services.flags) flags.set(queue, flag);
+  }
+
+  const ValidConfig config;
+  const Services services;
+
+  Counters counters;
+  FlagSet flags;
+  Logger logger;
+
+  IntakeQueue intake;   // caller's thread  ─▶
+  OutboxWriter writer;  // writer's thread  ─▶ outbox ─▶
+  Sender sender;        // sender's thread  ─▶ vendor
+
+  std::atomic<bool> sender_stops{false};
+  std::atomic<SteadyTime> stop_deadline{SteadyTime::max()};
+
+  mutable Mutex mutex;
+  ConditionVariable changed;  // progress of the sender, or the end of a worker
+  int workers POSTBOX_GUARDED_BY(mutex) = 0;
+  std::uint64_t progress POSTBOX_GUARDED_BY(mutex) = 0;
+  std::optional<OutboxStats> baseline POSTBOX_GUARDED_BY(mutex);  // the outbox as it was found
+
+  Mutex stop_mutex;  // one stop() at a time; the second finds the first one's report
+  std::optional<StopReport> stopped POSTBOX_GUARDED_BY(stop_mutex);
+  Mutex reload_mutex;
+
+  std::vector<std::thread> threads POSTBOX_GUARDED_BY(stop_mutex);
+
+  bool ensure_baseline();
+  void announce();
+  SteadyTime write_once();
+  SteadyTime send_once();
+  SteadyTime attempt(SteadyTime (Impl::*step)());
+  void run_writer();
+  void run_sender();
+  static void launch(const std::shared_ptr<Impl>& self, void (Impl::*loop)());
+  void end_workers(SteadyTime until, StopReport& report) POSTBOX_REQUIRES(stop_mutex);
+  void count(TrackStatus status, std::uint64_t events);
+  TrackResult offer(const EventView& event, std::uint64_t& sequence);
+  bool encode(const EventView& event, EventBatch& batch) const;
+  [[nodiscard]] bool is_settled();
+  [[nodiscard]] Stats stats();
+  [[nodiscard]] SteadyTime now() const noexcept { return services.clock->now(); }
+};
+
+// The counts of this run are what the outbox has counted since this moment, so it must come before
+// the first change. False while the outbox cannot be read.
+bool Tracker::Impl::ensure_baseline() {
+  {
+    const MutexLock lock(mutex);
+    if (baseline) return true;
+  }
+  auto found = services.outbox->stats();
+  if (!found) {
+    add(counters.outbox_failures, 1);
+    logger.log(LogLevel::kError, services.failure_prefix + ": " + found.error().message +
+                                     "; events wait in memory until it can be opened");
+    return false;
+  }
+  const MutexLock lock(mutex);
+  if (!baseline) baseline = *std::move(found);
+  return true;
+}
+
+void Tracker::Impl::announce() {
+  {
+    const MutexLock lock(mutex);
+    ++progress;
+  }
+  changed.notify_all();
+}
+
+SteadyTime Tracker::Impl::write_once() {
+  if (!ensure_baseline()) return now() + kAfterFailure;
+  const SteadyTime next = writer.run_once(now());
+  if (writer.appended()) {
+    sender.appended();
+    services.http->wake();
+  }
+  return next;
+}
+
+SteadyTime Tracker::Impl::send_once() {
+  if (!ensure_baseline()) return now() + kAfterFailure;
+  const SteadyTime next = sender.run_once(now());
+  if (sender.settled()) announce();
+  return next;
+}
+
+// Nothing in src/ throws by itself; memory and lower libraries may.
+SteadyTime Tracker::Impl::attempt(SteadyTime (Impl::*step)()) {
+  try {
+    return (this->*step)();
+  } catch (...) {
+    logger.log(LogLevel::kError,
+               services.failure_prefix + ": an exception ended a worker's step; it is repeated");
+    return now() + kAfterFailure;
+  }
+}
+
+void Tracker::Impl::run_writer() {
+  for (;;) {
+    const SteadyTime next = attempt(&Impl::write_once);
+    if (!intake.closed()) {
+      if (next > now()) intake.wait(next);
+      continue;
+    }
+    if (intake.pending() == 0 || now() >= stop_deadline.load()) return;
+    std::this_thread::sleep_until(std::min(next, stop_deadline.load()));
+  }
+}
+
+void Tracker::Impl::run_sender() {
+  for (;;) {
+    const bool stopping = sender_stops.load();
+    if (stopping) sender.stop_launching();
+    SteadyTime next = attempt(&Impl::send_once);
+    if (stopping) {
+      if (!sender.has_transfers() || now() >= stop_deadline.load()) break;
+      next = std::min(next, stop_deadline.load());
+    } else if (sender_stops.load()) {
+      continue;  // the step has used up the wake that came with it
+    }
+    sender.wait(now(), next);
+  }
+  sender.drop_transfers();
+}
+
+void Tracker::Impl::launch(const std::shared_ptr<Impl>& self, void (Impl::*loop)()) {
+  const SignalsBlocked blocked;
+  const MutexLock stop_lock(self->stop_mutex);
+  {
+    const MutexLock lock(self->mutex);
+    ++self->workers;
+  }
+  self->threads.emplace_back([impl = self, loop]() mutable {
+    (impl.get()->*loop)();
+    {
+      const MutexLock lock(impl->mutex);
+      --impl->workers;
+    }
+    impl->changed.notify_all();
+    impl.reset();
+  });
+}
+
+void Tracker::Impl::end_workers(SteadyTime until, StopReport& report) {
+  stop_deadline.store(until - kStopMargin);
+  sender_stops.store(true);
+  services.http->wake();
+  {
+    MutexLock lock(mutex);
+    while (workers > 0) {
+      if (changed.wait_until(lock, until)) break;
+    }
+    report.in_time = workers == 0;
+  }
+  for (std::thread& thread : threads) {
+    // A worker that hangs in a disk or a resolver cannot be joined in time. It keeps its share of
+    // this object and ends by itself when the call returns.
+    report.in_time ? thread.join() : thread.detach();
+  }
+  threads.clear();
+}
+
+void Tracker::Impl::count(TrackStatus status, std::uint64_t events) {
+  add(counters.offered, events);
+  switch (status) {
+    case TrackStatus::kAccepted:
+    case TrackStatus::kNotDurable:
+      return add(counters.accepted, events);
+    case TrackStatus::kDisabled:
+      return add(counters.disabled, events);
+    case TrackStatus::kRejected:
+      return add(counters.rejected, events);
+    case TrackStatus::kFull:
+      return add(counters.full, events);
+    case TrackStatus::kClosed:
+      return add(counters.closed, events);
+  }
+}
+
+// True when every record of the event is complete and storable.
+bool Tracker::Impl::encode(const EventView& event, EventBatch& batch) const {
+  try {
+    event.encode(event.event, batch);
+    const auto most = services.outbox->caps().max_payload;
+    for (const EventRecord& record : batch.records()) {
+      if (record.payload.size() <= most.count) continue;
+      batch.reject({"", "takes " + std::to_string(record.payload.size()) +
+                            " bytes; the outbox accepts " + std::to_string(most.count)});
+    }
+  } catch (...) {
+    batch.reject({"", "could not be encoded: out of memory, or an exception of the event's own"});
+  }
+  return batch.violations().empty();
+}
+
+TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence) {
+  const auto refuse = [&](TrackStatus status, std::vector<Violation> violations = {}) {
+    count(status, event.size(event.event));
+    return TrackResult(status, std::move(violations));
+  };
+  const Flag flag = flags.get(event.family->queue);
+  if (flag.is_off() || !services.destination->ready() ||
+      (!flag.is_on() && !flag.includes(event.profile_key(event.event)))) {
+    return refuse(TrackStatus::kDisabled);
+  }
+  EventBatch batch(services.clock->wall_now());
+  if (!encode(event, batch)) {
+    return refuse(TrackStatus::kRejected, std::move(batch.violations()));
+  }
+  const std::size_t events = batch.records().size();
+  // Counted before the push: the writer may be done with the event before push() returns, and
+  // stats() must not see a delivered event that nobody accepted.
+  count(TrackStatus::kAccepted, events);
+  const auto pushed = intake.push(batch.records());
+  sequence = pushed.sequence;
+  if (pushed.answer == IntakeQueue::Answer::kAccepted) {
+    return TrackResult(TrackStatus::kAccepted);
+  }
+  const bool full = pushed.answer == IntakeQueue::Answer::kFull;
+  counters.accepted.fetch_sub(events, std::memory_order_relaxed);
+  add(full ? counters.full : counters.closed, events);
+  return TrackResult(full ? TrackStatus::kFull : TrackStatus::kClosed);
+}
+
+bool Tracker::Impl::is_settled() {
+  const Stats now = stats();
+  return now.complete && now.waiting == 0 && now.in_flight == 0;
+}
+
+Stats Tracker::Impl::stats() {
+  ensure_baseline();
+  const auto get = [](const Counters::Count& count) { return count.load(); };
+  Stats s{.offered = get(counters.offered),
+          .accepted = get(counters.accepted),
+          .disabled = get(counters.disabled),
+          .rejected = get(counters.rejected),
+          .full = get(counters.full),
+          .closed = get(counters.closed),
+          .waiting = intake.pending(),
+          .requests = get(counters.requests),
+          .retries = get(counters.retries),
+          .rate_limited = get(counters.rate_limited),
+          .parked = get(counters.parked),
+          .stale_settles = get(counters.stale_settles),
+          .outbox_failures = get(counters.outbox_failures),
+          .sink_failures = logger.sink_failures()};
+  std::optional<OutboxStats> found;
+  {
+    const MutexLock lock(mutex);
+    found = baseline;
+  }
+  const auto current = services.outbox->stats();
+  s.complete = found.has_value() && current.has_value();
+  if (!s.complete) return s;
+  for (const QueueStats& queue : found->queues) {
+    s.recovered += queue.ready + queue.leased + queue.delayed + queue.held + queue.dead;
+  }
+  s.offered += s.recovered;
+  s.accepted += s.recovered;
+  for (const QueueStats& queue : current->queues) {
+    const bool off = flags.get(queue.queue).is_off();
+    (off ? s.held : s.waiting) += queue.ready + queue.delayed;
+    s.held += queue.held;
+    s.in_flight += queue.leased;
+    s.dead += queue.dead;
+  }
+  const OutboxTotals& after = current->totals;
+  const OutboxTotals& before = found->totals;
+  s.delivered = after.delivered - before.delivered;
+  s.duplicates = after.duplicates - before.duplicates;
+  s.purged = after.purged - before.purged + after.expired - before.expired + s.duplicates;
+  return s;
+}
+
+Result<Tracker> Tracker::start(const ValidConfig& config, Services services) {
+  if (!services.destination) {
+    return Error{ErrorCode::kInvalidConfig, "Services::destination is not set"};
+  }
+  try {
+    if (!services.clock) services.clock = system_clock();
+    if (!services.random) services.random = system_random();
+    if (!services.outbox) {
+      auto outbox = open_outbox(config->outbox, services.clock);
+      if (!outbox) return outbox.error();
+      services.outbox = *std::move(outbox);
+    }
+    if (!services.http) {
+      auto http = curl_http_client(config->http);
+      if (!http) return http.error();
+      services.http = *std::move(http);
+    }
+    const bool threads = services.threads;
+    Tracker tracker(std::make_shared<Impl>(config, std::move(services)));
+    if (threads) {
+      Impl::launch(tracker.impl_, &Impl::run_writer);
+      Impl::launch(tracker.impl_, &Impl::run_sender);
+    }
+    return tracker;
+  } catch (const std::exception& failure) {
+    return Error{ErrorCode::kInternal, std::string("cannot start: ") + failure.what()};
+  }
+}
+
+Tracker::Tracker(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Tracker::Tracker(Tracker&&) noexcept = default;
+
+Tracker& Tracker::operator=(Tracker&& other) noexcept {
+  if (this != &other) {
+    if (impl_) stop(impl_->config->stop_timeout);
+    impl_ = std::move(other.impl_);
+  }
+  return *this;
+}
+
+Tracker::~Tracker() {
+  if (impl_) stop(impl_->config->stop_timeout);
+}
+
+TrackResult Tracker::offer(const EventView& event) {
+  std::uint64_t sequence = 0;
+  return impl_->offer(event, sequence);
+}
+
+TrackResult Tracker::offer_durably(const EventView& event, milliseconds deadline) {
+  std::uint64_t sequence = 0;
+  const SteadyTime until = impl_->now() + deadline;
+  TrackResult offered = impl_->offer(event, sequence);
+  if (offered.status() != TrackStatus::kAccepted) return offered;
+  if (!impl_->services.threads) impl_->attempt(&Impl::write_once);
+  if (impl_->intake.wait_durable(sequence, until)) return offered;
+  return TrackResult(TrackStatus::kNotDurable);
+}
+
+bool Tracker::flush(milliseconds deadline) {
+  const SteadyTime until = impl_->now() + deadline;
+  // Progress is announced by settlements; events that a flag holds back settle without one.
+  constexpr milliseconds kLook{100};
+  for (;;) {
+    std::uint64_t seen = 0;
+    {
+      const MutexLock lock(impl_->mutex);
+      seen = impl_->progress;
+    }
+    if (impl_->is_settled()) return true;
+    const SteadyTime now = impl_->now();
+    if (now >= until) return false;
+    if (!impl_->services.threads) {
+      if (run_once() > now) return impl_->is_settled();
+      continue;
+    }
+    MutexLock lock(impl_->mutex);
+    while (impl_->progress == seen) {
+      if (impl_->changed.wait_until(lock, std::min(until, now + kLook))) break;
+    }
+  }
+}
+
+StopReport Tracker::stop(milliseconds deadline) {
+  Impl& impl = *impl_;
+  const MutexLock lock(impl.stop_mutex);
+  if (impl.stopped) return *impl.stopped;
+  StopReport report;
+  impl.intake.close();
+  if (impl.services.threads) {
+    impl.end_workers(impl.now() + deadline, report);
+  } else {
+    impl.attempt(&Impl::write_once);
+    impl.sender.stop_launching();
+    impl.attempt(&Impl::send_once);
+    impl.sender.drop_transfers();
+  }
+  report.in_memory = impl.intake.pending();
+  if (report.in_time) {
+    const Stats left = impl.stats();
+    report.in_outbox = left.waiting - report.in_memory + left.held + left.in_flight;
+  }
+  impl.logger.report_repeats(true);
+  if (report.in_memory > 0) {
+    impl.logger.log(LogLevel::kError, impl.services.failure_prefix + ": stopped with " +
+                                          std::to_string(report.in_memory) +
+                                          " events that never reached the outbox");
+  }
+  impl.stopped = report;
+  return report;
+}
+
+Result<void> Tracker::reload() {
+  Impl& impl = *impl_;
+  const MutexLock lock(impl.reload_mutex);
+  if (!impl.services.reload) {
+    return Error{ErrorCode::kInvalidArgument, "this tracker has no configuration to read again"};
+  }
+  const auto reloaded = impl.services.reload();
+  if (!reloaded) return reloaded.error();
+  for (const auto& [queue, flag] : reloaded->flags) impl.flags.set(queue, flag);
+  impl.logger.set_level(reloaded->log_level);
+  for (const std::string& change : reloaded->changes) {
+    impl.logger.log(LogLevel::kInfo, impl.services.change_prefix + ": " + change);
+  }
+  impl.sender.resume();
+  impl.services.http->wake();
+  return {};
+}
+
+Stats Tracker::stats() const { return impl_->stats(); }
+
+SteadyTime Tracker::run_once() {
+  const SteadyTime written = impl_->attempt(&Impl::write_once);
+  return std::min(written, impl_->attempt(&Impl::send_once));
+}
+
+}  // namespace postbox

@@ -1,0 +1,213 @@
+// The example server's reader of orders, carts and subscriptions: what it takes, and what it says
+// about what it does not take.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "../examples/checkout_server/metrics.hpp"
+#include "../examples/checkout_server/order_json.hpp"
+#include "../examples/checkout_server/rfc3339.hpp"
+
+namespace checkout {
+namespace {
+
+using namespace std::chrono_literals;
+using postbox::Violation;
+using testing::ElementsAre;
+using testing::Field;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+constexpr auto kMinimal = R"({"order_id": "1001", "currency": "EUR",
+  "customer": {"email": "ines@goldenacre.example"},
+  "items": [{"product_id": "P1", "name": "Thé vert", "quantity": 2, "unit_price": 1250}]})";
+
+std::vector<std::string> paths(const Violations& violations) {
+  std::vector<std::string> list;
+  for (const auto& violation : violations) list.push_back(violation.path);
+  return list;
+}
+
+// An order that is valid but for one line, in which `from` is replaced by `to`.
+Body<klaviyo::Order> read_changed(const std::string& from, const std::string& to) {
+  std::string text = kMinimal;
+  const auto at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return read_order(text.replace(at, from.size(), to));
+}
+
+TEST(OrderJson, ReadsAnOrderWithOnlyWhatIsRequired) {
+  const auto body = read_order(kMinimal);
+  EXPECT_THAT(body.violations, IsEmpty());
+  EXPECT_EQ(body.value.order_id, "1001");
+  EXPECT_EQ(body.value.currency, klaviyo::Currency("EUR"));
+  EXPECT_EQ(body.value.customer.email, "ines@goldenacre.example");
+  ASSERT_EQ(body.value.items.size(), 1U);
+  EXPECT_EQ(body.value.items[0].name, "Thé vert");
+  EXPECT_EQ(body.value.items[0].quantity, 2);
+  EXPECT_EQ(body.value.items[0].unit_price.count, 1250);
+  EXPECT_FALSE(body.value.placed_at || body.value.total || body.value.billing_address);
+}
+
+TEST(OrderJson, ReadsEverythingAnOrderMayHave) {
+  const auto body = read_order(R"({"order_id": "1", "currency": "EUR", "cart_id": "c-7",
+    "placed_at": "2026-11-22T10:00:00Z", "customer": {"phone": "+49170", "external_id": "u",
+    "first_name": "A", "last_name": "B"}, "items": [{"line_id": "L", "product_id": "P", "sku": "S",
+    "name": "N", "quantity": 1, "unit_price": 1, "url": "U", "image_url": "I",
+    "categories": ["Tea", "Green"], "brand": "B"}], "discount": {"code": "AUTUMN", "amount": 300},
+    "shipping": 490, "tax": 210, "total": 2900, "billing_address": {"address1": "Street 1",
+    "city": "C", "region_code": "R", "country_code": "DE", "zip": "1", "phone": "+49"},
+    "shipping_address": {"first_name": "F", "last_name": "L"},
+    "properties": {"gift": true, "floor": -2, "note": "n", "tags": ["a"]}, "unknown": {"a": [1]}})");
+  const auto& order = body.value;
+  EXPECT_THAT(body.violations, IsEmpty());
+  EXPECT_EQ(order.placed_at, parse_time("2026-11-22T10:00:00Z"));
+  EXPECT_EQ(order.customer.last_name, "B");
+  EXPECT_EQ(order.items[0].line_id, "L");
+  EXPECT_THAT(order.items[0].categories, ElementsAre("Tea", "Green"));
+  EXPECT_EQ(order.discount.amount.count, 300);
+  EXPECT_EQ(order.shipping.count + order.tax.count + order.total->count, 490 + 210 + 2900);
+  EXPECT_EQ(order.billing_address->zip, "1");
+  EXPECT_EQ(order.shipping_address->last_name, "L");
+  ASSERT_EQ(order.properties.size(), 4U);
+  EXPECT_EQ(std::get<std::int64_t>(order.properties[0].value), -2);
+  EXPECT_EQ(std::get<bool>(order.properties[1].value), true);
+}
+
+TEST(OrderJson, NullIsTheSameAsAbsent) {
+  EXPECT_THAT(read_changed("{\"order_id\"",
+                           "{\"tax\": null, \"properties\": {\"a\": null}, "
+                           "\"billing_address\": null, \"order_id\"")
+                  .violations,
+              IsEmpty());
+  EXPECT_THAT(paths(read_changed("\"quantity\": 2", "\"quantity\": null").violations),
+              ElementsAre("items[0].quantity"));
+}
+
+TEST(OrderJson, TakesNoNumberThatIsNotAnInteger) {
+  for (const std::string bad : {"12.5", "12.0", "1e3", "9223372036854775808", "-1e2",
+                                "18446744073709551616", "\"1250\"", "true", "[1250]"}) {
+    EXPECT_THAT(paths(read_changed("1250", bad).violations), ElementsAre("items[0].unit_price"))
+        << bad;
+  }
+  EXPECT_EQ(read_changed("1250", "9223372036854775807").value.items[0].unit_price.count,
+            std::numeric_limits<std::int64_t>::max());
+}
+
+TEST(OrderJson, ReportsEveryViolationWithItsPath) {
+  const auto body = read_order(R"({"order_id": 7, "currency": "EUR", "placed_at": "yesterday",
+    "customer": {"email": ["a"]}, "items": [{"quantity": "2"}, "tea", {"categories": "Tea"}],
+    "discount": 3, "properties": {"price": 1.5, "a b": {}, "tags": [1]}})");
+  EXPECT_THAT(paths(body.violations),
+              UnorderedElementsAre("order_id", "placed_at", "customer.email", "items[0].quantity",
+                                   "items[0].unit_price", "items[1]", "items[2].quantity",
+                                   "items[2].unit_price", "items[2].categories", "discount",
+                                   "properties.price", "properties[0]", "properties.tags[0]"));
+  EXPECT_EQ(body.value.items.size(), 3U) << "positions of later violations would shift";
+}
+
+TEST(OrderJson, NeverQuotesWhatItFound) {
+  const auto body = read_order(R"({"order_id": {"ines@goldenacre.example": "+491701234567"},
+    "customer": "ines@goldenacre.example", "currency": "EUR", "placed_at": "+491701234567",
+    "properties": {"ines@goldenacre.example": {}}, "items": ["+491701234567"]})");
+  ASSERT_EQ(body.violations.size(), 5U);
+  for (const auto& [path, rule] : body.violations) {
+    EXPECT_EQ((path + rule).find_first_of("@+"), std::string::npos) << path << ": " << rule;
+  }
+}
+
+TEST(OrderJson, SaysSoWhenThereIsNoObject) {
+  const std::string deep(200'000, '[');
+  for (const std::string& text : {std::string(), std::string("{"), std::string("[]"),
+                                  std::string("null"), std::string("{\"a\": \"\xff\"}"), deep}) {
+    const auto body = read_order(text);
+    EXPECT_FALSE(body.readable);
+    EXPECT_THAT(body.violations, ElementsAre(Field(&Violation::rule, HasSubstr("must be"))));
+  }
+}
+
+TEST(CartJson, TheUserIsTheCustomerWhenNobodyElseIs) {
+  const auto anonymous = read_cart(R"({"cart_id": "c", "currency": "EUR", "items": [],
+    "version": 3, "updated_at": "2026-11-22T10:00:00Z"})",
+                                   "u-7");
+  EXPECT_THAT(anonymous.violations, IsEmpty());
+  EXPECT_EQ(anonymous.value.user_id, "u-7");
+  EXPECT_EQ(anonymous.value.customer.external_id, "u-7");
+  EXPECT_EQ(anonymous.value.version, 3);
+  const auto known = read_cart(R"({"customer": {"email": "a@goldenacre.example"}})", "u-7");
+  EXPECT_EQ(known.value.customer.external_id, "");
+  EXPECT_THAT(paths(known.violations), ElementsAre("items"));
+}
+
+TEST(SubscriptionJson, ReadsASubscription) {
+  const auto body = read_subscription(R"({"subscription_id": "s", "plan_id": "p",
+    "plan_name": "Tea", "currency": "KWD", "amount": 1900, "interval": "year", "interval_count": 2,
+    "quantity": 3, "status": "trialing", "started_at": "2026-11-22T10:00:00Z",
+    "trial_end": "2026-12-22T10:00:00Z", "current_period_end": "2027-11-22T10:00:00Z",
+    "customer": {"external_id": "u"}})");
+  EXPECT_THAT(body.violations, IsEmpty());
+  EXPECT_EQ(body.value.price.minor, 1900);
+  EXPECT_EQ(body.value.price.currency, klaviyo::Currency("KWD"));
+  EXPECT_EQ(body.value.interval, klaviyo::Interval::kYear);
+  EXPECT_EQ(body.value.interval_count, 2);
+  EXPECT_TRUE(body.value.trial_end && body.value.current_period_end && body.value.started_at);
+}
+
+TEST(SubscriptionJson, RefusesAnUnknownInterval) {
+  const auto body = read_subscription(R"({"interval": "fortnight", "currency": "EUR"})");
+  EXPECT_THAT(paths(body.violations), UnorderedElementsAre("interval", "amount"));
+}
+
+TEST(BodyPath, NamesWhatTheClientWrote) {
+  const std::vector<klaviyo::Property> properties = {{"gift", true}, {"a@b", false}};
+  EXPECT_EQ(body_path("price", properties), "amount");
+  EXPECT_EQ(body_path("price.currency", properties), "currency");
+  EXPECT_EQ(body_path("properties[0].name", properties), "properties.gift");
+  EXPECT_EQ(body_path("properties[1].name", properties), "properties[1]");
+  EXPECT_EQ(body_path("items[2].quantity", properties), "items[2].quantity");
+}
+
+TEST(Merge, LeavesOutWhatFollowsFromAnUnreadableValue) {
+  const Violations body = {{"items[1]", "must be an object"}, {"order_id", "must be a string"}};
+  const Violations event = {{"order_id", "is required"},
+                            {"items[1].name", "is required"},
+                            {"items[10].name", "is required"}};
+  EXPECT_THAT(paths(merge(body, event)), ElementsAre("items[1]", "order_id", "items[10].name"));
+}
+
+TEST(ParseTime, ReadsRfc3339) {
+  using namespace std::chrono;
+  const postbox::WallTime ten = sys_days(year(2026) / 11 / 22) + 10h;
+  EXPECT_EQ(parse_time("2026-11-22T10:00:00Z"), ten);
+  EXPECT_EQ(parse_time("2026-11-22T11:30:00.25+01:30"), ten + 250ms);
+  EXPECT_EQ(parse_time("2026-11-22t05:00:00.123456789-05:00"), ten + 123ms);
+}
+
+TEST(ParseTime, RefusesEverythingElse) {
+  for (const auto* bad :
+       {"", "2026-11-22", "2026-11-22T10:00:00", "2026-02-30T10:00:00Z", "2026-11-22T24:00:00Z",
+        "2026-11-22T10:60:00Z", "2026-11-22T10:00:00.Z", "2026-11-22T10:00:00Zx",
+        "2026-11-22T10:00:00+25:00", " 2026-11-22T10:00:00Z", "1764000000"}) {
+    EXPECT_FALSE(parse_time(bad)) << bad;
+  }
+}
+
+TEST(Latency, QuantilesAreExactToASixteenth) {
+  Latency latency;
+  EXPECT_EQ(latency.quantile(0.5), 0);
+  for (int i = 1; i <= 1000; ++i) latency.record(std::chrono::microseconds(i));
+  latency.record(-1ns);
+  EXPECT_EQ(latency.count(), 1001U);
+  EXPECT_NEAR(latency.quantile(0.5), 500e-6, 500e-6 / 16);
+  EXPECT_NEAR(latency.quantile(0.99), 990e-6, 990e-6 / 16);
+  latency.record(std::chrono::nanoseconds::max());
+  EXPECT_GT(latency.quantile(1), 1e9);
+}
+
+}  // namespace
+}  // namespace checkout

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""The documents tell the truth: variables, snippets, links. Exit code 1 when something drifted."""
+import pathlib
+import re
+import sys
+
+root = pathlib.Path(__file__).resolve().parents[2]
+problems = []
+VARIABLE = re.compile(r'\b(?:KLAVIYO|POSTBOX|STRIPE|VITE)_[A-Z][A-Z_]+\b')
+
+# What the code reads: string literals of the two places that know variables.
+code = set()
+for folder in ("src", "include", "integrations"):
+    for path in (root / folder).rglob("*.[ch]pp"):
+        for literal in re.findall(r'"([A-Z_]+)"', path.read_text()):
+            if VARIABLE.fullmatch(literal):
+                code.add(literal)
+
+example = (root / ".env.example").read_text()
+in_example = set(re.findall(r"^#?\s*([A-Z][A-Z_]+)=", example, re.M))
+readme = (root / "README.md").read_text()
+table = set(re.findall(r"^\| `([A-Z][A-Z_]+)`", readme, re.M))
+for name in sorted(code - in_example):
+    problems.append(f".env.example: {name} is read by the code and not listed")
+for name in sorted(in_example - code):
+    problems.append(f".env.example: {name} is listed and not read by the code")
+for name in sorted(code ^ table):
+    problems.append(f"README.md: the table of variables and the code disagree on {name}")
+
+# Every snippet stands, word for word, in a file that a build compiles or a test runs.
+compiled = ""
+for folder in ("examples", "tests", "scripts"):
+    for path in (root / folder).rglob("*"):
+        if path.is_file() and path.suffix in (".cpp", ".hpp", ".txt", ".sh", ".py", ""):
+            compiled += path.read_text(errors="replace") + "\n"
+squeeze = lambda text: re.sub(r"\s+", " ", text).strip()
+compiled = squeeze(compiled)
+documents = [root / "README.md", root / "src/README.md", root / "examples/README.md",
+             root / "CHANGELOG.md", *sorted((root / "docs").rglob("*.md"))]
+for document in documents:
+    text = document.read_text()
+    for language, snippet in re.findall(r"^```(cpp|cmake|python)\n(.*?)^```", text, re.M | re.S):
+        if squeeze(snippet) not in compiled:
+            first = snippet.strip().splitlines()[0]
+            problems.append(f"{document.relative_to(root)}: a {language} snippet is not part of any "
+                            f"compiled file: {first}")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        if not (document.parent / target).exists():
+            problems.append(f"{document.relative_to(root)}: link to {target} leads nowhere")
+    for script in re.findall(r"\bscripts/[a-z-]+\b", text):
+        if not (root / script).exists():
+            problems.append(f"{document.relative_to(root)}: {script} does not exist")
+
+minimal = (root / "examples/minimal/main.cpp").read_text()
+first = re.search(r"^```cpp\n(.*?)^```", readme, re.M | re.S)
+if not first or first.group(1) != minimal:
+    problems.append("README.md: the first program is not examples/minimal/main.cpp, word for word")
+
+print("\n".join(problems) or "the documents agree with the code")
+sys.exit(1 if problems else 0)

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Rules of the tree that no compiler checks. Prints every breach; exit code 1 when there is one."""
+import pathlib
+import re
+import sys
+
+root = pathlib.Path(__file__).resolve().parents[2]
+breaches = []
+
+
+def files(folder, *patterns):
+    return sorted(p for pattern in patterns for p in (root / folder).rglob(pattern))
+
+
+def includes(path):
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        found = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
+        if found:
+            yield number, found.group(1), found.group(2)
+
+
+def breach(path, number, text):
+    breaches.append(f"{path.relative_to(root)}:{number}: {text}")
+
+
+STANDARD = re.compile(r"^[a-z_]+$")  # <vector>, <cstdint>: no slash, no extension
+
+# Public headers include the standard library and public headers: no third-party type crosses.
+for path in files("include", "*.hpp"):
+    for number, _, name in includes(path):
+        if not (STANDARD.match(name) or name.startswith("postbox/")):
+            breach(path, number, f"a public header may not include {name}")
+for path in files("integrations", "*.hpp"):
+    for number, _, name in includes(path):
+        ours = name.startswith(("postbox/", "klaviyo/", "stripe/"))
+        if not (STANDARD.match(name) or ours):
+            breach(path, number, f"an integration's header may not include {name}")
+
+# integrations -> include/postbox; nothing in src or include knows an integration.
+for path in files("integrations", "*.hpp", "*.cpp"):
+    for number, _, name in includes(path):
+        if (root / "src" / name).exists() and not (path.parent / name).exists():
+            breach(path, number, f"an integration may not include the engine's inside, {name}")
+for path in files("src", "*.hpp", "*.cpp") + files("include", "*.hpp"):
+    for number, _, name in includes(path):
+        if name.startswith(("klaviyo/", "stripe/")):
+            breach(path, number, f"the engine may not know {name}")
+    if path.name != "README.md" and re.search(r"klaviyo|stripe", path.read_text(), re.I):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if re.search(r"klaviyo|stripe", line, re.I) and not line.lstrip().startswith("//"):
+                breach(path, number, "the engine may not name a vendor outside a comment")
+
+# Among the stages only neighbours in the flow know each other; tracker.cpp alone sees every one.
+NEIGHBOURS = {
+    "intake_queue": set(),
+    "outbox_writer": {"intake_queue"},
+    "sender": {"send_gate"},
+    "send_gate": set(),
+}
+for stage, allowed in NEIGHBOURS.items():
+    for path in files("src", f"{stage}.hpp", f"{stage}.cpp"):
+        for number, _, name in includes(path):
+            other = name.removesuffix(".hpp")
+            if other in NEIGHBOURS and other != stage and other not in allowed:
+                breach(path, number, f"{stage} may not include {name}")
+
+# Tests inject time; the environment is read in one place, and the proxy's in another.
+for path in files("tests", "*.hpp", "*.cpp"):
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if re.search(r"\b(sleep_for|sleep_until|usleep|nanosleep|sleep)\s*\(", line):
+            breach(path, number, "a sleep in a test: inject the clock")
+for folder in ("src", "include", "integrations"):
+    for path in files(folder, "*.hpp", "*.cpp"):
+        if path.name in ("environment.cpp", "proxy_settings.cpp"):
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if re.search(r"\b(secure_)?getenv\s*\(|\benviron\b", line):
+                breach(path, number, "only environment.cpp and proxy_settings.cpp read the environment")
+
+# Every public header opens with the five lines that a reader looks for.
+for path in files("include", "*.hpp") + files("integrations", "*.hpp"):
+    text = path.read_text()
+    for word in ("// Place: ", "// Threads: ", "// Lifetime: ", "// Failure: "):
+        if word not in text.split("#pragma once")[0]:
+            breach(path, 1, f"the opening comment has no '{word.strip(' /')}'")
+
+# Every source file is built: a file that nobody lists is never compiled.
+lists = (root / "CMakeLists.txt").read_text() + (root / "packaging/develop.cmake").read_text()
+for folder in ("src", "include", "integrations", "tools", "examples", "tests", "benchmarks"):
+    for path in files(folder, "*.cpp", "*.hpp"):
+        name = str(path.relative_to(root))
+        public = folder == "include" or path.suffix == ".cpp"
+        if "consumer" in path.parts or not public:
+            continue
+        if name not in lists and "fuzz" not in path.parts:
+            breach(path, 1, "is not in CMakeLists.txt or packaging/develop.cmake")
+
+print("\n".join(breaches) or "the layout's rules hold")
+sys.exit(1 if breaches else 0)

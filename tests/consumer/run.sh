@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Install the package into an empty folder, build a shop against it, by CMake and by pkg-config, run it.
+# Usage: run.sh BUILD_DIR COMPILER
+set -euo pipefail
+build=$(cd "$1" && pwd)
+compiler=$2
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+cmake --install "$build" --prefix "$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
+
+cmake -S "$here" -B "$work/cmake" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
+      -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
+cmake --build "$work/cmake"
+"$work/cmake/shop"
+"$work/cmake/shop_test"
+
+PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name postbox.pc)")
+export PKG_CONFIG_PATH
+# shellcheck disable=SC2046  # the flags are words
+"$compiler" -std=c++20 "$here/main.cpp" -o "$work/shop" $(pkg-config --cflags --libs postbox)
+"$work/shop"
+
+# The installed program needs curl, SQLite and OpenSSL, and no library beyond what those bring.
+readelf -d "$work/cmake/shop" | grep NEEDED
+if readelf -d "$work/cmake/shop" | grep -E 'spdlog|fmt|httplib|gtest'; then
+  echo "the program links a library that it does not need" >&2
+  exit 1
+fi

@@ -1,0 +1,241 @@
+// CurlHttpClient against real sockets on loopback: what arrives, what comes back, what is reported.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <map>
+#include <postbox/http_client.hpp>
+#include <string>
+#include <variant>
+
+#include "support/http_exchange.hpp"
+#include "support/loopback_server.hpp"
+
+namespace postbox {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace test;
+
+TEST(CurlHttpClient, DeliversBodyAndHeadersAndReturnsTheAnswer) {
+  Inbox inbox;
+  LoopbackServer server(inbox.answering(http_answer("done", "X-Mixed-Case:  kept \t\r\n")));
+  auto client = make_client({.user_agent = "postbox/9"});
+  HttpRequest request = post(server.url("/events?key=1"), std::string("a\0b", 3));
+  request.headers.emplace_back("Authorization: secret");
+  const HttpResponse response = response_to(*client, std::move(request));
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, "done");
+  EXPECT_EQ(response.header("x-mixed-case"), "kept");
+  EXPECT_EQ(response.header("absent"), "");
+  ASSERT_EQ(inbox.requests().size(), 1U);
+  const auto received = inbox.requests().front();
+  EXPECT_TRUE(received.head.starts_with("POST /events?key=1 HTTP/1.1\r\n")) << received.head;
+  EXPECT_TRUE(received.has("\r\nAuthorization: secret"));
+  EXPECT_TRUE(received.has("\r\nUser-Agent: postbox/9"));
+  EXPECT_FALSE(received.has("Expect"));
+  EXPECT_FALSE(received.has("Accept-Encoding"));
+  EXPECT_EQ(received.body, std::string("a\0b", 3));
+}
+
+TEST(CurlHttpClient, CarriesManyTransfersAtOnceOverFewConnections) {
+  std::promise<void> all_arrived;
+  std::atomic<int> arrived = 0;
+  auto gate = all_arrived.get_future().share();
+  LoopbackServer server([&, gate](Connection& connection) {
+    while (auto request = connection.read_request()) {
+      if (++arrived == 16) all_arrived.set_value();
+      gate.wait();
+      connection.send(http_answer(request->body));
+    }
+  });
+  auto client = make_client();
+  for (int round = 0; round < 10; ++round) {
+    std::map<TransferId, std::string> sent;
+    for (int i = 0; i < 16; ++i) {
+      const std::string body = std::to_string(round * 16 + i);
+      sent.emplace(client->start(post(server.url(), body)).value(), body);
+    }
+    for (auto& [id, completion] : finish(*client, sent.size())) {
+      EXPECT_EQ(std::get<HttpResponse>(completion.outcome).body, sent[id]);
+    }
+  }
+  EXPECT_EQ(server.connections(), 16);
+}
+
+TEST(CurlHttpClient, KeepsNothingOfThePreviousRequest) {
+  Inbox inbox;
+  LoopbackServer server(inbox.answering(http_answer("", "X-First: 1\r\n")));
+  auto client = make_client();
+  HttpRequest first = post(server.url(), std::string(100'000, 'x'));
+  first.headers.emplace_back("X-Secret: 1");
+  (void)response_to(*client, std::move(first));
+  const HttpResponse second = response_to(*client, post(server.url(), ""));
+  EXPECT_EQ(second.headers.size(), 2U);
+  EXPECT_EQ(server.connections(), 1);
+  ASSERT_EQ(inbox.requests().size(), 2U);
+  EXPECT_FALSE(inbox.requests()[1].has("X-Secret"));
+  EXPECT_EQ(inbox.requests()[1].body, "");
+}
+
+TEST(CurlHttpClient, ReplacesAConnectionThatTheServerHasClosed) {
+  std::promise<void> closed;
+  LoopbackServer server([&](Connection& connection) {
+    if (connection.number() > 1) return always(http_answer("second"))(connection);
+    connection.read_request();
+    connection.send(http_answer("first"));
+    connection.half_close();
+    closed.set_value();
+    connection.wait_for_close();
+  });
+  auto client = make_client();
+  EXPECT_EQ(response_to(*client, post(server.url())).body, "first");
+  closed.get_future().wait();
+  EXPECT_EQ(response_to(*client, post(server.url())).body, "second");
+}
+
+TEST(CurlHttpClient, SendsAgainWhenAReusedConnectionBreaksUnderTheRequest) {
+  LoopbackServer server([](Connection& connection) {
+    if (connection.number() > 1) return always(http_answer("second"))(connection);
+    connection.read_request();
+    connection.send(http_answer("first"));
+    connection.read_request();
+    connection.reset();
+  });
+  auto client = make_client();
+  EXPECT_EQ(response_to(*client, post(server.url())).body, "first");
+  EXPECT_EQ(response_to(*client, post(server.url(), std::string(200'000, 'y'))).body, "second");
+}
+
+TEST(CurlHttpClient, ReportsAConnectionThatEndsEarlyAsReset) {
+  auto client = make_client();
+  LoopbackServer resetting([](Connection& connection) {
+    connection.read_request();
+    connection.reset();
+  });
+  EXPECT_EQ(failure_of(*client, post(resetting.url())).fault, TransportFault::kReset);
+  LoopbackServer silent(once(""));
+  EXPECT_EQ(failure_of(*client, post(silent.url())).fault, TransportFault::kReset);
+  LoopbackServer truncating(once("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"));
+  EXPECT_EQ(failure_of(*client, post(truncating.url())).fault, TransportFault::kReset);
+}
+
+TEST(CurlHttpClient, ReportsWhatIsNotHttpAsProtocolFault) {
+  auto client = make_client();
+  for (const char* answer :
+       {"SSH-2.0-OpenSSH_9.2\r\n", "HTTP/banana\r\n\r\n", "\r\n\r\n", "HTTP/1.1 2000 Four\r\n\r\n",
+        "HTTP/1.1\r\n\r\n", "HTTP/1.1 000 Nothing\r\nContent-Length: 0\r\n\r\n"}) {
+    LoopbackServer server(once(answer));
+    const TransportFailure failure = failure_of(*client, post(server.url("/?api_key=secret")));
+    EXPECT_EQ(failure.fault, TransportFault::kProtocol) << answer << failure.detail;
+    EXPECT_FALSE(failure.detail.empty());
+    EXPECT_EQ(failure.detail.find("secret"), std::string::npos) << failure.detail;
+  }
+}
+
+TEST(CurlHttpClient, KeepsTheStartOfALongBodyAndDropsTheRest) {
+  LoopbackServer server(always(http_answer(std::string(30'000, 'a') + "b")));
+  auto client = make_client({.max_response = Bytes{10'000}});
+  EXPECT_EQ(response_to(*client, post(server.url())).body, std::string(10'000, 'a'));
+  EXPECT_EQ(response_to(*client, post(server.url())).status, 200);
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST(CurlHttpClient, EndsAnEndlessAnswer) {
+  const std::string head = "HTTP/1.1 200 OK\r\n";
+  for (const std::string& start : {head + "\r\n", head}) {
+    LoopbackServer server([&](Connection& connection) {
+      connection.read_request();
+      connection.send(start);
+      while (connection.send("X-Filler: 0123456789\r\n")) {
+      }
+    });
+    auto client = make_client({.max_response = kibibytes(16)});
+    EXPECT_EQ(failure_of(*client, post(server.url())).fault, TransportFault::kProtocol);
+  }
+}
+
+TEST(CurlHttpClient, EndsASlowAnswerAtTheTotalTimeout) {
+  LoopbackServer server([](Connection& connection) {
+    connection.read_request();
+    connection.send("HTTP/1.1 200 OK\r\n");
+    connection.wait_for_close();
+  });
+  auto client = make_client({.total_timeout = 50ms});
+  EXPECT_EQ(failure_of(*client, post(server.url())).fault, TransportFault::kTimeout);
+}
+
+TEST(CurlHttpClient, EndsAConnectThatGetsNoAnswer) {
+  FullListener unresponsive;
+  auto client = make_client({.connect_timeout = 50ms});
+  EXPECT_EQ(failure_of(*client, post(unresponsive.url())).fault, TransportFault::kTimeout);
+}
+
+TEST(CurlHttpClient, ReportsARefusedPortAndAnUnknownHost) {
+  std::string refused;
+  {
+    LoopbackServer server(once(""));
+    refused = server.url();
+  }
+  auto client = make_client();
+  EXPECT_EQ(failure_of(*client, post(refused)).fault, TransportFault::kConnect);
+  // A label of more than 63 characters is refused by the resolver without asking the network.
+  const std::string unknown = "http://" + std::string(64, 'n') + ".invalid/";
+  EXPECT_EQ(failure_of(*client, post(unknown)).fault, TransportFault::kDns);
+}
+
+TEST(CurlHttpClient, RefusesRequestsThatMustNotBeSent) {
+  auto client = make_client();
+  HttpRequest smuggling = post("http://127.0.0.1/");
+  smuggling.headers.emplace_back("X: 1\r\nY: 2");
+  const auto refused = client->start(std::move(smuggling));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kTransport);
+  EXPECT_FALSE(client->start(post("http://127.0.0.1/\r\n")));
+  EXPECT_NE(failure_of(*client, post("file:///etc/hostname")).detail, "");
+  EXPECT_TRUE(client->poll(0ns).empty());
+}
+
+TEST(CurlHttpClient, DoesNotFollowRedirects) {
+  Inbox inbox;
+  LoopbackServer target(inbox.answering(http_answer("")));
+  const std::string location = "Location: " + target.url() + "\r\n";
+  LoopbackServer server(always(http_answer("", location, "307 Temporary Redirect")));
+  auto client = make_client();
+  HttpRequest request = post(server.url());
+  request.headers.emplace_back("Authorization: secret");
+  const HttpResponse response = response_to(*client, std::move(request));
+  EXPECT_EQ(response.status, 307);
+  EXPECT_EQ(response.header("location"), target.url());
+  EXPECT_EQ(target.connections(), 0);
+}
+
+TEST(CurlHttpClient, ReadsAnswersOfEveryShape) {
+  LoopbackServer server([](Connection& connection) {
+    for (const char* answer :
+         {"HTTP/1.1 204 No Content\r\nX-A: 1\r\nx-a: 2\r\n\r\n",
+          "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 202 Accepted\r\n"
+          "Content-Length: 2\r\n\r\nok",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-B: a\r\n  b\r\n\r\n"
+          "3\r\nabc\r\n0\r\nTrailer: t\r\n\r\n"}) {
+      connection.read_request();
+      connection.send(answer);
+    }
+  });
+  auto client = make_client();
+  const HttpResponse empty = response_to(*client, post(server.url()));
+  EXPECT_EQ(empty.status, 204);
+  EXPECT_EQ(empty.header("x-a"), "2");
+  const HttpResponse hinted = response_to(*client, post(server.url()));
+  EXPECT_EQ(hinted.status, 202);
+  EXPECT_EQ(hinted.header("link"), "");
+  EXPECT_EQ(hinted.body, "ok");
+  const HttpResponse chunked = response_to(*client, post(server.url()));
+  EXPECT_EQ(chunked.body, "abc");
+  EXPECT_EQ(chunked.header("x-b"), "a b");
+  EXPECT_EQ(chunked.header("trailer"), "");
+}
+
+}  // namespace
+}  // namespace postbox

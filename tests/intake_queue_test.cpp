@@ -1,0 +1,85 @@
+#include "intake_queue.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace postbox {
+namespace {
+
+using Answer = IntakeQueue::Answer;
+
+std::vector<EventRecord> records(std::size_t n, std::size_t payload = 1) {
+  std::vector<EventRecord> result(n);
+  for (EventRecord& record : result) record.payload.assign(payload, 'x');
+  return result;
+}
+
+Answer push(IntakeQueue& queue, std::size_t n, std::size_t payload = 1) {
+  auto batch = records(n, payload);
+  return queue.push(batch).answer;
+}
+
+TEST(IntakeQueue, RefusesWholeBatchesAtTheCapAndTakesThemAgainWhenDurable) {
+  IntakeQueue queue(5, mebibytes(1));
+  EXPECT_EQ(push(queue, 3), Answer::kAccepted);
+  EXPECT_EQ(push(queue, 3), Answer::kFull);
+  const auto taken = queue.take();
+  EXPECT_EQ(taken.size(), 3U);
+  EXPECT_EQ(push(queue, 3), Answer::kFull) << "taken is not yet durable";
+  queue.settle_durable(3, 3 * footprint(taken[0]));
+  EXPECT_EQ(push(queue, 5), Answer::kAccepted);
+  EXPECT_EQ(queue.pending(), 5U);
+}
+
+TEST(IntakeQueue, CountsBytes) {
+  IntakeQueue queue(100, kibibytes(1));
+  EXPECT_EQ(push(queue, 1, 600), Answer::kAccepted);
+  EXPECT_EQ(push(queue, 1, 600), Answer::kFull);
+}
+
+TEST(IntakeQueue, ARefusedBatchStaysWithTheCaller) {
+  IntakeQueue queue(1, mebibytes(1));
+  auto batch = records(2);
+  EXPECT_EQ(queue.push(batch).answer, Answer::kFull);
+  EXPECT_EQ(batch.size(), 2U);
+  EXPECT_EQ(batch[0].payload, "x");
+}
+
+TEST(IntakeQueue, AClosedQueueRefusesButStillGivesWhatItHas) {
+  IntakeQueue queue(5, mebibytes(1));
+  push(queue, 2);
+  queue.close();
+  EXPECT_EQ(push(queue, 1), Answer::kClosed);
+  EXPECT_EQ(queue.take().size(), 2U);
+  queue.wait(SteadyTime::max());  // returns at once
+}
+
+TEST(IntakeQueue, DurabilityReachesExactlyTheCallersWhoseEventsAreStored) {
+  IntakeQueue queue(10, mebibytes(1));
+  auto first = records(2);
+  auto second = records(1);
+  const auto one = queue.push(first);
+  const auto two = queue.push(second);
+  const auto past = SteadyTime{};
+  EXPECT_FALSE(queue.wait_durable(one.sequence, past));
+  queue.settle_durable(2, 0);
+  EXPECT_TRUE(queue.wait_durable(one.sequence, past));
+  EXPECT_FALSE(queue.wait_durable(two.sequence, past));
+  std::thread waiting([&] { EXPECT_TRUE(queue.wait_durable(two.sequence, SteadyTime::max())); });
+  queue.settle_durable(1, 0);
+  waiting.join();
+}
+
+TEST(IntakeQueue, WakesTheWriter) {
+  IntakeQueue queue(10, mebibytes(1));
+  std::thread writer([&] {
+    queue.wait(SteadyTime::max());
+    EXPECT_EQ(queue.take().size(), 1U);
+  });
+  push(queue, 1);
+  writer.join();
+}
+
+}  // namespace
+}  // namespace postbox

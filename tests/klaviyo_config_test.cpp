@@ -1,0 +1,143 @@
+#include <gtest/gtest.h>
+
+#include "klaviyo_test_data.hpp"
+
+namespace {
+
+using klaviyo::Config;
+using postbox::Environment;
+
+postbox::Result<Config> config_of(std::string_view text) {
+  const auto environment = Environment::parse(text);
+  if (!environment) return environment.error();
+  return Config::from(*environment);
+}
+
+std::string error_of(std::string_view text) {
+  const auto config = config_of(text);
+  return config ? std::string() : config.error().message;
+}
+
+TEST(KlaviyoConfig, NothingSetIsInertAndValid) {
+  const auto config = config_of("");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_TRUE(config->api_key.empty());
+  EXPECT_EQ(config->api_url, "https://a.klaviyo.com");
+  EXPECT_EQ(config->revision, "2026-07-15");
+  EXPECT_EQ(config->quota_share.per_mille, 900);
+  EXPECT_TRUE(config->flag(klaviyo::kPurchase).is_off());
+  EXPECT_EQ(config->cart_abandoned_after, std::chrono::minutes(60));
+}
+
+TEST(KlaviyoConfig, EveryVariableIsRead) {
+  const auto config = config_of(
+      "KLAVIYO_API_KEY=pk_0123456789\nKLAVIYO_PURCHASE_EVENTS_ENABLED=true\n"
+      "KLAVIYO_SUBSCRIPTION_EVENTS_ENABLED=25%\nKLAVIYO_CART_ABANDONED_ENABLED=false\n"
+      "KLAVIYO_API_URL=http://127.0.0.1:4010/\nKLAVIYO_REVISION=2026-10-15.pre\n"
+      "KLAVIYO_QUOTA_SHARE=0.25\nVITE_APP_URL=http://localhost:5173/\n"
+      "KLAVIYO_CART_ABANDONED_AFTER=90m\nPOSTBOX_MAX_DISK=64MiB\n");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->api_key, "pk_0123456789");
+  EXPECT_TRUE(config->flag(klaviyo::kPurchase).is_on());
+  EXPECT_EQ(config->flag(klaviyo::kSubscription).percent(), 25);
+  EXPECT_TRUE(config->flag(klaviyo::kCart).is_off());
+  EXPECT_EQ(config->api_url, "http://127.0.0.1:4010");
+  EXPECT_EQ(config->revision, "2026-10-15.pre");
+  EXPECT_EQ(config->quota_share.per_mille, 250);
+  EXPECT_EQ(config->app_url, "http://localhost:5173");
+  EXPECT_EQ(config->cart_abandoned_after, std::chrono::minutes(90));
+  EXPECT_EQ(config->engine.outbox.max_disk, postbox::mebibytes(64));
+}
+
+TEST(KlaviyoConfig, ErrorsNameTheVariableTheValueAndWhatIsAccepted) {
+  struct Row {
+    const char* line;
+    const char* value;
+    const char* accepted;
+  };
+  for (const Row& row :
+       {Row{"KLAVIYO_PURCHASE_EVENTS_ENABLED=maybe", "maybe", "true"},
+        Row{"KLAVIYO_REVISION=yesterday", "yesterday", "2026-07-15"},
+        Row{"KLAVIYO_QUOTA_SHARE=1.5", "1.5", "0.001 to 1"},
+        Row{"KLAVIYO_CART_ABANDONED_AFTER=5s", "5s", "1m"},
+        Row{"VITE_APP_URL=ftp://x", "ftp://x", "https://"},
+        Row{"KLAVIYO_API_URL=http://a.klaviyo.com", "http://a.klaviyo.com", "https://HOST"}}) {
+    const std::string message = error_of(row.line);
+    const std::string_view line(row.line);
+    EXPECT_TRUE(message.starts_with(line.substr(0, line.find('=')))) << message;
+    EXPECT_NE(message.find(row.value), std::string::npos) << message;
+    EXPECT_NE(message.find(row.accepted), std::string::npos) << message;
+  }
+}
+
+TEST(KlaviyoConfig, ABadKeyIsDescribedAndNeverShown) {
+  for (const char* key : {"sk_secretsecret", "secretsecret", "pk_", "pk_secret secret"}) {
+    const std::string message = error_of(std::string("KLAVIYO_API_KEY='") + key + "'");
+    EXPECT_TRUE(message.starts_with("KLAVIYO_API_KEY: ")) << message;
+    EXPECT_NE(message.find("pk_"), std::string::npos) << message;
+    EXPECT_EQ(message.find("secret"), std::string::npos) << message;
+  }
+}
+
+TEST(KlaviyoConfig, StripesPublishableKeysAreRecognised) {
+  for (const char* key : {"pk_live_secret123", "pk_test_secret123"}) {
+    const std::string message = error_of(std::string("KLAVIYO_API_KEY=") + key);
+    EXPECT_NE(message.find("Stripe"), std::string::npos) << message;
+    EXPECT_EQ(message.find("secret"), std::string::npos) << message;
+  }
+}
+
+TEST(KlaviyoConfig, PlainHttpIsForLoopbackOnly) {
+  for (const char* url :
+       {"http://127.0.0.1", "http://127.1.2.3:80/x", "http://localhost:1", "http://LOCALHOST",
+        "http://[::1]:8080", "https://proxy.example/klaviyo", "HTTPS://a.klaviyo.com"}) {
+    EXPECT_EQ(error_of(std::string("KLAVIYO_API_URL=") + url), "") << url;
+  }
+  for (const char* url :
+       {"http://127.evil.example", "http://127.0.0.1.evil.example", "http://127.0.0.256",
+        "http://127.1", "http://localhost.evil.example", "http://[::2]", "http://10.0.0.1",
+        "https://", "https:///x", "https://a b", "https://a.example:0", "https://a.example:99999",
+        "https://a.example:x", "https://a.example?x=1", "https://user:secret@a.example",
+        "http://127.0.0.1@evil.example", "https://a.example\\@evil.example", "a.klaviyo.com",
+        "http://127.0.0.1:80:80"}) {
+    const std::string message = error_of(std::string("KLAVIYO_API_URL='") + url + "'");
+    EXPECT_FALSE(message.empty()) << url;
+    EXPECT_EQ(message.find("secret"), std::string::npos) << message;
+  }
+}
+
+TEST(KlaviyoConfig, QuotaSharesAreThousandths) {
+  for (const auto& [text, share] :
+       {std::pair{"1", 1'000}, {"0.9", 900}, {"0.001", 1}, {"1.0", 1'000}}) {
+    const auto parsed = klaviyo::QuotaShare::parse(text);
+    ASSERT_TRUE(parsed) << text;
+    EXPECT_EQ(parsed->per_mille, share);
+  }
+  EXPECT_EQ(klaviyo::QuotaShare{900}.to_string(), "0.9");
+  EXPECT_EQ(klaviyo::QuotaShare{1'000}.to_string(), "1");
+  for (const char* text :
+       {"0", "0.0", "1.001", "2", "-0.5", "0.0001", ".5", "1.", "90%", "nan", "1e-1"}) {
+    EXPECT_FALSE(klaviyo::QuotaShare::parse(text)) << text;
+  }
+}
+
+TEST(KlaviyoConfig, KeysAreMasked) {
+  EXPECT_EQ(klaviyo::masked_key("pk_0123456789abcd1234"), "pk_…1234");
+  EXPECT_EQ(klaviyo::masked_key("pk_1234"), "pk_…");
+  EXPECT_EQ(klaviyo::masked_key(""), "none");
+}
+
+TEST(KlaviyoConfig, WhatWasSetInCodeIsCheckedToo) {
+  Config config;
+  config.api_url = "http://a.klaviyo.com";
+  EXPECT_TRUE(config.validate().error().message.starts_with("KLAVIYO_API_URL"));
+  config = {};
+  config.quota_share.per_mille = 0;
+  EXPECT_FALSE(config.validate());
+  config = {};
+  config.set(klaviyo::kCart, postbox::Flag::on());
+  EXPECT_TRUE(config.flag(klaviyo::kCart).is_on());
+  EXPECT_TRUE(config.validate());
+}
+
+}  // namespace

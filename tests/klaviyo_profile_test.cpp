@@ -1,0 +1,92 @@
+#include <gtest/gtest.h>
+
+#include "klaviyo_test_data.hpp"
+
+namespace {
+
+using klaviyo::Profile;
+using klaviyo_test::rule_at;
+
+std::vector<postbox::Violation> check(const Profile& profile) {
+  std::vector<postbox::Violation> violations;
+  const postbox::Path root;
+  klaviyo::validate_profile(profile, root.child("customer"), violations);
+  return violations;
+}
+
+TEST(KlaviyoProfile, OneIdentifierIsEnoughAndNoneIsNot) {
+  EXPECT_TRUE(check({.email = "a@goldenacre.example"}).empty());
+  EXPECT_TRUE(check({.phone = "+491701234567"}).empty());
+  EXPECT_TRUE(check({.external_id = "u-1"}).empty());
+  EXPECT_EQ(rule_at(check({.first_name = "Anna"}), "customer"),
+            "needs at least one of email, phone and external_id");
+}
+
+TEST(KlaviyoProfile, InvalidEmailsAreRejectedAndNeverShown) {
+  for (const char* email : {"anna", "anna@", "@goldenacre.example", "anna@localhost",
+                            "a b@x.example", "anna@x..example", ".anna@x.example",
+                            "anna@-x.example", "anna@1.2.3.44", "an\na@x.example"}) {
+    const auto violations = check({.email = email});
+    EXPECT_EQ(rule_at(violations, "customer.email"), "must be a valid e-mail address") << email;
+    for (const auto& violation : violations) {
+      EXPECT_EQ(violation.rule.find(email), std::string::npos);
+    }
+  }
+}
+
+TEST(KlaviyoProfile, AnEmailHasFewerThan100Characters) {
+  const std::string domain = "@" + std::string(50, 'd') + ".example";
+  const std::string longest = std::string(99 - domain.size(), 'a') + domain;
+  EXPECT_TRUE(check({.email = longest}).empty());
+  EXPECT_EQ(rule_at(check({.email = "a" + longest}), "customer.email"),
+            "must have at most 99 characters, found 100");
+}
+
+TEST(KlaviyoProfile, WhatKlaviyoDropsSilentlyIsRejectedAndSaysSo) {
+  for (const char* email : {"anna@example.com", "anna@test.com", "anna@EXAMPLE.com"}) {
+    EXPECT_NE(rule_at(check({.email = email}), "customer.email").find("drops it silently"),
+              std::string::npos);
+  }
+  EXPECT_TRUE(check({.email = "anna@contest.com"}).empty());
+}
+
+TEST(KlaviyoProfile, PhoneNumbersHaveTheE164Form) {
+  for (const char* phone : {"01701234567", "+0170123456", "+49 170 1234567", "+491",
+                            "+1234567890123456", "+49170123456a"}) {
+    EXPECT_NE(rule_at(check({.phone = phone}), "customer.phone").find("E.164"), std::string::npos)
+        << phone;
+  }
+}
+
+TEST(KlaviyoProfile, TheSamePersonHasTheSameKeyHoweverTheAddressWasTyped) {
+  const auto key = klaviyo::profile_key({.email = "anna@goldenacre.example"});
+  EXPECT_EQ(klaviyo::profile_key({.email = " Anna@GoldenAcre.example\t"}), key);
+  EXPECT_EQ(klaviyo::profile_key({.email = "anna@goldenacre.example", .external_id = "u-1"}), key);
+  EXPECT_NE(klaviyo::profile_key({.email = "bert@goldenacre.example"}), key);
+}
+
+TEST(KlaviyoProfile, AnIdentifiersKindIsPartOfTheKey) {
+  EXPECT_NE(klaviyo::profile_key({.phone = "+491701234567"}),
+            klaviyo::profile_key({.external_id = "+491701234567"}));
+}
+
+TEST(KlaviyoProfile, TheBuilderSendsTheNormalisedAddress) {
+  auto order = klaviyo_test::order();
+  order.customer.email = "  Anna@GoldenAcre.example ";
+  const auto records = klaviyo_test::records_of(klaviyo::order_placed(order));
+  ASSERT_FALSE(records.empty());
+  const auto attributes = klaviyo_test::attributes_of(records[0]);
+  EXPECT_EQ(attributes["profile"]["data"]["attributes"]["email"], "anna@goldenacre.example");
+}
+
+TEST(KlaviyoProfile, MoreThan95KiloBytesAreRejected) {
+  auto order = klaviyo_test::order();
+  order.customer.first_name = std::string(94'000, 'x');
+  EXPECT_TRUE(klaviyo_test::violations_of(klaviyo::order_placed(order)).empty());
+  order.customer.first_name = std::string(95'000, 'x');
+  EXPECT_NE(rule_at(klaviyo_test::violations_of(klaviyo::order_placed(order)), "customer")
+                .find("95000 bytes as JSON (95 KB)"),
+            std::string::npos);
+}
+
+}  // namespace

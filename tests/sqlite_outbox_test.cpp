@@ -1,0 +1,350 @@
+// The SQLite outbox: the conformance suite over a file and over memory, then what only a file can
+// show.
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "fault_vfs.hpp"
+#include "outbox_conformance.hpp"
+
+namespace postbox::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+OutboxOptions file_options(const fs::path& folder) {
+  OutboxOptions options;
+  options.url = "sqlite:" + (folder / "outbox.db").string();
+  options.busy_timeout = 20ms;
+  return options;
+}
+
+OutboxOptions memory_options(const fs::path&) {
+  OutboxOptions options;
+  options.url = "memory:";
+  return options;
+}
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxConformance,
+                         ::testing::Values(OutboxBackend{"File", file_options},
+                                           OutboxBackend{"Memory", memory_options}),
+                         backend_name);
+
+std::string contents(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void overwrite(const fs::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+// Another program on the same file.
+class RawConnection {
+ public:
+  explicit RawConnection(const fs::path& path) {
+    sqlite3* handle = nullptr;
+    EXPECT_EQ(sqlite3_open(path.c_str(), &handle), SQLITE_OK);
+    handle_.reset(handle);
+  }
+  void execute(const char* sql) {
+    EXPECT_EQ(sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(handle_.get());
+  }
+
+ private:
+  struct Close {
+    void operator()(sqlite3* handle) const noexcept { sqlite3_close(handle); }
+  };
+  std::unique_ptr<sqlite3, Close> handle_;
+};
+
+class SqliteOutbox : public ::testing::Test, protected OutboxFixture {
+ protected:
+  static void SetUpTestSuite() { FaultVfs::install(); }
+  void TearDown() override {
+    FaultVfs::fail_writes(SQLITE_OK);
+    expect_conservation();
+  }
+
+  [[nodiscard]] fs::path path() const { return folder_.path() / "outbox.db"; }
+  [[nodiscard]] OutboxOptions options() const { return file_options(folder_.path()); }
+  [[nodiscard]] std::shared_ptr<Outbox> another() { return take(open_outbox(options(), clock_)); }
+  void reopen() {
+    use(nullptr);
+    use(another());
+  }
+};
+
+TEST_F(SqliteOutbox, OnlyKnownUrlsAreOpened) {
+  for (const char* url : {"", "sqlite:", "sqlite::memory:", "memory", "outbox.db"}) {
+    expect_error(open_outbox({.url = url}, clock_), ErrorCode::kInvalidConfig, "sqlite:PATH");
+  }
+  const auto refused = open_outbox({.url = "postgres://user:secret@host/db"}, clock_);
+  expect_error(refused, ErrorCode::kInvalidConfig, "postgres:");
+  EXPECT_EQ(refused.error().message.find("secret"), std::string::npos);
+}
+
+TEST_F(SqliteOutbox, PromisesWhatItsStorageCanKeep) {
+  EXPECT_EQ(another()->caps().append, Durability::kMachine);
+  EXPECT_EQ(take(open_outbox(memory_options({}), clock_))->caps().append, Durability::kNone);
+}
+
+TEST_F(SqliteOutbox, OpensAtFirstUse) {
+  use(another());
+  EXPECT_FALSE(fs::exists(path()));
+  append({event(1)});
+  EXPECT_TRUE(fs::exists(path()));
+}
+
+TEST_F(SqliteOutbox, EveryFileIsPrivate) {
+  reopen();
+  append({event(1)});
+  (void)claim();
+  for (const char* suffix : {"", "-wal", "-shm", "-sender"}) {
+    struct stat status {};
+    ASSERT_EQ(::stat((path().string() + suffix).c_str(), &status), 0) << suffix;
+    EXPECT_EQ(status.st_mode & 0777U, 0600U) << suffix;
+  }
+}
+
+TEST_F(SqliteOutbox, AMissingFolderIsNamed) {
+  const auto outbox = take(
+      open_outbox({.url = "sqlite:" + (folder_.path() / "no" / "outbox.db").string()}, clock_));
+  const std::vector<EventRecord> batch = {event(1)};
+  expect_error(outbox->append(batch), ErrorCode::kOutboxUnavailable, "does not exist: create it");
+  fs::create_directory(folder_.path() / "no");
+  EXPECT_TRUE(outbox->append(batch)) << "no restart is needed";
+}
+
+TEST_F(SqliteOutbox, AReadOnlyFolderIsAnError) {
+  if (::geteuid() == 0) GTEST_SKIP() << "NOT TESTED: root may write to a read-only folder";
+  fs::permissions(folder_.path(), fs::perms::owner_read | fs::perms::owner_exec);
+  const auto outbox = another();
+  const std::vector<EventRecord> batch = {event(1)};
+  expect_error(outbox->append(batch), ErrorCode::kOutboxUnavailable, "cannot create");
+  fs::permissions(folder_.path(), fs::perms::owner_all);
+  EXPECT_TRUE(outbox->append(batch));
+}
+
+TEST_F(SqliteOutbox, ReopeningKeepsEverything) {
+  reopen();
+  append(events(1, 4));
+  const Claim claimed = claim(3);
+  settle(claimed, {outcome(claimed.events[0], OutcomeKind::kDelivered),
+                   outcome(claimed.events[1], OutcomeKind::kHold),
+                   outcome(claimed.events[2], OutcomeKind::kDead)});
+  reopen();
+  const QueueStats stats = stats_of();
+  EXPECT_EQ(stats.ready, 1U);
+  EXPECT_EQ(stats.held, 1U);
+  EXPECT_EQ(stats.dead, 1U);
+  EXPECT_EQ(take(outbox().stats()).totals.delivered, 1U);
+  expect_same(claim().events.at(0).record, event(4));
+}
+
+TEST_F(SqliteOutbox, OneInstanceIsTheSender) {
+  reopen();
+  append(events(1, 3));
+  (void)claim(2);
+  const auto second = another();
+  EXPECT_EQ(second->due_queues().error().code, ErrorCode::kOutboxTaken);
+  EXPECT_TRUE(take(second->claim(kQueue, {}, kLease)).events.empty());
+  const std::vector<EventRecord> batch = {event(4)};
+  EXPECT_TRUE(second->append(batch)) << "everybody may append";
+  EXPECT_EQ(claim().events.size(), 2U);
+}
+
+TEST_F(SqliteOutbox, TheNextSenderTakesAClosedOnesRowsAtOnce) {
+  reopen();
+  append(events(1, 3));
+  const Claim lost = claim(2);
+  const auto second = another();
+  EXPECT_EQ(second->due_queues().error().code, ErrorCode::kOutboxTaken);
+  use(second);
+  EXPECT_EQ(claim().events.size(), 3U);
+  EXPECT_EQ(settle_all(lost, OutcomeKind::kDelivered).stale, 2U);
+}
+
+TEST_F(SqliteOutbox, AKilledSendersRowsAreClaimableAtOnce) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto outbox = another();
+    const std::vector<EventRecord> batch = events(1, 3);
+    if (outbox->append(batch) && take(outbox->claim(kQueue, {}, kLease)).events.size() == 3) {
+      ::raise(SIGKILL);
+    }
+    ::_exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  reopen();
+  EXPECT_EQ(stats_of().leased, 3U);
+  const Claim claimed = claim();
+  ASSERT_EQ(claimed.events.size(), 3U);
+  EXPECT_EQ(claimed.events[0].attempts, 2U);
+}
+
+TEST_F(SqliteOutbox, ABusyDatabaseIsAnErrorAndThenRecovers) {
+  reopen();
+  append({event(1)});
+  const std::vector<EventRecord> batch = {event(2)};
+  {
+    RawConnection other(path());
+    other.execute("BEGIN EXCLUSIVE");
+    expect_error(outbox().append(batch), ErrorCode::kOutboxBusy, "append");
+    expect_error(outbox().claim(kQueue, {}, kLease), ErrorCode::kOutboxBusy);
+    EXPECT_TRUE(outbox().stats()) << "readers go on";
+    EXPECT_TRUE(outbox().maintain(24h)) << "nothing is due, nothing is written";
+  }
+  EXPECT_EQ(append(batch), 1U);
+  EXPECT_EQ(claim().events.size(), 2U);
+}
+
+TEST_F(SqliteOutbox, AnAppendThatHangsBlocksNobodyForEver) {
+  reopen();
+  append({event(1)});
+  const Claim claimed = claim();
+  FaultVfs::hold_syncs();
+  std::thread appender([this] { append({event(2)}); });
+  FaultVfs::wait_for_a_held_sync();
+  EXPECT_TRUE(outbox().stats());
+  EXPECT_TRUE(outbox().due_queues());
+  EXPECT_TRUE(outbox().maintain(24h));
+  expect_error(outbox().settle(claimed.token, outcomes(claimed, OutcomeKind::kDelivered)),
+               ErrorCode::kOutboxBusy);
+  FaultVfs::release_syncs();
+  appender.join();
+  EXPECT_EQ(settle_all(claimed, OutcomeKind::kDelivered).applied, 1U);
+}
+
+TEST_F(SqliteOutbox, TheDiskCapStopsAppendsAndNothingElse) {
+  OutboxOptions capped = options();
+  capped.max_disk = kibibytes(256);
+  use(take(open_outbox(capped, clock_)));
+  std::vector<EventRecord> batch = {event(1)};
+  Result<Appended> appended = Appended{};
+  for (std::uint32_t number = 1; number < 1'000 && appended; ++number) {
+    batch = {event(number)};
+    batch[0].payload.assign(2'000, 'x');
+    appended = outbox().append(batch);
+  }
+  expect_error(appended, ErrorCode::kOutboxFull, "POSTBOX_MAX_DISK allows 262144");
+  EXPECT_GE(take(outbox().stats()).used, capped.max_disk);
+  EXPECT_GT(settle_all(claim(), OutcomeKind::kDelivered).applied, 50U);
+  EXPECT_LT(take(outbox().stats()).used, capped.max_disk);
+  EXPECT_EQ(append(batch), 1U);
+}
+
+TEST_F(SqliteOutbox, AFullDiskIsAnErrorAndThenRecovers) {
+  reopen();
+  append(events(1, 2));
+  const Claim claimed = claim(1);
+  FaultVfs::fail_writes(SQLITE_FULL);
+  const std::vector<EventRecord> batch = {event(3)};
+  expect_error(outbox().append(batch), ErrorCode::kOutboxFull, "append");
+  expect_error(outbox().claim(kQueue, {}, kLease), ErrorCode::kOutboxFull, "claim");
+  EXPECT_TRUE(outbox().stats());
+  FaultVfs::fail_writes(SQLITE_OK);
+  EXPECT_EQ(append(batch), 1U);
+  EXPECT_EQ(settle_all(claimed, OutcomeKind::kDelivered).applied, 1U);
+  EXPECT_EQ(claim().events.size(), 2U);
+}
+
+TEST_F(SqliteOutbox, ABrokenDiskIsAnErrorAndThenRecoversWithItsLeases) {
+  reopen();
+  append(events(1, 2));
+  const Claim claimed = claim(1);
+  FaultVfs::fail_writes(SQLITE_IOERR_WRITE);
+  const std::vector<EventRecord> batch = {event(3)};
+  expect_error(outbox().append(batch), ErrorCode::kOutboxUnavailable, "append");
+  FaultVfs::fail_writes(SQLITE_OK);
+  EXPECT_EQ(append(batch), 1U);
+  EXPECT_EQ(claim().events.size(), 2U) << "what was leased before stays leased";
+  EXPECT_EQ(settle_all(claimed, OutcomeKind::kDelivered).applied, 1U);
+}
+
+TEST_F(SqliteOutbox, AFileThatIsNoDatabaseIsLeftAlone) {
+  const std::string garbage(8'192, 'g');
+  overwrite(path(), garbage);
+  const auto outbox = another();
+  const std::vector<EventRecord> batch = {event(1)};
+  expect_error(outbox->append(batch), ErrorCode::kOutboxCorrupt, "move it aside");
+  expect_error(outbox->claim(kQueue, {}, kLease), ErrorCode::kOutboxCorrupt);
+  EXPECT_TRUE(contents(path()) == garbage);
+  fs::rename(path(), path().string() + ".aside");
+  EXPECT_TRUE(outbox->append(batch)) << "no restart is needed";
+}
+
+TEST_F(SqliteOutbox, ADamagedFileIsLeftAlone) {
+  reopen();
+  append(events(1, 100));
+  use(nullptr);
+  const std::string good = contents(path());
+  const std::string bad = good.substr(0, 4'096) + std::string(good.size() - 4'096, '\xff');
+  overwrite(path(), bad);
+  use(another());
+  const std::vector<EventRecord> batch = {event(200)};
+  expect_error(outbox().append(batch), ErrorCode::kOutboxCorrupt, "salvaged");
+  expect_error(outbox().stats(), ErrorCode::kOutboxCorrupt);
+  EXPECT_TRUE(contents(path()) == bad);
+  overwrite(path(), good);
+  EXPECT_EQ(append(batch), 1U);
+  EXPECT_EQ(claim(1'000).events.size(), 101U);
+}
+
+TEST_F(SqliteOutbox, AFileOfANewerVersionIsLeftAlone) {
+  reopen();
+  append({event(1)});
+  use(nullptr);
+  RawConnection(path()).execute("PRAGMA user_version = 99");
+  const auto outbox = another();
+  const std::vector<EventRecord> batch = {event(2)};
+  expect_error(outbox->append(batch), ErrorCode::kOutboxTooNew, "format 99");
+  RawConnection(path()).execute("PRAGMA user_version = 1");
+  use(outbox);
+  EXPECT_EQ(append(batch), 1U);
+}
+
+TEST_F(SqliteOutbox, AnotherProgramsDatabaseIsLeftAlone) {
+  RawConnection(path()).execute("CREATE TABLE theirs(id)");
+  const std::string theirs = contents(path());
+  const std::vector<EventRecord> batch = {event(1)};
+  expect_error(another()->append(batch), ErrorCode::kOutboxUnavailable, "another program");
+  EXPECT_TRUE(contents(path()) == theirs);
+}
+
+TEST_F(SqliteOutbox, ThreadsShareOneOutbox) {
+  OutboxOptions patient = options();
+  patient.busy_timeout = 30s;
+  use(take(open_outbox(patient, clock_)));
+  constexpr std::uint32_t kBatches = 40;
+  std::vector<std::thread> threads;
+  for (std::uint32_t writer = 0; writer < 2; ++writer) {
+    threads.emplace_back([this, writer] {
+      for (std::uint32_t i = 0; i < kBatches; ++i) append(events((writer * kBatches + i) * 5, 5));
+    });
+  }
+  threads.emplace_back([this] {
+    for (int i = 0; i < 20; ++i) expect_conservation();
+  });
+  std::size_t delivered = 0;
+  while (delivered < std::size_t{2} * kBatches * 5) {
+    const Claim claimed = claim(7);
+    delivered += settle_all(claimed, OutcomeKind::kDelivered).applied;
+    if (claimed.events.empty()) std::this_thread::yield();
+    if (HasFailure()) break;
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(delivered, std::size_t{2} * kBatches * 5);
+}
+
+}  // namespace
+}  // namespace postbox::testing

@@ -1,0 +1,111 @@
+// Program runs one of the project's own programs as a child process and ends it with the test.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+extern char** environ;
+
+namespace postbox::tests {
+
+// A folder that is removed with the test.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "postbox-XXXXXX").string();
+    if (mkdtemp(pattern.data()) != nullptr) path_ = pattern;
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+class Program {
+ public:
+  using Variables = std::map<std::string, std::string>;
+
+  // Starts build/…/bin/<name> and waits until it says on which port it listens.
+  Program(const std::string& name, std::vector<std::string> arguments, const Variables& variables) {
+    std::array<int, 2> out{};
+    EXPECT_EQ(pipe2(out.data(), O_CLOEXEC), 0);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+
+    arguments.insert(arguments.begin(), std::string(POSTBOX_BIN_DIR "/") + name);
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    std::vector<std::string> settings = environment(variables);
+    std::vector<char*> envp;
+    for (std::string& setting : settings) envp.push_back(setting.data());
+    envp.push_back(nullptr);
+
+    EXPECT_EQ(posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), envp.data()), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(out[1]);
+    port_ = read_port(out[0]);
+    close(out[0]);
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+  ~Program() { end(SIGKILL); }
+
+  [[nodiscard]] int port() const noexcept { return port_; }
+  [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+
+  // Sends `signal`, waits for the end and returns the exit code, or minus the signal that ended it.
+  int end(int signal) {
+    if (pid_ <= 0) return 0;
+    kill(pid_, signal);
+    int status = 0;
+    waitpid(std::exchange(pid_, 0), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+  void signal(int number) const { kill(pid_, number); }
+
+ private:
+  // The test's own environment without any setting of ours, and `variables`.
+  static std::vector<std::string> environment(const Variables& variables) {
+    std::vector<std::string> all;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+      const std::string setting(*entry);
+      if (!setting.starts_with("KLAVIYO_") && !setting.starts_with("POSTBOX_"))
+        all.push_back(setting);
+    }
+    for (const auto& [name, value] : variables) all.push_back(name + "=" + value);
+    return all;
+  }
+
+  static int read_port(int descriptor) {
+    const std::string expected = "listening on 127.0.0.1:";
+    std::string line;
+    for (char c = 0; read(descriptor, &c, 1) == 1 && c != '\n';) line += c;
+    EXPECT_TRUE(line.starts_with(expected)) << "the program said: " << line;
+    return line.starts_with(expected) ? std::stoi(line.substr(expected.size())) : 0;
+  }
+
+  pid_t pid_ = 0;
+  int port_ = 0;
+};
+
+}  // namespace postbox::tests

@@ -1,0 +1,300 @@
+#include <postbox/tracker.hpp>
+
+#include <gmock/gmock.h>
+
+#include <thread>
+
+#include "support/engine_harness.hpp"
+
+namespace postbox::tests {
+namespace {
+
+using ::testing::ElementsAre;
+
+class TrackerTest : public EngineHarness {};
+
+TEST_F(TrackerTest, ARejectedEventIsAnsweredWithItsViolationsAndCounted) {
+  start();
+  const TrackResult result = tracker->track(Note{"!a", "1", 3});
+  EXPECT_EQ(result.status(), TrackStatus::kRejected);
+  EXPECT_THAT(result.violations(), ElementsAre(Violation{"text", "must not begin with '!'"}));
+  EXPECT_EQ(result.to_string(), "rejected: text: must not begin with '!'");
+  EXPECT_FALSE(result);
+  EXPECT_EQ(tracker->stats().rejected, 3U);
+}
+
+TEST_F(TrackerTest, AFamilyThatIsOffIsDisabledWithoutBeingEncoded) {
+  flags[0].second = Flag::off();
+  start();
+  const TrackResult result = tracker->track(Note{"!would be rejected"});
+  EXPECT_EQ(result.status(), TrackStatus::kDisabled);
+  EXPECT_TRUE(result);
+}
+
+TEST_F(TrackerTest, TheMemoryCapRefusesWholeCallsAndSaysSo) {
+  config.max_queued_events = 10;
+  start();
+  EXPECT_EQ(tracker->track(Note{"a", "1", 8}).status(), TrackStatus::kAccepted);
+  EXPECT_EQ(tracker->track(Note{"b", "1", 3}).status(), TrackStatus::kFull);
+  EXPECT_EQ(tracker->track(Note{"c", "1", 2}).status(), TrackStatus::kAccepted);
+  run_for(seconds(1));
+  EXPECT_EQ(tracker->stats().full, 3U);
+  EXPECT_EQ(tracker->stats().delivered, 10U);
+  EXPECT_EQ(lines.count("memory cap"), 1U);
+}
+
+TEST_F(TrackerTest, TheMemoryCapCountsBytes) {
+  config.max_queued_bytes = kibibytes(64);
+  start();
+  EXPECT_EQ(track(std::string(60'000, 'x')), TrackStatus::kAccepted);
+  EXPECT_EQ(track(std::string(10'000, 'y')), TrackStatus::kFull);
+  run_for(seconds(1));
+  EXPECT_EQ(track(std::string(10'000, 'y')), TrackStatus::kAccepted);
+}
+
+TEST_F(TrackerTest, AfterStopEverythingIsClosed) {
+  start();
+  tracker->stop(seconds(1));
+  EXPECT_EQ(track("a"), TrackStatus::kClosed);
+  EXPECT_EQ(tracker->stats().closed, 1U);
+}
+
+TEST_F(TrackerTest, TheSameEventOfferedTwiceIsStoredOnceWhileItWaits) {
+  start();
+  hang(true);
+  track("a");
+  track("a");
+  run_for(seconds(1));
+  hang(false);
+  run_for(seconds(1));
+  EXPECT_EQ(bodies(), std::vector<std::string>{"a\n"});
+  EXPECT_EQ(tracker->stats().duplicates, 1U);
+}
+
+TEST_F(TrackerTest, TrackDurablyReturnsWhenTheEventIsStored) {
+  start();
+  hang(true);
+  EXPECT_EQ(tracker->track_durably(Note{"a"}, seconds(1)).status(), TrackStatus::kAccepted);
+  EXPECT_EQ(outbox->stats().value().totals.appended, 1U);
+}
+
+TEST_F(TrackerTest, AReloadThatFailsChangesNothing) {
+  start();
+  tracker->stop(seconds(1));
+  tracker.reset();
+  auto started = Tracker::start(
+      config.validate().value(),
+      {.destination = vendor, .outbox = outbox, .http = http, .clock = clock, .threads = false});
+  ASSERT_TRUE(started);
+  EXPECT_EQ(started->reload().error().code, ErrorCode::kInvalidArgument);
+}
+
+// An outbox whose disk can be switched off.
+class BrokenOutbox final : public Outbox {
+ public:
+  explicit BrokenOutbox(std::shared_ptr<Outbox> real) : real_(std::move(real)) {}
+
+  std::atomic<bool> broken{false};
+
+  OutboxCaps caps() const noexcept override { return real_->caps(); }
+  Result<Appended> append(std::span<const EventRecord> batch) override {
+    if (broken) return error();
+    return real_->append(batch);
+  }
+  Result<Claim> claim(QueueId queue, const ClaimLimits& limits, milliseconds lease) override {
+    if (broken) return error();
+    return real_->claim(queue, limits, lease);
+  }
+  Result<Settled> settle(ClaimToken token, std::span<const Outcome> outcomes) override {
+    if (broken) return error();
+    return real_->settle(token, outcomes);
+  }
+  Result<std::size_t> extend(ClaimToken token, std::span<const EventHandle> events,
+                             milliseconds lease) override {
+    return real_->extend(token, events, lease);
+  }
+  Result<std::vector<QueueId>> due_queues() override {
+    if (broken) return error();
+    return real_->due_queues();
+  }
+  Result<std::size_t> release_held(QueueId queue) override {
+    if (broken) return error();
+    return real_->release_held(queue);
+  }
+  Result<std::vector<DeadLetter>> dead(const EventFilter& filter, EventHandle after,
+                                       std::size_t max) override {
+    return real_->dead(filter, after, max);
+  }
+  Result<std::size_t> replay(const EventFilter& filter, std::size_t max) override {
+    return real_->replay(filter, max);
+  }
+  Result<std::size_t> purge(const EventFilter& filter) override { return real_->purge(filter); }
+  Result<std::size_t> purge_profile(const Key& profile) override {
+    return real_->purge_profile(profile);
+  }
+  Result<Maintained> maintain(milliseconds retention) override {
+    if (broken) return error();
+    return real_->maintain(retention);
+  }
+  Result<OutboxStats> stats() override {
+    if (broken) return error();
+    return real_->stats();
+  }
+
+ private:
+  static Error error() { return {ErrorCode::kOutboxUnavailable, "the disk is gone"}; }
+  std::shared_ptr<Outbox> real_;
+};
+
+class BrokenOutboxTest : public EngineHarness {
+ protected:
+  void SetUp() override {
+    broken =
+        std::make_shared<BrokenOutbox>(open_outbox(OutboxOptions{.url = "memory:"}, clock).value());
+    outbox = broken;
+  }
+  std::shared_ptr<BrokenOutbox> broken;
+};
+
+TEST_F(BrokenOutboxTest, EventsWaitInMemoryUntilTheDiskIsBack) {
+  start();
+  broken->broken = true;
+  EXPECT_EQ(track("a"), TrackStatus::kAccepted);
+  run_for(seconds(60));
+  EXPECT_TRUE(bodies().empty());
+  EXPECT_GE(lines.count("the disk is gone"), 1U);
+  EXPECT_EQ(tracker->track_durably(Note{"b"}, milliseconds(0)).status(), TrackStatus::kNotDurable);
+  broken->broken = false;
+  run_for(seconds(5));
+  EXPECT_EQ(tracker->stats().delivered, 2U);
+}
+
+TEST_F(BrokenOutboxTest, AStoreThatCannotBeOpenedAtStartIsNoFailureOfTheProgram) {
+  broken->broken = true;
+  start();
+  EXPECT_EQ(track("a"), TrackStatus::kAccepted);
+  run_for(seconds(10));
+  EXPECT_FALSE(tracker->stats().complete);
+  broken->broken = false;
+  run_for(seconds(10));
+  EXPECT_EQ(tracker->stats().delivered, 1U);
+}
+
+TEST_F(BrokenOutboxTest, AnOutcomeThatCannotBeWrittenIsWrittenLaterAndTheEventSentOnce) {
+  start();
+  http->on_request([this](const HttpRequest&) {
+    broken->broken = true;
+    return ScriptedHttpClient::answer(202);
+  });
+  track("a");
+  run_for(seconds(20));
+  EXPECT_GE(tracker->stats().outbox_failures, 1U);
+  broken->broken = false;
+  run_for(seconds(5));
+  EXPECT_EQ(bodies().size(), 1U);
+  EXPECT_EQ(tracker->stats().delivered, 1U);
+}
+
+TEST_F(BrokenOutboxTest, StopSaysWhatNeverReachedTheDisk) {
+  start();
+  run_for(seconds(1));
+  broken->broken = true;
+  track("a");
+  const StopReport report = tracker->stop(seconds(1));
+  EXPECT_EQ(report.in_memory, 1U);
+  EXPECT_EQ(lines.count("1 events that never reached the outbox"), 1U);
+  broken->broken = false;
+}
+
+// With threads, on the machine's clock.
+class ThreadedTrackerTest : public EngineHarness {
+ protected:
+  void start_threads() {
+    outbox = open_outbox(OutboxOptions{.url = "memory:"}, system_clock()).value();
+    vendor = std::make_shared<FakeVendor>();
+    http = http_at_start;
+    config.log = lines.sink();
+    auto started =
+        Tracker::start(config.validate().value(),
+                       {.destination = vendor, .outbox = outbox, .http = http, .flags = flags});
+    ASSERT_TRUE(started) << started.error().message;
+    tracker.emplace(*std::move(started));
+  }
+};
+
+TEST_F(ThreadedTrackerTest, ManyCallersAtOnceLoseNothing) {
+  start_threads();
+  constexpr std::size_t kThreads = 4;
+  constexpr std::size_t kEach = 500;
+  std::vector<std::thread> callers;
+  for (std::size_t t = 0; t < kThreads; ++t) {
+    callers.emplace_back([this, t] {
+      for (std::size_t i = 0; i < kEach; ++i) {
+        const Note note{std::to_string(t) + "." + std::to_string(i)};
+        if (i % 50 == 0) {
+          EXPECT_EQ(tracker->track_durably(note, seconds(30)).status(), TrackStatus::kAccepted);
+        } else {
+          EXPECT_EQ(tracker->track(note).status(), TrackStatus::kAccepted);
+        }
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  EXPECT_TRUE(tracker->flush(seconds(60)));
+  EXPECT_EQ(tracker->stats().delivered, kThreads * kEach);
+}
+
+TEST_F(ThreadedTrackerTest, FlushGivesUpAtItsDeadlineAndStopsNothing) {
+  start_threads();
+  http->hang(true);
+  track("a");
+  EXPECT_FALSE(tracker->flush(milliseconds(1)));
+  http->hang(false);
+  http->wake();
+  EXPECT_TRUE(tracker->flush(seconds(60)));
+}
+
+TEST_F(ThreadedTrackerTest, StopGivesBackWhatHangs) {
+  start_threads();
+  http->hang(true);
+  track("a");
+  const StopReport report = tracker->stop(milliseconds(50));
+  EXPECT_TRUE(report.in_time);
+  EXPECT_EQ(report.in_memory + report.in_outbox, 1U);
+}
+
+TEST_F(ThreadedTrackerTest, AMovedTrackerGoesOnAndTheOldOneMayDie) {
+  start_threads();
+  Tracker moved = std::move(*tracker);
+  tracker.reset();
+  EXPECT_TRUE(moved.track(Note{"a"}));
+  EXPECT_TRUE(moved.flush(seconds(60)));
+}
+
+TEST_F(ThreadedTrackerTest, AStopFromSeveralThreadsHasOneReport) {
+  start_threads();
+  track("a");
+  StopReport first;
+  StopReport second;
+  std::thread other([&] { first = tracker->stop(seconds(2)); });
+  second = tracker->stop(seconds(2));
+  other.join();
+  EXPECT_EQ(first.in_outbox, second.in_outbox);
+}
+
+TEST_F(ThreadedTrackerTest, AThrowingLogSinkIsCountedAndHarmless) {
+  outbox = open_outbox(OutboxOptions{.url = "memory:"}, system_clock()).value();
+  vendor = std::make_shared<FakeVendor>();
+  http = http_at_start;
+  config.log = [](LogLevel, std::string_view) { throw std::runtime_error("sink"); };
+  tracker.emplace(
+      Tracker::start(config.validate().value(),
+                     {.destination = vendor, .outbox = outbox, .http = http, .flags = flags})
+          .value());
+  track("a");
+  EXPECT_TRUE(tracker->flush(seconds(60)));
+  EXPECT_GE(tracker->stats().sink_failures, 1U);
+}
+
+}  // namespace
+}  // namespace postbox::tests

@@ -1,0 +1,21 @@
+// The checks that come before the body: key, revision, content type, size.
+//
+// Place:     called by the simulator for every request under /api.
+// Threads:   pure functions.
+// Failure:   a refused request is a Problem.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "json_api.hpp"
+
+namespace sim {
+
+// `keys` are the accepted ones; when there are none, every key that begins with "pk_" is.
+std::optional<Problem> check_key(const Request& request, const std::vector<std::string>& keys);
+std::optional<Problem> check_revision(const Request& request);
+std::optional<Problem> check_body_headers(const Request& request);
+
+}  // namespace sim
