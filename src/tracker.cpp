@@ -2,9 +2,6 @@
 // them, and driven by two threads. Nothing else sees more than its neighbours.
 #include <postbox/tracker.hpp>
 
-#include <pthread.h>
-#include <csignal>
-
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -12,10 +9,12 @@
 
 #include "counters.hpp"
 #include "intake_queue.hpp"
+#include "ledger.hpp"
 #include "logger.hpp"
 #include "mutex.hpp"
 #include "outbox_writer.hpp"
 #include "sender.hpp"
+#include "signals_blocked.hpp"
 
 namespace postbox {
 namespace {
@@ -28,56 +27,14 @@ constexpr milliseconds kStopMargin{30};
 // After a step that could not be done: the outbox cannot be opened, or an exception.
 constexpr std::chrono::seconds kAfterFailure{1};
 
-// Signals are the host's business: none of its handlers may run on our threads (pitfall P17).
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_{};
-};
-
-std::string status_text(TrackStatus status) {
-  switch (status) {
-    case TrackStatus::kAccepted:
-      return "accepted";
-    case TrackStatus::kDisabled:
-      return "disabled";
-    case TrackStatus::kRejected:
-      return "rejected";
-    case TrackStatus::kFull:
-      return "full";
-    case TrackStatus::kClosed:
-      return "closed";
-    case TrackStatus::kNotDurable:
-      return "not durable within the deadline";
-  }
-  return "unknown";
-}
-
 }  // namespace
-
-std::string TrackResult::to_string() const {
-  std::string text = status_text(status_);
-  for (const Violation& violation : violations_) {
-    text +=
-        (&violation == violations_.data() ? ": " : "; ") + violation.path + ": " + violation.rule;
-  }
-  return text;
-}
 
 struct Tracker::Impl {
   Impl(const ValidConfig& valid, Services given)
       : config(valid),
         services(std::move(given)),
         logger(config->log, config->log_level, services.clock),
+        ledger(*services.outbox, flags),
         intake(config->max_queued_events, config->max_queued_bytes),
         writer(intake, *services.outbox, counters, logger, services.random,
                services.failure_prefix),
@@ -92,6 +49,7 @@ struct Tracker::Impl {
   Counters counters;
   FlagSet flags;
   Logger logger;
+  Ledger ledger;
 
   IntakeQueue intake;   // caller's thread  ─▶
   OutboxWriter writer;  // writer's thread  ─▶ outbox ─▶
@@ -104,7 +62,6 @@ struct Tracker::Impl {
   ConditionVariable changed;  // progress of the sender, or the end of a worker
   int workers POSTBOX_GUARDED_BY(mutex) = 0;
   std::uint64_t progress POSTBOX_GUARDED_BY(mutex) = 0;
-  std::optional<OutboxStats> baseline POSTBOX_GUARDED_BY(mutex);  // the outbox as it was found
 
   Mutex stop_mutex;  // one stop() at a time; the second finds the first one's report
   std::optional<StopReport> stopped POSTBOX_GUARDED_BY(stop_mutex);
@@ -112,7 +69,7 @@ struct Tracker::Impl {
 
   std::vector<std::thread> threads POSTBOX_GUARDED_BY(stop_mutex);
 
-  bool ensure_baseline();
+  bool open_ledger();
   void announce();
   SteadyTime write_once();
   SteadyTime send_once();
@@ -129,23 +86,14 @@ struct Tracker::Impl {
   [[nodiscard]] SteadyTime now() const noexcept { return services.clock->now(); }
 };
 
-// The counts of this run are what the outbox has counted since this moment, so it must come before
-// the first change. False while the outbox cannot be read.
-bool Tracker::Impl::ensure_baseline() {
-  {
-    const MutexLock lock(mutex);
-    if (baseline) return true;
-  }
-  auto found = services.outbox->stats();
-  if (!found) {
-    add(counters.outbox_failures, 1);
-    logger.log(LogLevel::kError, services.failure_prefix + ": " + found.error().message +
-                                     "; events wait in memory until it can be opened");
-    return false;
-  }
-  const MutexLock lock(mutex);
-  if (!baseline) baseline = *std::move(found);
-  return true;
+// Comes before every step: nothing may change before the ledger has seen what was there.
+bool Tracker::Impl::open_ledger() {
+  const auto opened = ledger.open();
+  if (opened) return true;
+  add(counters.outbox_failures, 1);
+  logger.log(LogLevel::kError, services.failure_prefix + ": " + opened.error().message +
+                                   "; events wait in memory until it can be opened");
+  return false;
 }
 
 void Tracker::Impl::announce() {
@@ -157,7 +105,7 @@ void Tracker::Impl::announce() {
 }
 
 SteadyTime Tracker::Impl::write_once() {
-  if (!ensure_baseline()) return now() + kAfterFailure;
+  if (!open_ledger()) return now() + kAfterFailure;
   const SteadyTime next = writer.run_once(now());
   if (writer.appended()) {
     sender.appended();
@@ -167,7 +115,7 @@ SteadyTime Tracker::Impl::write_once() {
 }
 
 SteadyTime Tracker::Impl::send_once() {
-  if (!ensure_baseline()) return now() + kAfterFailure;
+  if (!open_ledger()) return now() + kAfterFailure;
   const SteadyTime next = sender.run_once(now());
   if (sender.settled()) announce();
   return next;
@@ -317,48 +265,9 @@ bool Tracker::Impl::is_settled() {
 }
 
 Stats Tracker::Impl::stats() {
-  ensure_baseline();
-  const auto get = [](const Counters::Count& count) { return count.load(); };
-  Stats s{.offered = get(counters.offered),
-          .accepted = get(counters.accepted),
-          .disabled = get(counters.disabled),
-          .rejected = get(counters.rejected),
-          .full = get(counters.full),
-          .closed = get(counters.closed),
-          .waiting = intake.pending(),
-          .requests = get(counters.requests),
-          .retries = get(counters.retries),
-          .rate_limited = get(counters.rate_limited),
-          .parked = get(counters.parked),
-          .stale_settles = get(counters.stale_settles),
-          .outbox_failures = get(counters.outbox_failures),
-          .sink_failures = logger.sink_failures()};
-  std::optional<OutboxStats> found;
-  {
-    const MutexLock lock(mutex);
-    found = baseline;
-  }
-  const auto current = services.outbox->stats();
-  s.complete = found.has_value() && current.has_value();
-  if (!s.complete) return s;
-  for (const QueueStats& queue : found->queues) {
-    s.recovered += queue.ready + queue.leased + queue.delayed + queue.held + queue.dead;
-  }
-  s.offered += s.recovered;
-  s.accepted += s.recovered;
-  for (const QueueStats& queue : current->queues) {
-    const bool off = flags.get(queue.queue).is_off();
-    (off ? s.held : s.waiting) += queue.ready + queue.delayed;
-    s.held += queue.held;
-    s.in_flight += queue.leased;
-    s.dead += queue.dead;
-  }
-  const OutboxTotals& after = current->totals;
-  const OutboxTotals& before = found->totals;
-  s.delivered = after.delivered - before.delivered;
-  s.duplicates = after.duplicates - before.duplicates;
-  s.purged = after.purged - before.purged + after.expired - before.expired + s.duplicates;
-  return s;
+  Stats stats = ledger.stats(counters, intake.pending());
+  stats.sink_failures = logger.sink_failures();
+  return stats;
 }
 
 Result<Tracker> Tracker::start(const ValidConfig& config, Services services) {

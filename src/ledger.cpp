@@ -1,0 +1,73 @@
+#include "ledger.hpp"
+
+#include <utility>
+
+namespace postbox {
+namespace {
+
+void add_counters(const Counters& from, Stats& to) {
+  const auto get = [](const Counters::Count& count) { return count.load(); };
+  to.offered = get(from.offered);
+  to.accepted = get(from.accepted);
+  to.disabled = get(from.disabled);
+  to.rejected = get(from.rejected);
+  to.full = get(from.full);
+  to.closed = get(from.closed);
+  to.requests = get(from.requests);
+  to.retries = get(from.retries);
+  to.rate_limited = get(from.rate_limited);
+  to.parked = get(from.parked);
+  to.stale_settles = get(from.stale_settles);
+  to.outbox_failures = get(from.outbox_failures);
+}
+
+std::uint64_t rows(const OutboxStats& stats) {
+  std::uint64_t sum = 0;
+  for (const QueueStats& queue : stats.queues) {
+    sum += queue.ready + queue.leased + queue.delayed + queue.held + queue.dead;
+  }
+  return sum;
+}
+
+}  // namespace
+
+Result<void> Ledger::open() {
+  {
+    const MutexLock lock(mutex_);
+    if (baseline_) return {};
+  }
+  auto found = outbox_.stats();
+  if (!found) return found.error();
+  const MutexLock lock(mutex_);
+  if (!baseline_) baseline_ = *std::move(found);
+  return {};
+}
+
+Stats Ledger::stats(const Counters& counters, std::uint64_t in_memory) {
+  Stats s;
+  add_counters(counters, s);
+  s.waiting = in_memory;
+  const auto current = open() ? outbox_.stats() : Error{ErrorCode::kOutboxUnavailable, {}};
+  s.complete = current.has_value();
+  if (!s.complete) return s;
+
+  for (const QueueStats& queue : current->queues) {
+    const bool off = flags_.get(queue.queue).is_off();
+    (off ? s.held : s.waiting) += queue.ready + queue.delayed;
+    s.held += queue.held;
+    s.in_flight += queue.leased;
+    s.dead += queue.dead;
+  }
+  const MutexLock lock(mutex_);
+  const OutboxTotals& before = baseline_->totals;
+  const OutboxTotals& after = current->totals;
+  s.delivered = after.delivered - before.delivered;
+  s.duplicates = after.duplicates - before.duplicates;
+  s.purged = after.purged - before.purged + after.expired - before.expired + s.duplicates;
+  s.recovered = rows(*baseline_);
+  s.offered += s.recovered;
+  s.accepted += s.recovered;
+  return s;
+}
+
+}  // namespace postbox

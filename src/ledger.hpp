@@ -1,0 +1,41 @@
+// Ledger turns what was counted into Stats: the counts of this run are what the outbox has counted
+// since the run found it.
+//
+// Place:     beside the stages; reads, never decides.
+// Threads:   every member may be called from several threads at once. 🔒
+// Lifetime:  as long as the tracker.
+// Failure:   while the outbox cannot be read there is no baseline, and Stats::complete is false.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <postbox/flags.hpp>
+#include <postbox/outbox.hpp>
+#include <postbox/stats.hpp>
+
+#include "counters.hpp"
+#include "mutex.hpp"
+
+namespace postbox {
+
+class Ledger {
+ public:
+  Ledger(Outbox& outbox, const FlagSet& flags) : outbox_(outbox), flags_(flags) {}
+
+  // Read what the outbox holds before this run changes anything. Cheap once it has succeeded.
+  Result<void> open() POSTBOX_EXCLUDES(mutex_);
+
+  // `in_memory` is how many accepted events have not reached the outbox.
+  [[nodiscard]] Stats stats(const Counters& counters, std::uint64_t in_memory)
+      POSTBOX_EXCLUDES(mutex_);
+
+ private:
+  Outbox& outbox_;
+  const FlagSet& flags_;
+
+  Mutex mutex_;
+  std::optional<OutboxStats> baseline_ POSTBOX_GUARDED_BY(mutex_);
+};
+
+}  // namespace postbox

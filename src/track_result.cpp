@@ -1,0 +1,36 @@
+#include <postbox/tracker.hpp>
+
+namespace postbox {
+namespace {
+
+std::string_view status_text(TrackStatus status) {
+  switch (status) {
+    case TrackStatus::kAccepted:
+      return "accepted";
+    case TrackStatus::kDisabled:
+      return "disabled";
+    case TrackStatus::kRejected:
+      return "rejected";
+    case TrackStatus::kFull:
+      return "full";
+    case TrackStatus::kClosed:
+      return "closed";
+    case TrackStatus::kNotDurable:
+      return "not durable within the deadline";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+std::string TrackResult::to_string() const {
+  std::string text(status_text(status_));
+  std::string_view separator = ": ";
+  for (const Violation& violation : violations_) {
+    text.append(separator).append(violation.path).append(": ").append(violation.rule);
+    separator = "; ";
+  }
+  return text;
+}
+
+}  // namespace postbox
