@@ -13,6 +13,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kClaimEvents = 100;        // settles and claims in batches: engines measured
 constexpr std::size_t kMaxUnsettledClaims = 16;  // bounds memory when a flag holds everything back
+constexpr milliseconds kRhythm{5};               // see outbox_turn_
 constexpr milliseconds kOutboxWait{1'000};       // after a failed call of the outbox
 constexpr milliseconds kLongestSleep{60'000};    // another process may append to the same outbox
 
@@ -23,6 +24,7 @@ Sender::Sender(const ValidConfig& config, Parts parts)
 
 SteadyTime Sender::run_once(SteadyTime now) {
   settled_ = false;
+  outbox_turn_ = now >= outbox_free_at_;
   // First: it uses up a wake(), and what that wake announced is looked at below.
   collect(now);
   if (appended_.exchange(false)) exhausted_ = false;
@@ -164,6 +166,7 @@ void Sender::log_outcome(const ClaimedEvent& event, const Verdict& verdict) {
 
 void Sender::finish(ClaimToken token, Outcome outcome) {
   outcomes_[token].push_back(std::move(outcome));
+  ++unsettled_;
 }
 
 void Sender::release(const Parcel& parcel) {
@@ -179,8 +182,13 @@ void Sender::release_unstarted() {
   parcels_.clear();
 }
 
+bool Sender::worth_a_settlement() const noexcept {
+  const bool last = in_flight_.empty() && parcels_.empty();
+  return outbox_turn_ || last || unsettled_ >= kClaimEvents || !launching_;
+}
+
 void Sender::settle(SteadyTime now) {
-  if (now < outbox_retry_at_) return;
+  if (now < outbox_retry_at_ || !worth_a_settlement()) return;
   while (!outcomes_.empty()) {
     const auto& [token, outcomes] = *outcomes_.begin();
     const auto settled = parts_.outbox.settle(token, outcomes);
@@ -195,7 +203,9 @@ void Sender::settle(SteadyTime now) {
       exhausted_ = exhausted_ && outcome.delay.count() > 0;
       maintain_at_ = std::min(maintain_at_, now + outcome.delay);
     }
+    unsettled_ -= outcomes.size();
     outcomes_.erase(outcomes_.begin());
+    outbox_free_at_ = now + kRhythm;
     settled_ = true;
   }
 }
@@ -229,6 +239,7 @@ bool Sender::has_room(SteadyTime now) const {
 // Fetch events of the first family that is switched on and has some.
 void Sender::claim(SteadyTime now) {
   if (exhausted_ || now < outbox_retry_at_ || !parts_.destination.ready()) return;
+  if (!outbox_turn_ && !backlog_) return;
   const auto due = parts_.outbox.due_queues();
   if (!due) {
     const bool taken = due.error().code == ErrorCode::kOutboxTaken;
@@ -247,6 +258,8 @@ bool Sender::claim_queue(QueueId queue, SteadyTime now) {
     outbox_retry_at_ = fail(now, claim.error());
     return false;
   }
+  backlog_ = claim->events.size() == kClaimEvents;
+  outbox_free_at_ = now + kRhythm;
   const SteadyTime usable_until = now + config_->lease - config_->http.total_timeout;
   const std::size_t most = parts_.destination.max_events_per_request();
   for (ClaimedEvent& event : claim->events) {
@@ -297,13 +310,18 @@ void Sender::drop_transfers() {
 
 SteadyTime Sender::next_wake(SteadyTime now) const {
   SteadyTime next = std::min(now + kLongestSleep, parts_.logger.next_report());
-  if (!outcomes_.empty() || outbox_retry_at_ > now) next = std::min(next, outbox_retry_at_);
+  if (!outcomes_.empty()) {
+    next = std::min(next,
+                    std::max(outbox_retry_at_, unsettled_ >= kClaimEvents ? now : outbox_free_at_));
+  }
+  if (outbox_retry_at_ > now) next = std::min(next, outbox_retry_at_);
   if (!launching_) return next;
   next = std::min(next, std::max(maintain_at_, outbox_retry_at_));
   const bool has_work =
       !parcels_.empty() || (!exhausted_ && now >= outbox_retry_at_ && parts_.destination.ready());
   if (has_work && gate_.closed_until() > now) return std::min(next, gate_.closed_until());
-  return has_work && has_room(now) ? now : next;
+  if (!has_work || !has_room(now)) return next;
+  return std::min(next, parcels_.empty() && !backlog_ ? std::max(now, outbox_free_at_) : now);
 }
 
 SteadyTime Sender::fail(SteadyTime now, const Error& error) {

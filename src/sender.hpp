@@ -88,6 +88,7 @@ class Sender {
   void finish(ClaimToken token, Outcome outcome);
   void release(const Parcel& parcel);
   void release_unstarted();
+  [[nodiscard]] bool worth_a_settlement() const noexcept;
   void settle(SteadyTime now);
   void maintain(SteadyTime now);
   void launch(SteadyTime now);
@@ -108,9 +109,15 @@ class Sender {
   std::deque<Parcel> parcels_;  // claimed, not yet started
   std::unordered_map<TransferId, Parcel> in_flight_;
   std::map<ClaimToken, std::vector<Outcome>> outcomes_;
+  std::size_t unsettled_ = 0;  // outcomes in all
   std::vector<HttpCompletion> finished_;
   SteadyTime outbox_retry_at_{};
   SteadyTime maintain_at_{};
+  // Each settlement and claim is a write transaction, and an append waits while one runs: under
+  // load, one of each serves what has gathered since the last. A full batch need not wait.
+  SteadyTime outbox_free_at_{};
+  bool outbox_turn_ = true;
+  bool backlog_ = false;    // the last claim was a full one
   bool exhausted_ = false;  // nothing was ready at the last claim
   bool launching_ = true;
   bool settled_ = false;

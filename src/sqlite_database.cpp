@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <limits>
 #include <system_error>
+#include <thread>
 
 namespace postbox::sqlite {
 namespace {
@@ -41,6 +41,26 @@ std::string_view advice(ErrorCode code) {
     default:
       return "";
   }
+}
+
+// Called by SQLite when another process holds the write lock: sleep a little, then try again. Its
+// own handler starts with 1, 2, 5, 10 ms; a commit takes a fraction of the first.
+int wait_for_other_process(void* timeout, int tries) {
+  constexpr std::chrono::microseconds kFirst{100};
+  constexpr int kDoublings = 6;
+  const auto limit = std::chrono::milliseconds(reinterpret_cast<std::intptr_t>(timeout));
+  const auto pause_at = [&](int n) { return kFirst * (1 << std::min(n, kDoublings)); };
+  const auto waited = tries <= kDoublings ? kFirst * ((1 << tries) - 1)
+                                          : kFirst * ((1 << kDoublings) - 1) +
+                                                pause_at(kDoublings) * (tries - kDoublings);
+  if (waited >= limit) return 0;
+  std::this_thread::sleep_for(pause_at(tries));
+  return 1;
+}
+
+int note_wal_pages(void* shared, sqlite3*, const char*, int pages) {
+  static_cast<SharedFile*>(shared)->wal_pages.store(pages, std::memory_order_relaxed);
+  return SQLITE_OK;
 }
 
 class Descriptor {
@@ -101,19 +121,22 @@ void create_private_file(const std::string& path) {
   sync_directory(directory_of(path));
 }
 
-Database Database::open_file(const std::string& path, std::chrono::milliseconds busy_timeout) {
-  Database database(path.c_str(), SQLITE_OPEN_READWRITE);
-  const auto timeout = std::clamp<std::chrono::milliseconds::rep>(busy_timeout.count(), 0,
-                                                                  std::numeric_limits<int>::max());
-  sqlite3_busy_timeout(database.handle_.get(), static_cast<int>(timeout));
+Database Database::open_file(const std::string& path, SharedFile& shared,
+                             std::chrono::milliseconds busy_timeout) {
+  Database database(path.c_str(), SQLITE_OPEN_READWRITE, &shared);
+  database.busy_timeout_ = busy_timeout;
+  sqlite3* handle = database.handle_.get();
+  const auto timeout = static_cast<std::intptr_t>(std::max(busy_timeout.count(), {}));
+  sqlite3_busy_handler(handle, wait_for_other_process, reinterpret_cast<void*>(timeout));
+  sqlite3_wal_hook(handle, note_wal_pages, &shared);  // in place of SQLite's own checkpoints
   return database;
 }
 
 Database Database::open_memory() {
-  return {":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY};
+  return {":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY, nullptr};
 }
 
-Database::Database(const char* path, int flags) {
+Database::Database(const char* path, int flags, SharedFile* shared) : shared_(shared) {
   sqlite3* handle = nullptr;
   // NOMUTEX: the owner's mutex is the only one needed.
   const int code = sqlite3_open_v2(path, &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
@@ -125,6 +148,15 @@ Database::Database(const char* path, int flags) {
 
 void Database::execute(const char* sql) {
   if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail("execute");
+}
+
+void Database::checkpoint() noexcept {
+  if (shared_ == nullptr) return;
+  int pages = 0;
+  int moved = 0;
+  const int code =
+      sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
+  if (code == SQLITE_OK) shared_->wal_pages.store(pages - moved, std::memory_order_relaxed);
 }
 
 std::int64_t Database::integer(const char* sql) {
@@ -187,11 +219,53 @@ Key Query::key(int column) const {
   return key;
 }
 
+bool WriteTurn::take(std::chrono::milliseconds timeout) {
+  const SteadyTime until = std::chrono::steady_clock::now() + timeout;
+  MutexLock lock(mutex_);
+  while (busy_) {
+    if (free_.wait_until(lock, until)) return false;
+  }
+  busy_ = true;
+  return true;
+}
+
+void WriteTurn::pass_on() {
+  {
+    const MutexLock lock(mutex_);
+    busy_ = false;
+  }
+  free_.notify_one();
+}
+
 Transaction::Transaction(Database& database, Kind kind) : database_(database) {
-  Query(database_, kind == Kind::kWrite ? "BEGIN IMMEDIATE" : "BEGIN").run();
+  if (kind == Kind::kRead) {
+    Query(database_, "BEGIN").run();
+    return;
+  }
+  SharedFile* shared = database.shared_;
+  if (shared != nullptr && !shared->turn.take(database.busy_timeout_)) {
+    throw Failure(Error{ErrorCode::kOutboxBusy,
+                        "BEGIN: a commit of this process has not returned: the disk hangs"});
+  }
+  has_turn_ = shared != nullptr;
+  try {
+    Query(database_, "BEGIN IMMEDIATE").run();
+  } catch (...) {
+    pass_on();
+    throw;
+  }
 }
 
 Transaction::~Transaction() {
+  roll_back();
+  pass_on();
+}
+
+void Transaction::pass_on() noexcept {
+  if (std::exchange(has_turn_, false)) database_.shared_->turn.pass_on();
+}
+
+void Transaction::roll_back() noexcept {
   // After some errors SQLite has rolled back by itself.
   if (!database_.in_transaction()) return;
   try {

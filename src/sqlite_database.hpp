@@ -9,6 +9,7 @@
 
 #include <sqlite3.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <exception>
@@ -19,6 +20,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "mutex.hpp"
 
 namespace postbox::sqlite {
 
@@ -32,10 +35,35 @@ class Failure final : public std::exception {
   Error error_;
 };
 
+// Whose turn it is to write to one file, among the connections of this process. SQLite has one
+// writer at a time, and who finds it busy sleeps and may miss its chance for ever; here one waits
+// until the other's commit has ended, and no longer. Writers of other processes meet in SQLite's
+// own lock.
+class WriteTurn {
+ public:
+  // False when the holder keeps it longer than `timeout`: it hangs in the disk.
+  [[nodiscard]] bool take(std::chrono::milliseconds timeout) POSTBOX_EXCLUDES(mutex_);
+  void pass_on() POSTBOX_EXCLUDES(mutex_);
+
+ private:
+  Mutex mutex_;
+  ConditionVariable free_;
+  bool busy_ POSTBOX_GUARDED_BY(mutex_) = false;
+};
+
+// What the connections of one file share. Must outlive them.
+struct SharedFile {
+  WriteTurn turn;
+
+  // Pages in the write-ahead log when this process last committed.
+  std::atomic<int> wal_pages{0};
+};
+
 class Database {
  public:
-  // Opens a file that exists; create_private_file() makes one.
-  [[nodiscard]] static Database open_file(const std::string& path,
+  // Opens a file that exists; create_private_file() makes one. Nobody but checkpoint() moves pages
+  // from the log into the file.
+  [[nodiscard]] static Database open_file(const std::string& path, SharedFile& shared,
                                           std::chrono::milliseconds busy_timeout);
   [[nodiscard]] static Database open_memory();
 
@@ -45,6 +73,10 @@ class Database {
   // Returns the integer that `sql`, a string literal, yields; zero when there is no row or it is
   // NULL.
   [[nodiscard]] std::int64_t integer(const char* sql);
+
+  // Moves what the log holds into the file while others go on reading and writing. A failure
+  // changes nothing: the pages stay in the log, and the next commit meets the same trouble.
+  void checkpoint() noexcept;
 
   // Rows that the last INSERT, UPDATE or DELETE changed.
   [[nodiscard]] std::size_t changes() const noexcept {
@@ -59,6 +91,7 @@ class Database {
 
  private:
   friend class Query;
+  friend class Transaction;
   struct Close {
     void operator()(sqlite3* handle) const noexcept { sqlite3_close(handle); }
   };
@@ -70,9 +103,11 @@ class Database {
     std::unique_ptr<sqlite3_stmt, Finalize> handle;
   };
 
-  Database(const char* path, int flags);
+  Database(const char* path, int flags, SharedFile* shared);
   sqlite3_stmt* statement(const char* sql);
 
+  SharedFile* shared_;  // null for a database that no other connection can see
+  std::chrono::milliseconds busy_timeout_{0};
   std::unique_ptr<sqlite3, Close> handle_;
   std::vector<Statement> statements_;  // after handle_: SQLite wants them finalised first
 };
@@ -141,7 +176,8 @@ class Transaction {
  public:
   enum class Kind : std::uint8_t {
     kRead,   // one snapshot for several queries
-    kWrite,  // takes the write lock at once, so that no later step can find it taken
+    kWrite,  // takes the write lock at once, so that no later step can find it taken. Throws
+             // kOutboxBusy when another holds it for longer than the busy time-out
   };
   Transaction(Database& database, Kind kind);
   Transaction(const Transaction&) = delete;
@@ -151,7 +187,11 @@ class Transaction {
   void commit();
 
  private:
+  void roll_back() noexcept;
+  void pass_on() noexcept;
+
   Database& database_;
+  bool has_turn_ = false;
 };
 
 // Creates `path` with mode 0600 and makes the new name durable; leaves an existing file as it is.

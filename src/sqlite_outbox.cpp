@@ -156,11 +156,13 @@ std::size_t promote(Database& database, std::int64_t after, std::int64_t until) 
   std::size_t promoted = 0;
   std::size_t chunk = 0;
   do {
+    Transaction transaction(database, Transaction::Kind::kWrite);
     chunk = Query(database,
                   "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
                   " WHERE state = 1 AND next_at > ?1 AND next_at <= ?2 ORDER BY next_at LIMIT ?3)")
                 .bind(after, until, kChunk)
                 .run();
+    transaction.commit();
     promoted += chunk;
   } while (chunk == static_cast<std::size_t>(kChunk));
   return promoted;
@@ -340,11 +342,28 @@ sqlite::Database& SqliteOutbox::connect(Role role, Lane& lane) {
   } else {
     constexpr std::array kAccess = {sqlite::Access::kDurable, sqlite::Access::kFast,
                                     sqlite::Access::kRead};
-    lane.database.emplace(
-        sqlite::open_store(path_, busy_timeout_, kAccess.at(static_cast<std::size_t>(role))));
+    lane.database.emplace(sqlite::open_store(path_, shared_, busy_timeout_,
+                                             kAccess.at(static_cast<std::size_t>(role))));
   }
   lane.generation = generation;
   return *lane.database;
+}
+
+// The log goes into the file on the sender's time, since it syncs the disk twice, which an append
+// would have to wait for. The log starts again from its beginning only once it has been moved
+// completely: when it has grown large, the rest is moved while nobody may write. Only where no
+// sender does any of this is it done on the time of whoever appends.
+void SqliteOutbox::checkpoint_when_due(Role role, sqlite::Database& database) {
+  constexpr int kDue = 4'000;
+  constexpr int kLarge = 8'000;
+  constexpr int kNobodyDoes = 12'000;
+  const int pages = shared_.wal_pages.load(std::memory_order_relaxed);
+  if (role == Role::kReader || pages < (role == Role::kAppend ? kNobodyDoes : kDue)) return;
+  database.checkpoint();
+  if (pages < kLarge) return;
+  if (!shared_.turn.take(busy_timeout_)) return;
+  database.checkpoint();
+  shared_.turn.pass_on();
 }
 
 void SqliteOutbox::after_failure(ErrorCode code, Lane& lane) {

@@ -73,6 +73,7 @@ class SqliteOutbox final : public Outbox {
   [[nodiscard]] Lane& lane(Role role) noexcept;
   sqlite::Database& connect(Role role, Lane& lane) POSTBOX_REQUIRES(lane.mutex);
   void after_failure(ErrorCode code, Lane& lane) POSTBOX_REQUIRES(lane.mutex);
+  void checkpoint_when_due(Role role, sqlite::Database& database);
   [[nodiscard]] bool in_memory() const noexcept { return path_.empty(); }
   [[nodiscard]] std::int64_t now() const noexcept;
 
@@ -84,6 +85,8 @@ class SqliteOutbox final : public Outbox {
 
   // Counts failures after which every lane must open again: one of them saw the file break.
   std::atomic<std::uint64_t> generation_{0};
+
+  sqlite::SharedFile shared_;
 
   // Each guards itself. Memory is visible to one connection only, so there everything is the
   // sender's.

@@ -149,11 +149,13 @@ Result<std::size_t> SqliteOutbox::release_held(QueueId queue) {
     std::size_t released = 0;
     std::size_t chunk = 0;
     do {
+      Transaction transaction(database, Transaction::Kind::kWrite);
       chunk = Query(database,
                     "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
                     " WHERE queue_id = ?1 AND state = 2 LIMIT ?2)")
                   .bind(static_cast<std::int64_t>(queue), kChunk)
                   .run();
+      transaction.commit();
       released += chunk;
     } while (chunk == static_cast<std::size_t>(kChunk));
     return released;

@@ -19,7 +19,9 @@ Result<Value> SqliteOutbox::run(Role role, std::string_view what, Work work) {
     const MutexLock lock(chosen.mutex);
     try {
       sqlite::Database& database = connect(role, chosen);
-      return Result<Value>(work(database, chosen.seat));
+      Result<Value> result(work(database, chosen.seat));
+      checkpoint_when_due(role, database);
+      return result;
     } catch (const sqlite::Failure& failure) {
       after_failure(failure.error().code, chosen);
       return failure.error().with_context(what);

@@ -115,10 +115,10 @@ void prepare(Database& database, Access access) {
   const std::int64_t version = check_identity(database);
   use_wal(database);
   database.execute(
-      "PRAGMA synchronous=FULL;"             // for the migration, whoever performs it
-      "PRAGMA cache_size=-2048;"             // KiB, of three connections: memory matters
-      "PRAGMA temp_store=MEMORY;"            // no temporary files with other people's events
-      "PRAGMA journal_size_limit=8388608");  // a WAL that grew behind a slow reader shrinks again
+      "PRAGMA synchronous=FULL;"              // for the migration, whoever performs it
+      "PRAGMA cache_size=-2048;"              // KiB, of three connections: memory matters
+      "PRAGMA temp_store=MEMORY;"             // no temporary files with other people's events
+      "PRAGMA journal_size_limit=33554432");  // a WAL that grew behind a slow reader shrinks again
   if (version < kSchemaVersion) migrate(database);
   if (access == Access::kFast) database.execute("PRAGMA synchronous=NORMAL");
   if (access == Access::kRead) database.execute("PRAGMA query_only=ON");
@@ -133,11 +133,11 @@ Mutex& opening() {
 
 }  // namespace
 
-Database open_store(const std::string& path, std::chrono::milliseconds busy_timeout,
-                    Access access) {
+Database open_store(const std::string& path, SharedFile& shared,
+                    std::chrono::milliseconds busy_timeout, Access access) {
   const MutexLock lock(opening());
   create_private_file(path);
-  Database database = Database::open_file(path, busy_timeout);
+  Database database = Database::open_file(path, shared, busy_timeout);
   prepare(database, access);
   return database;
 }

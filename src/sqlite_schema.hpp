@@ -50,8 +50,8 @@ enum class Access : std::uint8_t {
 // outbox this version understands, brings an empty or older one up to date, and sets the connection
 // up. Fails with kOutboxTooNew, kOutboxCorrupt, or kOutboxUnavailable when the file is the database
 // of another program.
-[[nodiscard]] Database open_store(const std::string& path, std::chrono::milliseconds busy_timeout,
-                                  Access access);
+[[nodiscard]] Database open_store(const std::string& path, SharedFile& shared,
+                                  std::chrono::milliseconds busy_timeout, Access access);
 
 [[nodiscard]] Database open_memory_store();
 
