@@ -64,7 +64,7 @@ Result<void> read(const Environment& environment, std::string_view name,
   return {};
 }
 
-Error out_of_range(std::string_view field, std::string value, std::string_view accepted) {
+Error out_of_range(std::string_view field, const std::string& value, std::string_view accepted) {
   return bad_value(value, accepted).with_context(field);
 }
 

@@ -31,6 +31,7 @@ bool is_status_line(std::string_view line) noexcept {
          text.size() >= 3 && (text.size() == 3 || text[3] == ' ');
 }
 
+// NOLINTNEXTLINE(readability-function-size): a table
 TransportFault fault_of(CURLcode code) noexcept {
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:

@@ -45,10 +45,10 @@ std::string_view advice(ErrorCode code) {
 
 // Called by SQLite when another process holds the write lock: sleep a little, then try again. Its
 // own handler starts with 1, 2, 5, 10 ms; a commit takes a fraction of the first.
-int wait_for_other_process(void* timeout, int tries) {
+int wait_for_other_process(void* busy_timeout, int tries) {
   constexpr std::chrono::microseconds kFirst{100};
   constexpr int kDoublings = 6;
-  const auto limit = std::chrono::milliseconds(reinterpret_cast<std::intptr_t>(timeout));
+  const auto limit = *static_cast<const std::chrono::milliseconds*>(busy_timeout);
   const auto pause_at = [&](int n) { return kFirst * (1 << std::min(n, kDoublings)); };
   const auto waited = tries <= kDoublings ? kFirst * ((1 << tries) - 1)
                                           : kFirst * ((1 << kDoublings) - 1) +
@@ -124,10 +124,9 @@ void create_private_file(const std::string& path) {
 Database Database::open_file(const std::string& path, SharedFile& shared,
                              std::chrono::milliseconds busy_timeout) {
   Database database(path.c_str(), SQLITE_OPEN_READWRITE, &shared);
-  database.busy_timeout_ = busy_timeout;
+  database.busy_timeout_ = std::make_unique<std::chrono::milliseconds>(busy_timeout);
   sqlite3* handle = database.handle_.get();
-  const auto timeout = static_cast<std::intptr_t>(std::max(busy_timeout.count(), {}));
-  sqlite3_busy_handler(handle, wait_for_other_process, reinterpret_cast<void*>(timeout));
+  sqlite3_busy_handler(handle, wait_for_other_process, database.busy_timeout_.get());
   sqlite3_wal_hook(handle, note_wal_pages, &shared);  // in place of SQLite's own checkpoints
   return database;
 }
@@ -243,7 +242,7 @@ Transaction::Transaction(Database& database, Kind kind) : database_(database) {
     return;
   }
   SharedFile* shared = database.shared_;
-  if (shared != nullptr && !shared->turn.take(database.busy_timeout_)) {
+  if (shared != nullptr && !shared->turn.take(*database.busy_timeout_)) {
     throw Failure(Error{ErrorCode::kOutboxBusy,
                         "BEGIN: a commit of this process has not returned: the disk hangs"});
   }

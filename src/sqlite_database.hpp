@@ -107,7 +107,7 @@ class Database {
   sqlite3_stmt* statement(const char* sql);
 
   SharedFile* shared_;  // null for a database that no other connection can see
-  std::chrono::milliseconds busy_timeout_{0};
+  std::unique_ptr<std::chrono::milliseconds> busy_timeout_;  // where SQLite can find it
   std::unique_ptr<sqlite3, Close> handle_;
   std::vector<Statement> statements_;  // after handle_: SQLite wants them finalised first
 };

@@ -30,8 +30,8 @@ constexpr std::chrono::seconds kAfterFailure{1};
 }  // namespace
 
 struct Tracker::Impl {
-  Impl(const ValidConfig& valid, Services given)
-      : config(valid),
+  Impl(ValidConfig valid, Services given)
+      : config(std::move(valid)),
         services(std::move(given)),
         logger(config->log, config->log_level, services.clock),
         ledger(*services.outbox, flags),

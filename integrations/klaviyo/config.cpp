@@ -115,7 +115,7 @@ Result<Config> Config::from_env(std::string file) {
 Result<Config> Config::from(const Environment& environment) {
   Config config;
   if (auto ok = config.engine.apply(environment); !ok) return ok.error();
-  for (Result<void> step :
+  for (const Result<void>& step :
        {read(environment, "KLAVIYO_API_KEY", &parse_key, config.api_key),
         read(environment, "KLAVIYO_API_URL", &parse_api_url, config.api_url),
         read(environment, "KLAVIYO_REVISION", &parse_revision, config.revision),

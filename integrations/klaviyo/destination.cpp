@@ -85,10 +85,10 @@ std::string park_text(const Verdict& verdict) {
 
 }  // namespace
 
-Destination::Destination(Connection connection)
+Destination::Destination(const Connection& connection)
     : prepared_(std::make_shared<const Prepared>(connection)) {}
 
-void Destination::apply(Connection connection) {
+void Destination::apply(const Connection& connection) {
   auto next = std::make_shared<const Prepared>(connection);
   const std::lock_guard lock(mutex_);
   prepared_.swap(next);

@@ -36,10 +36,10 @@ struct Connection {
 
 class Destination final : public postbox::Destination {
  public:
-  explicit Destination(Connection connection);
+  explicit Destination(const Connection& connection);
 
   // Use another key, address or revision from the next request on.
-  void apply(Connection connection);
+  void apply(const Connection& connection);
 
   [[nodiscard]] std::span<const postbox::Family> families() const noexcept override;
 

@@ -17,14 +17,14 @@ struct FreeContext {
 // Fetching walks OpenSSL's provider tables and takes locks: done once. Never freed, because events
 // may still be hashed while static objects are being destroyed.
 const EVP_MD* sha256() {
-  static const EVP_MD* const kDigest = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  return kDigest;
+  static const EVP_MD* const digest = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return digest;
 }
 
 // One per thread: a context costs an allocation, and hashing is on the caller's way.
 EVP_MD_CTX* context() {
-  thread_local const std::unique_ptr<EVP_MD_CTX, FreeContext> kContext(EVP_MD_CTX_new());
-  return kContext.get();
+  thread_local const std::unique_ptr<EVP_MD_CTX, FreeContext> own(EVP_MD_CTX_new());
+  return own.get();
 }
 
 // The parts with their lengths as one text. Most keys are made of short parts, and one call to

@@ -7,7 +7,7 @@ postbox::Result<Currency> Currency::parse(std::string_view code) {
   if (currency.is_known()) return currency;
   return postbox::Error{
       postbox::ErrorCode::kInvalidArgument,
-      "expected an ISO 4217 code such as \"EUR\", found \"" + std::string(currency.code()) + "\""};
+      R"(expected an ISO 4217 code such as "EUR", found ")" + std::string(currency.code()) + "\""};
 }
 
 std::optional<MinorUnits> checked_add(MinorUnits a, MinorUnits b) noexcept {
@@ -73,7 +73,7 @@ void JsonValue<klaviyo::Currency>::validate(const klaviyo::Currency& currency, c
     if (rules.required) check_present(path, violations);
     return;
   }
-  violations.push_back({path.to_string(), "must be an ISO 4217 code such as \"EUR\", found \"" +
+  violations.push_back({path.to_string(), R"(must be an ISO 4217 code such as "EUR", found ")" +
                                               std::string(currency.code()) + "\""});
 }
 
