@@ -74,7 +74,7 @@ postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
   tests/intake_queue_test.cpp
   tests/logger_test.cpp
   tests/schema_test.cpp
-  tests/sender_test.cpp
+  tests/lanes_test.cpp tests/pacer_test.cpp tests/sender_test.cpp
   tests/tracker_test.cpp)
 
 postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypto

@@ -26,4 +26,24 @@ namespace postbox {
   return std::chrono::milliseconds(static_cast<std::int64_t>(random.next() % span));
 }
 
+// Retries are a fifth of the traffic at most, after a start of a hundred: when many single requests
+// fail and others do not, repeating each soon would add load where there is too much already. What
+// is not covered waits longer, it is not given up (gRPC's retry throttling, A6, does the latter).
+class RetryBudget {
+ public:
+  void earn() noexcept { tokens_ = std::min(kMost, tokens_ + kPerRequest); }
+
+  // Returns whether a retry is covered.
+  [[nodiscard]] bool spend() noexcept {
+    if (tokens_ < 1) return false;
+    tokens_ -= 1;
+    return true;
+  }
+
+ private:
+  static constexpr double kMost = 100;
+  static constexpr double kPerRequest = 0.2;
+  double tokens_ = kMost;
+};
+
 }  // namespace postbox

@@ -1,6 +1,6 @@
 // SendGate decides whether a request may start now: it holds the pauses that concern everyone.
 //
-// Place:     inside the sender.
+// Place:     inside the sender: one for all lanes (breaker and parking), one for each (429).
 // Threads:   one thread.
 // Lifetime:  a plain value.
 // Failure:   none.

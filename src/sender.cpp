@@ -1,35 +1,61 @@
 #include "sender.hpp"
 
 #include <algorithm>
-#include <span>
+#include <iterator>
 #include <utility>
-
-#include "backoff.hpp"
 
 namespace postbox {
 namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kClaimEvents = 100;        // settles and claims in batches: engines measured
-constexpr std::size_t kMaxUnsettledClaims = 16;  // bounds memory when a flag holds everything back
-constexpr milliseconds kRhythm{5};               // see outbox_turn_
-constexpr milliseconds kOutboxWait{1'000};       // after a failed call of the outbox
-constexpr milliseconds kLongestSleep{60'000};    // another process may append to the same outbox
+constexpr milliseconds kLongestSleep{60'000};  // another process may append to the same outbox
+
+// A retry that its budget does not cover waits as if it had failed so many times more.
+constexpr std::uint32_t kUncovered = 3;
+
+std::vector<const EventRecord*> records_of(const Parcel& parcel) {
+  std::vector<const EventRecord*> records;
+  records.reserve(parcel.pieces.size());
+  for (const Piece& piece : parcel.pieces) records.push_back(&piece.event.record);
+  return records;
+}
+
+// Moves the pieces from `first` on into a parcel of their own.
+Parcel cut_off(Parcel& parcel, std::size_t first) {
+  Parcel rest{.lane = parcel.lane, .usable_until = parcel.usable_until};
+  const auto begin = parcel.pieces.begin() + static_cast<std::ptrdiff_t>(first);
+  rest.pieces.assign(std::make_move_iterator(begin), std::make_move_iterator(parcel.pieces.end()));
+  parcel.pieces.erase(begin, parcel.pieces.end());
+  return rest;
+}
+
+std::vector<PacedLane> paced(std::span<const Lane> lanes, milliseconds probe_interval,
+                             const std::shared_ptr<Random>& random) {
+  std::vector<PacedLane> all;
+  for (const Lane& lane : lanes) all.emplace_back(lane, probe_interval, random);
+  return all;
+}
 
 }  // namespace
 
-Sender::Sender(const ValidConfig& config, Parts parts)
-    : config_(config), parts_(std::move(parts)), gate_(config->probe_interval) {}
+Sender::Sender(const ValidConfig& config, SenderParts parts)
+    : config_(config),
+      parts_(std::move(parts)),
+      lanes_(paced(parts_.destination.lanes(), config->probe_interval, parts_.random)),
+      loader_(config_, parts_, turn_, lanes_),
+      settler_(parts_, turn_),
+      gate_(config->probe_interval) {}
 
 SteadyTime Sender::run_once(SteadyTime now) {
   settled_ = false;
-  outbox_turn_ = now >= outbox_free_at_;
+  turn_.begin_step(now);
+  for (PacedLane& lane : lanes_) lane.pacer.set_share(parts_.destination.quota_per_mille());
   // First: it uses up a wake(), and what that wake announced is looked at below.
   collect(now);
-  if (appended_.exchange(false)) exhausted_ = false;
+  if (appended_.exchange(false)) loader_.look_again();
   if (resumed_.exchange(false)) apply_resume();
-  if (gate_.width(now) == 0 || !launching_) release_unstarted();
+  if (opens_at() > now || !launching_) loader_.release_all(settler_);
   settle(now);
   if (launching_) {
     maintain(now);
@@ -48,8 +74,8 @@ void Sender::wait(SteadyTime now, SteadyTime until) {
 
 void Sender::apply_resume() {
   gate_.reopen();
-  exhausted_ = false;
-  outbox_retry_at_ = {};
+  loader_.look_again();
+  turn_.try_again();
   maintain_at_ = {};
   for (const Family& family : parts_.destination.families()) {
     if (parts_.flags.get(family.queue).is_off()) continue;
@@ -71,229 +97,187 @@ void Sender::collect(SteadyTime now) {
     if (found == in_flight_.end()) continue;
     Parcel parcel = std::move(found->second);
     in_flight_.erase(found);
+    --lanes_[parcel.lane].in_flight;
     judge(std::move(parcel), completion, now);
   }
 }
 
 void Sender::judge(Parcel parcel, const HttpCompletion& completion, SteadyTime now) {
-  const Verdict verdict = parts_.destination.verdict(completion.outcome, parcel.events.size(),
-                                                     parts_.clock->wall_now());
+  const Verdict verdict =
+      parts_.destination.verdict(completion.outcome, records_of(parcel), parts_.clock->wall_now());
+  Pacer& pacer = lanes_[parcel.lane].pacer;
+  if (verdict.kind == VerdictKind::kPause) {
+    pacer.refused(now, verdict.retry_after.value_or(milliseconds{}));
+  } else {
+    pacer.ended(parcel.started, now, verdict.rate);
+  }
+  apply(verdict, std::move(parcel), now);
+}
+
+void Sender::apply(const Verdict& verdict, Parcel parcel, SteadyTime now) {
   switch (verdict.kind) {
-    case VerdictKind::kDelivered:
-      gate_.succeeded();
-      for (const ClaimedEvent& event : parcel.events) {
-        log_outcome(event, verdict);
-        finish(parcel.token, {.handle = event.handle, .kind = OutcomeKind::kDelivered});
-      }
-      return;
-    case VerdictKind::kDead:
-      gate_.succeeded();  // the vendor works; it is the event that is wrong
-      for (const ClaimedEvent& event : parcel.events) {
-        log_outcome(event, verdict);
-        finish(parcel.token, {.handle = event.handle,
-                              .kind = OutcomeKind::kDead,
-                              .http_status = verdict.http_status,
-                              .reason = verdict.reason});
-      }
-      return;
-    case VerdictKind::kSplit:
-      gate_.succeeded();
-      return split(std::move(parcel));
     case VerdictKind::kRetry:
       gate_.failed(now, *parts_.random);
       return retry_or_bury(parcel, verdict);
     case VerdictKind::kPause:
     case VerdictKind::kPark:
       return put_off(parcel, verdict, now);
+    case VerdictKind::kDelivered:
+    case VerdictKind::kDead:
+    case VerdictKind::kSplit:
+      break;
   }
-}
-
-// Halve until the bad event stands alone. Both halves go first: they have waited longest.
-void Sender::split(Parcel parcel) {
-  const auto middle =
-      parcel.events.begin() + static_cast<std::ptrdiff_t>((parcel.events.size() + 1) / 2);
-  Parcel second{parcel.token, parcel.usable_until, {}};
-  second.events.assign(std::make_move_iterator(middle),
-                       std::make_move_iterator(parcel.events.end()));
-  parcel.events.erase(middle, parcel.events.end());
-  if (!second.events.empty()) parcels_.push_front(std::move(second));
-  parcels_.push_front(std::move(parcel));
-}
-
-void Sender::retry_or_bury(const Parcel& parcel, const Verdict& verdict) {
-  for (const ClaimedEvent& event : parcel.events) {
-    log_outcome(event, verdict);
-    if (event.age < config_->give_up_after) {
-      const milliseconds wait = full_jitter(backoff_ceiling(event.attempts), *parts_.random);
-      add(parts_.counters.retries, 1);
-      finish(parcel.token, {.handle = event.handle,
-                            .kind = OutcomeKind::kRetry,
-                            .delay = std::max(wait, verdict.retry_after.value_or(wait))});
+  // The vendor works, also when it is an event that is wrong.
+  gate_.succeeded();
+  lanes_[parcel.lane].gate.succeeded();
+  if (verdict.kind == VerdictKind::kSplit && parcel.pieces.size() > 1) {
+    return split(std::move(parcel), verdict.culprits);
+  }
+  for (const Piece& piece : parcel.pieces) {
+    if (verdict.kind != VerdictKind::kDelivered) {
+      bury(piece, verdict);
       continue;
     }
-    Verdict dead = verdict;
-    dead.kind = VerdictKind::kDead;
-    dead.reason = "given up after " + std::to_string(config_->give_up_after.count() / 3'600'000) +
-                  " h; last answer: " + verdict.reason;
-    log_outcome(event, dead);
-    finish(parcel.token, {.handle = event.handle,
-                          .kind = OutcomeKind::kDead,
-                          .http_status = dead.http_status,
-                          .reason = dead.reason});
+    log_outcome(piece, verdict);
+    settler_.finish(piece.token, {.handle = piece.event.handle, .kind = OutcomeKind::kDelivered});
   }
 }
 
-// The event is as good as before; it is everyone who must wait.
+// The events that the answer names go alone, on the lane for single ones; if it names none, halve
+// until the bad one stands alone. All of them go first: they have waited longest.
+void Sender::split(Parcel parcel, const std::vector<std::size_t>& culprits) {
+  std::vector<bool> named(parcel.pieces.size());
+  for (const std::size_t place : culprits) {
+    if (place < named.size()) named[place] = true;
+  }
+  const auto count = static_cast<std::size_t>(std::ranges::count(named, true));
+  if (count == 0 || count == named.size()) {
+    loader_.put_first(cut_off(parcel, (parcel.pieces.size() + 1) / 2));
+    return loader_.put_first(std::move(parcel));
+  }
+  Parcel rest{.lane = parcel.lane, .usable_until = parcel.usable_until};
+  std::vector<Parcel> alone;
+  for (std::size_t place = 0; place < named.size(); ++place) {
+    Parcel& target =
+        named[place] ? alone.emplace_back(Parcel{.usable_until = parcel.usable_until}) : rest;
+    target.pieces.push_back(std::move(parcel.pieces[place]));
+  }
+  loader_.put_first(std::move(rest));
+  for (Parcel& one : alone) loader_.put_first(std::move(one));
+}
+
+// The events of one request wait together, so that they travel together again.
+void Sender::retry_or_bury(const Parcel& parcel, const Verdict& verdict) {
+  std::uint32_t attempts = 0;
+  for (const Piece& piece : parcel.pieces) attempts = std::max(attempts, piece.event.attempts);
+  if (!retry_budget_.spend()) attempts += kUncovered;
+  const milliseconds backoff = full_jitter(backoff_ceiling(attempts), *parts_.random);
+  const milliseconds wait = std::max(backoff, verdict.retry_after.value_or(backoff));
+  for (const Piece& piece : parcel.pieces) {
+    log_outcome(piece, verdict);
+    if (piece.event.age < config_->give_up_after) {
+      add(parts_.counters.retries, 1);
+      settler_.finish(piece.token,
+                      {.handle = piece.event.handle, .kind = OutcomeKind::kRetry, .delay = wait});
+      continue;
+    }
+    Verdict last = verdict;
+    last.kind = VerdictKind::kDead;
+    last.reason = "given up after " + std::to_string(config_->give_up_after.count() / 3'600'000) +
+                  " h; last answer: " + verdict.reason;
+    bury(piece, last);
+  }
+}
+
+void Sender::bury(const Piece& piece, const Verdict& verdict) {
+  Verdict dead = verdict;
+  dead.kind = VerdictKind::kDead;
+  log_outcome(piece, dead);
+  settler_.finish(piece.token, {.handle = piece.event.handle,
+                                .kind = OutcomeKind::kDead,
+                                .http_status = dead.http_status,
+                                .reason = dead.reason});
+}
+
+// The events are as good as before; it is everyone on that lane, or on all, who must wait.
 void Sender::put_off(const Parcel& parcel, Verdict verdict, SteadyTime now) {
   bool first = false;
   if (verdict.kind == VerdictKind::kPause) {
     add(parts_.counters.rate_limited, 1);
-    verdict.retry_after =
-        gate_.pause(now, verdict.retry_after.value_or(milliseconds{}), *parts_.random);
+    verdict.retry_after = lanes_[parcel.lane].gate.pause(
+        now, verdict.retry_after.value_or(milliseconds{}), *parts_.random);
     first = verdict.retry_after->count() > 0;
   } else {
     add(parts_.counters.parked, 1);
     first = gate_.park(now);
   }
-  if (first && !parcel.events.empty()) log_outcome(parcel.events.front(), verdict);
-  release(parcel);
+  if (first && !parcel.pieces.empty()) log_outcome(parcel.pieces.front(), verdict);
+  settler_.release(parcel);
 }
 
-void Sender::log_outcome(const ClaimedEvent& event, const Verdict& verdict) {
-  const LogLine line = parts_.destination.log_line(event.record, verdict);
+void Sender::log_outcome(const Piece& piece, const Verdict& verdict) {
+  const LogLine line = parts_.destination.log_line(piece.event.record, verdict);
   parts_.logger.log(line.level, line.text);
 }
 
-void Sender::finish(ClaimToken token, Outcome outcome) {
-  outcomes_[token].push_back(std::move(outcome));
-  ++unsettled_;
-}
-
-void Sender::release(const Parcel& parcel) {
-  for (const ClaimedEvent& event : parcel.events) {
-    finish(parcel.token,
-           {.handle = event.handle, .kind = OutcomeKind::kRetry, .spend_attempt = false});
-  }
-}
-
-// A lease should not run while nothing may be sent.
-void Sender::release_unstarted() {
-  for (const Parcel& parcel : parcels_) release(parcel);
-  parcels_.clear();
-}
-
-bool Sender::worth_a_settlement() const noexcept {
-  const bool last = in_flight_.empty() && parcels_.empty();
-  return outbox_turn_ || last || unsettled_ >= kClaimEvents || !launching_;
-}
-
 void Sender::settle(SteadyTime now) {
-  if (now < outbox_retry_at_ || !worth_a_settlement()) return;
-  while (!outcomes_.empty()) {
-    const auto& [token, outcomes] = *outcomes_.begin();
-    const auto settled = parts_.outbox.settle(token, outcomes);
-    if (!settled) {
-      outbox_retry_at_ = fail(now, settled.error());
-      return;
-    }
-    add(parts_.counters.stale_settles, settled->stale);
-    if (settled->stale > 0) exhausted_ = false;  // those are somebody's to claim again
-    for (const Outcome& outcome : outcomes) {
-      if (outcome.kind != OutcomeKind::kRetry) continue;
-      exhausted_ = exhausted_ && outcome.delay.count() > 0;
-      maintain_at_ = std::min(maintain_at_, now + outcome.delay);
-    }
-    unsettled_ -= outcomes.size();
-    outcomes_.erase(outcomes_.begin());
-    outbox_free_at_ = now + kRhythm;
-    settled_ = true;
-  }
+  const bool last = !launching_ || (in_flight_.empty() && loader_.empty());
+  const auto settlement = settler_.settle(now, last);
+  settled_ |= settlement.any;
+  if (settlement.ready_again) loader_.look_again();
+  maintain_at_ = std::min(maintain_at_, settlement.delayed_until);
 }
 
 void Sender::maintain(SteadyTime now) {
-  if (now < maintain_at_ || now < outbox_retry_at_) return;
+  if (now < maintain_at_ || !turn_.works(now)) return;
   const auto maintained = parts_.outbox.maintain(config_->retention);
-  if (!maintained) {
-    outbox_retry_at_ = fail(now, maintained.error());
-    return;
-  }
-  exhausted_ = false;  // also for what another process may have appended
+  if (!maintained) return report_outbox_failure(parts_, turn_, now, maintained.error());
+  loader_.look_again();  // also for what another process may have appended
   maintain_at_ = now + std::min(maintained->next_due.value_or(kLongestSleep), kLongestSleep);
 }
 
 void Sender::launch(SteadyTime now) {
-  while (has_room(now)) {
-    if (outcomes_.size() >= kMaxUnsettledClaims) return;
-    if (parcels_.empty()) claim(now);
-    if (parcels_.empty()) return;
-    Parcel parcel = std::move(parcels_.front());
-    parcels_.pop_front();
-    start(std::move(parcel), now);
-  }
-}
-
-bool Sender::has_room(SteadyTime now) const {
-  return in_flight_.size() < std::min(gate_.width(now), config_->max_in_flight);
-}
-
-// Fetch events of the first family that is switched on and has some.
-void Sender::claim(SteadyTime now) {
-  if (exhausted_ || now < outbox_retry_at_ || !parts_.destination.ready()) return;
-  if (!outbox_turn_ && !backlog_) return;
-  const auto due = parts_.outbox.due_queues();
-  if (!due) {
-    const bool taken = due.error().code == ErrorCode::kOutboxTaken;
-    outbox_retry_at_ = taken ? now + kOutboxWait : fail(now, due.error());
-    return;
-  }
-  for (const QueueId queue : *due) {
-    if (!parts_.flags.get(queue).is_off() && claim_queue(queue, now)) return;
-  }
-  exhausted_ = now >= outbox_retry_at_;
-}
-
-bool Sender::claim_queue(QueueId queue, SteadyTime now) {
-  auto claim = parts_.outbox.claim(queue, {.max_events = kClaimEvents}, config_->lease);
-  if (!claim) {
-    outbox_retry_at_ = fail(now, claim.error());
-    return false;
-  }
-  backlog_ = claim->events.size() == kClaimEvents;
-  outbox_free_at_ = now + kRhythm;
-  const SteadyTime usable_until = now + config_->lease - config_->http.total_timeout;
-  const std::size_t most = parts_.destination.max_events_per_request();
-  for (ClaimedEvent& event : claim->events) {
-    if (parcels_.empty() || parcels_.back().events.size() >= most) {
-      parcels_.push_back({claim->token, usable_until, {}});
+  for (bool progress = opens_at() <= now; progress;) {
+    // A probe is one request: no more is claimed for it.
+    loader_.load(now, gate_.width(now) == 1);
+    progress = false;
+    for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
+      while (launch_one(lane, now)) progress = true;
     }
-    parcels_.back().events.push_back(std::move(event));
   }
-  return !claim->events.empty();
+}
+
+bool Sender::launch_one(std::size_t lane, SteadyTime now) {
+  if (settler_.is_crowded() || next_start(lane, now) > now) return false;
+  start(loader_.take(lane), now);
+  return true;
 }
 
 void Sender::start(Parcel parcel, SteadyTime now) {
   admit(parcel);
-  if (parcel.events.empty()) return;
-  if (now >= parcel.usable_until) return release(parcel);
-  std::vector<const EventRecord*> records;
-  records.reserve(parcel.events.size());
-  for (const ClaimedEvent& event : parcel.events) records.push_back(&event.record);
-
-  const auto id = parts_.http.start(parts_.destination.request(records));
+  if (parcel.pieces.empty()) return;
+  if (now >= parcel.usable_until) return settler_.release(parcel);
+  const auto id = parts_.http.start(parts_.destination.request(parcel.lane, records_of(parcel)));
   if (!id) {
-    const HttpCompletion failed{0, TransportFailure{TransportFault::kOther, id.error().message}};
-    return judge(std::move(parcel), failed, now);
+    const Verdict failed{VerdictKind::kRetry, 0, id.error().message};
+    return apply(failed, std::move(parcel), now);
   }
   add(parts_.counters.requests, 1);
+  if (parcel.pieces.front().event.attempts == 1) retry_budget_.earn();
+  PacedLane& lane = lanes_[parcel.lane];
+  lane.pacer.started(now);
+  ++lane.in_flight;
+  parcel.started = now;
   in_flight_.emplace(*id, std::move(parcel));
 }
 
 // A flag may have changed since the events were claimed, or exclude some profiles: hold those.
 void Sender::admit(Parcel& parcel) {
-  std::erase_if(parcel.events, [&](const ClaimedEvent& event) {
-    const Flag flag = parts_.flags.get(event.record.queue);
-    if (flag.is_on() || (!flag.is_off() && flag.includes(event.record.profile_key))) return false;
-    finish(parcel.token, {.handle = event.handle, .kind = OutcomeKind::kHold});
+  std::erase_if(parcel.pieces, [&](const Piece& piece) {
+    const EventRecord& record = piece.event.record;
+    const Flag flag = parts_.flags.get(record.queue);
+    if (flag.is_on() || (!flag.is_off() && flag.includes(record.profile_key))) return false;
+    settler_.finish(piece.token, {.handle = piece.event.handle, .kind = OutcomeKind::kHold});
     return true;
   });
 }
@@ -301,33 +285,51 @@ void Sender::admit(Parcel& parcel) {
 void Sender::drop_transfers() {
   parts_.http.cancel_all();
   finished_.clear();
-  for (const auto& [id, parcel] : in_flight_) release(parcel);
+  for (const auto& [id, parcel] : in_flight_) settler_.release(parcel);
   in_flight_.clear();
-  release_unstarted();
-  outbox_retry_at_ = {};
+  for (PacedLane& lane : lanes_) lane.in_flight = 0;
+  loader_.release_all(settler_);
+  turn_.try_again();
+  launching_ = false;
   settle(parts_.clock->now());
 }
 
-SteadyTime Sender::next_wake(SteadyTime now) const {
-  SteadyTime next = std::min(now + kLongestSleep, parts_.logger.next_report());
-  if (!outcomes_.empty()) {
-    next = std::min(next,
-                    std::max(outbox_retry_at_, unsettled_ >= kClaimEvents ? now : outbox_free_at_));
-  }
-  if (outbox_retry_at_ > now) next = std::min(next, outbox_retry_at_);
-  if (!launching_) return next;
-  next = std::min(next, std::max(maintain_at_, outbox_retry_at_));
-  const bool has_work =
-      !parcels_.empty() || (!exhausted_ && now >= outbox_retry_at_ && parts_.destination.ready());
-  if (has_work && gate_.closed_until() > now) return std::min(next, gate_.closed_until());
-  if (!has_work || !has_room(now)) return next;
-  return std::min(next, parcels_.empty() && !backlog_ ? std::max(now, outbox_free_at_) : now);
+// When anything at all may be sent.
+SteadyTime Sender::opens_at() const {
+  SteadyTime lane_opens = SteadyTime::max();
+  for (const PacedLane& lane : lanes_) lane_opens = std::min(lane_opens, lane.gate.closed_until());
+  return std::max(gate_.closed_until(), lane_opens);
 }
 
-SteadyTime Sender::fail(SteadyTime now, const Error& error) {
-  add(parts_.counters.outbox_failures, 1);
-  parts_.logger.log(LogLevel::kError, parts_.failure_prefix + ": " + error.message);
-  return now + kOutboxWait;
+// When the next parcel of `lane` may start, or SteadyTime::max() when there is none or it waits for
+// a transfer to end.
+SteadyTime Sender::next_start(std::size_t index, SteadyTime now) {
+  const Parcel* parcel = loader_.peek(index);
+  if (parcel == nullptr) return SteadyTime::max();
+  PacedLane& lane = lanes_[index];
+  const SteadyTime open = std::max(gate_.closed_until(), lane.gate.closed_until());
+  if (open > now) return open;
+  if (in_flight_.size() >= std::min(gate_.width(now), config_->max_in_flight) ||
+      lane.in_flight >= std::min(lane.gate.width(now), lane.limits.max_in_flight)) {
+    return SteadyTime::max();
+  }
+  // Quota that a small parcel takes early is missing when many have gathered.
+  const bool is_small = index > 0 && parcel->pieces.size() * 2 < lane.limits.max_events;
+  return lane.pacer.next(now, is_small ? Pacer::Pace::kEven : Pacer::Pace::kFast);
+}
+
+SteadyTime Sender::next_wake(SteadyTime now) {
+  SteadyTime next = std::min(now + kLongestSleep, parts_.logger.next_report());
+  next = std::min(next, settler_.next(now));
+  if (!launching_) return next;
+  next = std::min(next, std::max(maintain_at_, turn_.retry_at()));
+  const SteadyTime load = loader_.next_load(now);
+  if (load < SteadyTime::max()) next = std::min(next, std::max(load, opens_at()));
+  if (settler_.is_crowded()) return next;
+  for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
+    next = std::min(next, std::max(now, next_start(lane, now)));
+  }
+  return next;
 }
 
 }  // namespace postbox

@@ -67,19 +67,20 @@ struct ClaimWindow {
   std::int64_t first_token;
 };
 
-std::vector<ClaimedEvent> select_claimable(Database& database, const ClaimWindow& window,
-                                           const ClaimLimits& limits) {
+void select_claimable(Database& database, const ClaimWindow& window, const ClaimLimits& limits,
+                      Claim& claim) {
   Query query(database,
               "SELECT id, attempts, created_at, dedup_key, profile_key, payload"
               " FROM outbox INDEXED BY outbox_ready WHERE queue_id = ?1 AND state = 0"
               " AND (lease_until <= ?2 OR lease_until > ?3 OR lease_token < ?4) ORDER BY id");
   query.bind(window.queue, window.now, window.horizon, window.first_token);
-  std::vector<ClaimedEvent> events;
   std::uint64_t bytes = 0;
-  while (events.size() < limits.max_events && query.step()) {
+  while (query.step()) {
     bytes += query.size(5);
-    if (!events.empty() && bytes > limits.max_bytes.count) break;
-    ClaimedEvent& event = events.emplace_back();
+    claim.limited = claim.events.size() >= limits.max_events ||
+                    (!claim.events.empty() && bytes > limits.max_bytes.count);
+    if (claim.limited) return;
+    ClaimedEvent& event = claim.events.emplace_back();
     event.handle = EventHandle{query.integer(0)};
     event.attempts = static_cast<std::uint32_t>(query.integer(1)) + 1;
     event.age = sqlite::elapsed(query.integer(2), window.now);
@@ -88,7 +89,6 @@ std::vector<ClaimedEvent> select_claimable(Database& database, const ClaimWindow
     event.record.profile_key = query.key(4);
     event.record.payload = query.bytes(5);
   }
-  return events;
 }
 
 // Leases exactly the rows that were selected: in the same transaction, everything claimable up to
@@ -242,7 +242,7 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
                              .horizon = time + sqlite::kLeaseHorizon.count(),
                              .first_token = seat.first_token_of_epoch()};
     Transaction transaction(database, Transaction::Kind::kWrite);
-    claim.events = select_claimable(database, window, limits);
+    select_claimable(database, window, limits, claim);
     if (claim.events.empty()) return claim;
     claim.token = ClaimToken{token};
     lease_up_to(database, window, static_cast<std::int64_t>(claim.events.back().handle), token,

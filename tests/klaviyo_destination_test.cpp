@@ -27,7 +27,9 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 Verdict verdict_for(int status, std::size_t events = 1, std::string body = "",
                     Headers headers = {}) {
-  return destination().verdict(HttpResponse{status, std::move(headers), std::move(body)}, events,
+  const EventRecord record;
+  const std::vector<const EventRecord*> records(events, &record);
+  return destination().verdict(HttpResponse{status, std::move(headers), std::move(body)}, records,
                                klaviyo_test::now());
 }
 
@@ -199,7 +201,7 @@ TEST(KlaviyoVerdict, NoAnswerIsRetried) {
                            TransportFault::kTimeout, TransportFault::kReset,
                            TransportFault::kProtocol, TransportFault::kOther}) {
     const auto verdict =
-        destination().verdict(TransportFailure{fault, "details"}, 1, klaviyo_test::now());
+        destination().verdict(TransportFailure{fault, "details"}, {}, klaviyo_test::now());
     EXPECT_EQ(verdict.kind, VerdictKind::kRetry);
     EXPECT_EQ(verdict.http_status, 0);
     EXPECT_TRUE(verdict.reason.starts_with("no answer: "));
@@ -284,14 +286,15 @@ TEST(KlaviyoLog, FixedTextsComeFirst) {
             "Klaviyo subscription started event sent successfully");
   EXPECT_EQ(klaviyo.log_line(updated, delivered).text,
             "Klaviyo cart updated event sent for user: user-42");
-  const auto dead = klaviyo.log_line(purchase, {VerdictKind::kDead, 400, "HTTP 400 invalid", {}});
+  const auto dead =
+      klaviyo.log_line(purchase, {VerdictKind::kDead, 400, "HTTP 400 invalid", "", {}});
   EXPECT_EQ(dead.level, LogLevel::kError);
   EXPECT_EQ(dead.text, "Failed to send Klaviyo purchase event: HTTP 400 invalid");
-  const auto pause = klaviyo.log_line(purchase, {VerdictKind::kPause, 429, "", 1'001ms});
+  const auto pause = klaviyo.log_line(purchase, {VerdictKind::kPause, 429, "", "", 1'001ms});
   EXPECT_EQ(pause.level, LogLevel::kWarn);
   EXPECT_EQ(pause.text, "Rate limit exceeded, retrying in 2 seconds");
-  EXPECT_EQ(klaviyo.log_line(purchase, {VerdictKind::kSplit, 400, "", {}}).level, LogLevel::kOff);
-  EXPECT_EQ(klaviyo.log_line(purchase, {VerdictKind::kRetry, 503, "r", {}}).level,
+  EXPECT_EQ(klaviyo.log_line(purchase, {VerdictKind::kSplit, 400, "", ""}).level, LogLevel::kOff);
+  EXPECT_EQ(klaviyo.log_line(purchase, {VerdictKind::kRetry, 503, "r", ""}).level,
             LogLevel::kDebug);
 }
 
@@ -339,7 +342,7 @@ TEST(KlaviyoDestination, IsReadyWithAKeyAndTakesANewOneWhileRequestsAreBuilt) {
   const auto event = records_of(order_placed(order()))[0];
   std::jthread other([&] {
     const EventRecord* const one[] = {&event};
-    for (int i = 0; i < 200; ++i) EXPECT_FALSE(klaviyo.request(one).body.empty());
+    for (int i = 0; i < 200; ++i) EXPECT_FALSE(klaviyo.request(0, one).body.empty());
   });
   for (int i = 0; i < 200; ++i) {
     klaviyo.apply({"pk_" + std::to_string(i), "http://127.0.0.1:1", "2026-07-15"});
@@ -347,8 +350,8 @@ TEST(KlaviyoDestination, IsReadyWithAKeyAndTakesANewOneWhileRequestsAreBuilt) {
   other.join();
   EXPECT_TRUE(klaviyo.ready());
   const EventRecord* const one[] = {&event};
-  EXPECT_EQ(klaviyo.request(one).headers[0], "Authorization: Klaviyo-API-Key pk_199");
-  EXPECT_EQ(klaviyo.request(one).url, "http://127.0.0.1:1/api/events");
+  EXPECT_EQ(klaviyo.request(0, one).headers[0], "Authorization: Klaviyo-API-Key pk_199");
+  EXPECT_EQ(klaviyo.request(0, one).url, "http://127.0.0.1:1/api/events");
 }
 
 TEST(KlaviyoDestination, FamiliesAreInOrderOfPriorityAndTheirNumbersStand) {

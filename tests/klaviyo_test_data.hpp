@@ -115,7 +115,7 @@ inline klaviyo::Destination destination() {
 inline postbox::HttpRequest request_for(const std::vector<postbox::EventRecord>& records) {
   std::vector<const postbox::EventRecord*> pointers;
   for (const auto& record : records) pointers.push_back(&record);
-  return destination().request(pointers);
+  return destination().request(pointers.size() > 1 ? 1 : 0, pointers);
 }
 
 // The attributes that Klaviyo gets for one record.

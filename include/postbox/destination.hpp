@@ -10,31 +10,60 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
 #include <variant>
 
+#include <vector>
+
+#include <postbox/bytes.hpp>
 #include <postbox/event.hpp>
 #include <postbox/http_client.hpp>
 #include <postbox/log.hpp>
 
 namespace postbox {
 
+// So many requests in each window of that length. Zero requests: no limit.
+struct RateWindow {
+  std::uint32_t requests = 0;
+  std::chrono::milliseconds length{0};
+};
+
+// An endpoint that takes events, and what it allows an account.
+struct Lane {
+  std::size_t max_events = 1;      // in one request
+  Bytes max_bytes = mebibytes(1);  // of their payloads; one event may go whatever its size
+  RateWindow burst{};
+  RateWindow steady{};
+  std::size_t max_in_flight = std::numeric_limits<std::size_t>::max();
+};
+
+// What an answer says about the steady window of the lane that it came from.
+struct RateHint {
+  std::uint32_t limit = 0;
+  std::uint32_t remaining = 0;
+  std::chrono::seconds reset{0};  // until the window ends
+};
+
 enum class VerdictKind : std::uint8_t {
   kDelivered,  // the vendor has it
   kRetry,      // once more, after a backoff; an attempt is spent
   kPause,      // the vendor asks everyone to wait (429); no attempt is spent
   kPark,       // key, scope or address trouble: keep everything, probe from time to time
-  kSplit,      // some event of the batch is bad: halve it; no attempt is spent
+  kSplit,      // some event of the batch is bad: take it out, or halve; no attempt is spent
   kDead,       // this event will never be taken
 };
 
 struct Verdict {
   VerdictKind kind = VerdictKind::kRetry;
-  int http_status = 0;                                     // zero when no answer arrived
-  std::string reason{};                                    // one line, without personal data
+  int http_status = 0;    // zero when no answer arrived
+  std::string reason{};   // one line, without personal data
+  std::string pointer{};  // the place in the request that the answer blames, if it names one
   std::optional<std::chrono::milliseconds> retry_after{};  // what the answer asked for, clamped
+  std::optional<RateHint> rate{};
+  std::vector<std::size_t> culprits{};  // kSplit: the events that the answer names, by their place
 };
 
 struct LogLine {
@@ -52,15 +81,21 @@ class Destination {
   // False while something is missing without which nothing can be sent, such as the key.
   [[nodiscard]] virtual bool ready() const noexcept = 0;
 
-  // How many events one request may carry. Constant.
-  [[nodiscard]] virtual std::size_t max_events_per_request() const noexcept { return 1; }
+  // Where events can be sent. The first lane is for what should arrive at once; a second, if there
+  // is one, takes many events in one request and is for a backlog. Constant.
+  [[nodiscard]] virtual std::span<const Lane> lanes() const noexcept = 0;
 
-  // Build the request that carries `events`: one, up to max_events_per_request().
-  [[nodiscard]] virtual HttpRequest request(std::span<const EventRecord* const> events) const = 0;
+  // The share of the lanes' limits that may be used, in thousandths. May change at any time.
+  [[nodiscard]] virtual std::uint32_t quota_per_mille() const noexcept { return 1000; }
 
-  // Judge what came back for a request of `events` events.
+  // Build the request that carries `events`, one to max_events, to lanes()[lane].
+  [[nodiscard]] virtual HttpRequest request(std::size_t lane,
+                                            std::span<const EventRecord* const> events) const = 0;
+
+  // Judge what came back for the request of these events.
   [[nodiscard]] virtual Verdict verdict(const std::variant<HttpResponse, TransportFailure>& outcome,
-                                        std::size_t events, WallTime now) const = 0;
+                                        std::span<const EventRecord* const> events,
+                                        WallTime now) const = 0;
 
   // The line that the operator sees for this event and verdict.
   [[nodiscard]] virtual LogLine log_line(const EventRecord& event,

@@ -66,6 +66,7 @@ struct ClaimedEvent {
 struct Claim {
   ClaimToken token{};
   std::vector<ClaimedEvent> events;  // oldest first; no promise of order beyond that
+  bool limited = false;              // the limits ended it: there may be more
 };
 
 enum class OutcomeKind : std::uint8_t { kDelivered, kRetry, kHold, kDead };

@@ -1,3 +1,4 @@
+#include <array>
 #include <klaviyo/destination.hpp>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/families.hpp>
@@ -18,6 +19,7 @@ using postbox::VerdictKind;
 struct Destination::Prepared {
   explicit Prepared(const Connection& connection)
       : has_key(!connection.api_key.empty()),
+        quota_per_mille(connection.quota_per_mille),
         single_url(connection.api_url + std::string(kSinglePath)),
         bulk_url(connection.api_url + std::string(kBulkPath)),
         headers{"Authorization: Klaviyo-API-Key " + connection.api_key,
@@ -25,12 +27,28 @@ struct Destination::Prepared {
                 "Accept: application/vnd.api+json"} {}
 
   bool has_key;
+  std::uint32_t quota_per_mille;
   std::string single_url;
   std::string bulk_url;
   std::vector<std::string> headers;
 };
 
 namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+// Klaviyo's limits: 1,000 events and 5 MB in a bulk request, of which each event may need some 300
+// bytes around its payload; 350 requests in a second and 3,500 in a minute, 10 and 150 in bulk
+// (OpenAPI 2026-07-15, x-klaviyo-ratelimit). A bulk body can take a megabyte, twice: few at once.
+constexpr std::array kLanes{
+    postbox::Lane{.burst = {350, seconds(1)}, .steady = {3'500, minutes(1)}},
+    postbox::Lane{.max_events = 1'000,
+                  .max_bytes = postbox::Bytes{4'700'000},
+                  .burst = {10, seconds(1)},
+                  .steady = {150, minutes(1)},
+                  .max_in_flight = 4},
+};
 
 VerdictKind refused(std::size_t events) {
   return events > 1 ? VerdictKind::kSplit : VerdictKind::kDead;
@@ -62,6 +80,15 @@ VerdictKind judge(const postbox::HttpResponse& response, std::size_t events, boo
 // What log lines call an event whose payload cannot be read.
 constexpr std::string_view kUnknownKind = "unreadable";
 
+std::optional<postbox::RateHint> parse_rate(const postbox::HttpResponse& response) {
+  const auto limit = parse_count(find_header(response, "ratelimit-limit"));
+  const auto remaining = parse_count(find_header(response, "ratelimit-remaining"));
+  const auto reset = parse_count(find_header(response, "ratelimit-reset"));
+  constexpr std::uint32_t kLongestWindow = 60;  // anything else is not the steady window
+  if (!limit || !remaining || !reset || *limit == 0 || *reset > kLongestWindow) return std::nullopt;
+  return postbox::RateHint{*limit, *remaining, seconds(*reset)};
+}
+
 std::string delivered_text(std::string_view kind, std::string_view subject) {
   std::string text = "Klaviyo " + std::string(kind) + " event sent ";
   if (subject.empty()) return text + "successfully";
@@ -70,8 +97,8 @@ std::string delivered_text(std::string_view kind, std::string_view subject) {
 
 std::string pause_text(const Verdict& verdict) {
   const auto wait = verdict.retry_after.value_or(std::chrono::milliseconds(0));
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
-  return "Rate limit exceeded, retrying in " + std::to_string(seconds) + " seconds";
+  const auto whole = std::chrono::ceil<std::chrono::seconds>(wait).count();
+  return "Rate limit exceeded, retrying in " + std::to_string(whole) + " seconds";
 }
 
 std::string park_text(const Verdict& verdict) {
@@ -103,10 +130,14 @@ std::shared_ptr<const Destination::Prepared> Destination::prepared() const noexc
   return prepared_;
 }
 
+std::span<const postbox::Lane> Destination::lanes() const noexcept { return kLanes; }
+
+std::uint32_t Destination::quota_per_mille() const noexcept { return prepared()->quota_per_mille; }
+
 postbox::HttpRequest Destination::request(
-    std::span<const postbox::EventRecord* const> events) const {
+    std::size_t lane, std::span<const postbox::EventRecord* const> events) const {
   const auto settings = prepared();
-  if (events.size() == 1) {
+  if (lane == 0) {
     return {settings->single_url, settings->headers, single_body(*events.front())};
   }
   return {settings->bulk_url, settings->headers, bulk_body(events)};
@@ -114,21 +145,26 @@ postbox::HttpRequest Destination::request(
 
 Verdict Destination::verdict(
     const std::variant<postbox::HttpResponse, postbox::TransportFailure>& outcome,
-    std::size_t events, postbox::WallTime now) const {
+    std::span<const postbox::EventRecord* const> events, postbox::WallTime now) const {
   if (const auto* failure = std::get_if<postbox::TransportFailure>(&outcome)) {
-    return {VerdictKind::kRetry, 0, describe(*failure), std::nullopt};
+    return {.kind = VerdictKind::kRetry, .reason = describe(*failure)};
   }
   const auto* response = std::get_if<postbox::HttpResponse>(&outcome);
   if (response == nullptr) return {};  // a variant without a value: nothing is known
   Verdict verdict;
   verdict.http_status = response->status;
+  verdict.rate = parse_rate(*response);
   if (response->status >= 200 && response->status < 300) {
     verdict.kind = VerdictKind::kDelivered;
     return verdict;
   }
   Refusal refusal = read_refusal(*response);
-  verdict.kind = judge(*response, events, refusal.blames_key);
+  verdict.kind = judge(*response, events.size(), refusal.blames_key);
   verdict.reason = std::move(refusal.reason);
+  if (verdict.kind == VerdictKind::kSplit) {
+    verdict.culprits = find_culprits(events, refusal.pointers);
+  }
+  if (!refusal.pointers.empty()) verdict.pointer = std::move(refusal.pointers.front());
   if (verdict.kind == VerdictKind::kPause || verdict.kind == VerdictKind::kRetry) {
     verdict.retry_after = parse_retry_after(find_header(*response, "retry-after"), now);
   }

@@ -17,6 +17,7 @@
 //   any other 4xx, one event                     dead, with the answer's reason
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <postbox/destination.hpp>
@@ -30,6 +31,7 @@ struct Connection {
   std::string api_key;
   std::string api_url;
   std::string revision;
+  std::uint32_t quota_per_mille = 1000;  // of the account's rate limits
 
   friend bool operator==(const Connection&, const Connection&) = default;
 };
@@ -46,15 +48,19 @@ class Destination final : public postbox::Destination {
   // True when there is a key.
   [[nodiscard]] bool ready() const noexcept override;
 
-  // One record: POST /api/events. Several: POST /api/event-bulk-create-jobs, grouped by profile,
-  // each event once. A damaged record becomes an empty event, which Klaviyo refuses: so it is split
-  // from its batch and ends as a dead letter, instead of being passed over in silence.
+  // POST /api/events, and POST /api/event-bulk-create-jobs.
+  [[nodiscard]] std::span<const postbox::Lane> lanes() const noexcept override;
+  [[nodiscard]] std::uint32_t quota_per_mille() const noexcept override;
+
+  // A bulk request is grouped by profile and has each event once. A damaged record becomes an empty
+  // event, which Klaviyo refuses: so it is split from its batch and ends as a dead letter, instead
+  // of being passed over in silence.
   [[nodiscard]] postbox::HttpRequest request(
-      std::span<const postbox::EventRecord* const> events) const override;
+      std::size_t lane, std::span<const postbox::EventRecord* const> events) const override;
 
   [[nodiscard]] postbox::Verdict verdict(
       const std::variant<postbox::HttpResponse, postbox::TransportFailure>& outcome,
-      std::size_t events, postbox::WallTime now) const override;
+      std::span<const postbox::EventRecord* const> events, postbox::WallTime now) const override;
 
   // delivered: info · retry: debug, since an outage concerns every event · pause: warn ·
   // park and dead: error · split: nothing

@@ -36,10 +36,9 @@ const Json* member(const Json& object, const char* name) {
   return found == object.end() ? nullptr : &*found;
 }
 
-const Json* first_error(const Json& body) {
+const Json* errors_of(const Json& body) {
   const Json* errors = member(body, "errors");
-  if (errors == nullptr || !errors->is_array() || errors->empty()) return nullptr;
-  return &errors->front();
+  return errors == nullptr || !errors->is_array() || errors->empty() ? nullptr : errors;
 }
 
 std::string_view pointer_of(const Json& error) {
@@ -90,20 +89,26 @@ std::string_view fault_name(postbox::TransportFault fault) {
 Refusal read_refusal(const postbox::HttpResponse& response) {
   std::string reason = "HTTP " + std::to_string(response.status);
   const Json body = Json::parse(response.body, nullptr, /*allow_exceptions=*/false);
-  const Json* error = first_error(body);
-  if (error == nullptr) {
+  const Json* errors = errors_of(body);
+  if (errors == nullptr) {
     reason += is_edge_page(response) ? " (a web page, not the API)" : " (no reason given)";
-    return {std::move(reason), false};
+    return {.reason = std::move(reason)};
   }
-  const std::string_view code = text_member(*error, "code");
-  const std::string_view detail = text_member(*error, "detail");
-  const std::string_view pointer = pointer_of(*error);
+  const Json& error = errors->front();
+  const std::string_view code = text_member(error, "code");
+  const std::string_view detail = text_member(error, "detail");
+  const std::string_view pointer = pointer_of(error);
   append_part(reason, " ", code);
-  append_part(reason, ": ", text_member(*error, "title"));
+  append_part(reason, ": ", text_member(error, "title"));
   // Before the detail, which may be long and is cut.
   append_part(reason, " (", pointer, ")");
   append_part(reason, " ", detail);
-  return {redact(reason, kMaxReasonBytes), blames_key(code, detail, pointer)};
+  Refusal refusal{.reason = redact(reason, kMaxReasonBytes),
+                  .blames_key = blames_key(code, detail, pointer)};
+  for (const Json& one : *errors) {
+    if (const auto place = pointer_of(one); !place.empty()) refusal.pointers.emplace_back(place);
+  }
+  return refusal;
 }
 
 bool is_edge_page(const postbox::HttpResponse& response) {

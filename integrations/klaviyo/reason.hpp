@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <postbox/http_client.hpp>
 #include <string>
+#include <vector>
 
 namespace klaviyo {
 
@@ -18,6 +19,9 @@ struct Refusal {
   // "HTTP 400 invalid: Invalid input. Not a number. (/data/attributes/value)", at most
   // kMaxReasonBytes. The body's `detail` may quote the event, so addresses are masked in it.
   std::string reason;
+
+  // The places that the answer blames, one for each of its errors that names one.
+  std::vector<std::string> pointers{};
 
   // The answer speaks of the key, whatever its status: Klaviyo documents 400 for an invalid or
   // missing one.

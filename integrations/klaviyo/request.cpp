@@ -1,5 +1,7 @@
+#include <charconv>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/request.hpp>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <unordered_map>
@@ -12,6 +14,7 @@ namespace {
 struct Group {
   std::string_view profile;
   std::vector<std::string_view> members;
+  std::vector<std::size_t> places;  // of the members' events in the request
 };
 
 constexpr std::string_view kNoProfile = R"({"type":"profile","attributes":{}})";
@@ -20,13 +23,15 @@ std::vector<Group> group_by_profile(std::span<const postbox::EventRecord* const>
   std::vector<Group> groups;
   std::unordered_map<std::string_view, std::size_t> places;
   std::set<postbox::Key> seen;
-  for (const postbox::EventRecord* event : events) {
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const postbox::EventRecord* event = events[i];
     if (!seen.insert(event->dedup_key).second) continue;
     const auto payload = decode(event->payload);
     const std::string_view profile = payload ? payload->profile : kNoProfile;
     const auto [place, is_new] = places.emplace(profile, groups.size());
-    if (is_new) groups.push_back({profile, {}});
+    if (is_new) groups.push_back({profile, {}, {}});
     groups[place->second].members.push_back(payload ? payload->members : std::string_view());
+    groups[place->second].places.push_back(i);
   }
   return groups;
 }
@@ -51,6 +56,18 @@ void append_group(const Group& group, std::string& body) {
     body += "}}";
   }
   body += "]}}}";
+}
+
+// Takes "<prefix><number>" from the front of `pointer`; nothing when it is not there.
+std::optional<std::size_t> take_index(std::string_view prefix, std::string_view& pointer) {
+  if (!pointer.starts_with(prefix)) return std::nullopt;
+  std::string_view rest = pointer.substr(prefix.size());
+  std::size_t index = 0;
+  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), index);
+  rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+  if (error != std::errc() || !(rest.empty() || rest.front() == '/')) return std::nullopt;
+  pointer = rest;
+  return index;
 }
 
 }  // namespace
@@ -83,6 +100,25 @@ std::string bulk_body(std::span<const postbox::EventRecord* const> events) {
   }
   body += "]}}}}";
   return body;
+}
+
+std::vector<std::size_t> find_culprits(std::span<const postbox::EventRecord* const> events,
+                                       std::span<const std::string> pointers) {
+  std::set<std::size_t> culprits;
+  const std::vector<Group> groups =
+      pointers.empty() ? std::vector<Group>() : group_by_profile(events);
+  for (std::string_view pointer : pointers) {
+    const auto group = take_index("/data/attributes/events-bulk-create/data/", pointer);
+    if (!group || *group >= groups.size()) continue;
+    const std::vector<std::size_t>& places = groups[*group].places;
+    const auto event = take_index("/attributes/events/data/", pointer);
+    if (event && *event < places.size()) {
+      culprits.insert(places[*event]);
+    } else if (pointer.starts_with("/attributes/profile")) {
+      culprits.insert(places.begin(), places.end());
+    }
+  }
+  return {culprits.begin(), culprits.end()};
 }
 
 }  // namespace klaviyo

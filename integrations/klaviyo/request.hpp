@@ -9,6 +9,7 @@
 #include <postbox/event.hpp>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace klaviyo {
 
@@ -20,5 +21,10 @@ inline constexpr std::string_view kBulkPath = "/api/event-bulk-create-jobs";
 // Events are grouped by profile, in order of first appearance. An event that stands twice (the same
 // dedup key) is written once: Klaviyo refuses a whole request for a repeated unique_id.
 [[nodiscard]] std::string bulk_body(std::span<const postbox::EventRecord* const> events);
+
+// Returns which of `events` the pointers into bulk_body(events) name, in order and each once. A
+// pointer at a profile names all of its events; one that leads nowhere names none.
+[[nodiscard]] std::vector<std::size_t> find_culprits(
+    std::span<const postbox::EventRecord* const> events, std::span<const std::string> pointers);
 
 }  // namespace klaviyo

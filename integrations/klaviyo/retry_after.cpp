@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdint>
 #include <klaviyo/retry_after.hpp>
+#include <limits>
 #include <vector>
 
 namespace klaviyo {
@@ -87,6 +88,12 @@ std::optional<std::chrono::sys_seconds> parse_http_date(std::string_view text) {
 }
 
 }  // namespace
+
+std::optional<std::uint32_t> parse_count(std::string_view text) {
+  const auto number = parse_number(text);
+  if (!number || *number > std::numeric_limits<std::uint32_t>::max()) return std::nullopt;
+  return static_cast<std::uint32_t>(*number);
+}
 
 std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text,
                                                            postbox::WallTime now) {

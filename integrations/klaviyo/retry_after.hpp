@@ -1,4 +1,5 @@
-// parse_retry_after() reads how long the vendor asks everyone to wait.
+// parse_retry_after() reads how long the vendor asks everyone to wait, parse_count() the numbers of
+// the rate-limit headers.
 //
 // Place:     used by Destination::verdict().
 // Threads:   a pure function.
@@ -7,6 +8,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <postbox/clock.hpp>
 #include <string_view>
@@ -20,5 +22,8 @@ inline constexpr std::chrono::hours kMaxRetryAfter{1};
 // numbers, dates in the past, numbers that do not fit in 64 bits and anything else are nothing.
 [[nodiscard]] std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text,
                                                                          postbox::WallTime now);
+
+// Accepts digits whose value fits, and nothing else.
+[[nodiscard]] std::optional<std::uint32_t> parse_count(std::string_view text);
 
 }  // namespace klaviyo

@@ -15,7 +15,7 @@ using postbox::Result;
 using postbox::Services;
 
 Connection connection_of(const Config& config) {
-  return {config.api_key, config.api_url, config.revision};
+  return {config.api_key, config.api_url, config.revision, config.quota_share.per_mille};
 }
 
 std::vector<std::pair<postbox::QueueId, postbox::Flag>> flags_of(const Config& config) {

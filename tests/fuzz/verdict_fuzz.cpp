@@ -17,7 +17,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   response.headers = {{"retry-after", std::string(text.substr(0, line))},
                       {"content-type", "application/vnd.api+json"}};
   if (line != std::string_view::npos) response.body = text.substr(line + 1);
-  const auto verdict = destination.verdict(response, 1 + size % 3, postbox::WallTime{});
+  const postbox::EventRecord record;
+  const std::vector<const postbox::EventRecord*> events(1 + size % 3, &record);
+  const auto verdict = destination.verdict(response, events, postbox::WallTime{});
+  for (const std::size_t culprit : verdict.culprits) {
+    if (culprit >= events.size()) std::abort();
+  }
   for (const char c : verdict.reason) {
     if (static_cast<unsigned char>(c) < 0x20) std::abort();
   }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,28 +57,44 @@ struct Note {
 
 class FakeVendor final : public Destination {
  public:
-  explicit FakeVendor(std::size_t per_request = 1) : per_request_(per_request) {}
+  explicit FakeVendor(std::size_t per_request = 1) : lanes_{Lane{.max_events = per_request}} {}
+  explicit FakeVendor(std::vector<Lane> lanes) : lanes_(std::move(lanes)) {}
 
   bool has_key = true;
+  std::uint32_t share = 1000;
 
   std::span<const Family> families() const noexcept override { return families_; }
   bool ready() const noexcept override { return has_key; }
-  std::size_t max_events_per_request() const noexcept override { return per_request_; }
+  std::span<const Lane> lanes() const noexcept override { return lanes_; }
+  std::uint32_t quota_per_mille() const noexcept override { return share; }
 
-  HttpRequest request(std::span<const EventRecord* const> events) const override {
-    HttpRequest request{"http://vendor.invalid/", {}, {}};
+  HttpRequest request(std::size_t lane, std::span<const EventRecord* const> events) const override {
+    HttpRequest request{
+        lane == 0 ? "http://vendor.invalid/" : "http://vendor.invalid/bulk", {}, {}};
     for (const EventRecord* event : events) request.body += event->payload + "\n";
     return request;
   }
 
-  Verdict verdict(const std::variant<HttpResponse, TransportFailure>& outcome, std::size_t events,
-                  WallTime) const override {
+  Verdict verdict(const std::variant<HttpResponse, TransportFailure>& outcome,
+                  std::span<const EventRecord* const> events, WallTime) const override {
     const auto* response = std::get_if<HttpResponse>(&outcome);
     if (response == nullptr) return {VerdictKind::kRetry, 0, "no answer", {}};
     const int status = response->status;
+    const auto number = [&](const char* header) {
+      return static_cast<std::uint32_t>(std::stoul("0" + std::string(response->header(header))));
+    };
     Verdict verdict{VerdictKind::kRetry, status, "status " + std::to_string(status), {}};
+    if (number("ratelimit-limit") > 0) {
+      verdict.rate = {number("ratelimit-limit"), number("ratelimit-remaining"),
+                      std::chrono::seconds(number("ratelimit-reset"))};
+    }
+    // "culprits: 3 17" in the body names the bad events.
+    if (response->body.starts_with("culprits:")) {
+      std::istringstream places(response->body.substr(9));
+      for (std::size_t place = 0; places >> place;) verdict.culprits.push_back(place);
+    }
     if (status == 202) verdict.kind = VerdictKind::kDelivered;
-    if (status == 400) verdict.kind = events > 1 ? VerdictKind::kSplit : VerdictKind::kDead;
+    if (status == 400) verdict.kind = events.size() > 1 ? VerdictKind::kSplit : VerdictKind::kDead;
     if (status == 401) verdict.kind = VerdictKind::kPark;
     if (status == 429) {
       verdict.kind = VerdictKind::kPause;
@@ -106,7 +123,7 @@ class FakeVendor final : public Destination {
   }
 
  private:
-  std::size_t per_request_;
+  std::vector<Lane> lanes_;
   std::array<Family, 2> families_{kNotes, kMemos};
 };
 

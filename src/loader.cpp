@@ -1,0 +1,177 @@
+#include "loader.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "settler.hpp"
+
+namespace postbox {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Rows per claim: appends get their turn in between.
+constexpr std::size_t kClaimEvents = 100;
+
+// What the first lane can carry within this time needs no bulk request.
+constexpr milliseconds kSoon{3'000};
+
+// Kept on the first lane for the first family, in thousandths of what it could carry: when the
+// others have used up their part, its events still need no bulk request.
+constexpr std::size_t kForTheFirst = 100;
+
+std::uint64_t bytes_of(const std::vector<Piece>& pieces) {
+  std::uint64_t bytes = 0;
+  for (const Piece& piece : pieces) bytes += piece.event.record.payload.size();
+  return bytes;
+}
+
+}  // namespace
+
+Loader::Loader(const ValidConfig& config, const SenderParts& parts, OutboxTurn& turn,
+               std::vector<PacedLane>& lanes)
+    : config_(config), parts_(parts), turn_(turn), lanes_(lanes) {
+  const auto families = parts_.destination.families();
+  double weight = 1;
+  for (auto family = families.rbegin(); family != families.rend(); ++family, weight *= 2) {
+    shelves_.push_back({.queue = family->queue, .weight = weight});
+  }
+  std::ranges::reverse(shelves_);
+}
+
+void Loader::look_again() noexcept {
+  for (Shelf& shelf : shelves_) shelf.look = true;
+}
+
+void Loader::load(SteadyTime now, bool probe) {
+  if (next_load(now) > now) return;
+  const auto due = parts_.outbox.due_queues();
+  if (!due) {
+    if (due.error().code == ErrorCode::kOutboxTaken) return turn_.failed(now);
+    return report_outbox_failure(parts_, turn_, now, due.error());
+  }
+  for (Shelf& shelf : shelves_) {
+    if (!shelf.look || !shelf.parcels.empty()) continue;
+    // A queue that is switched off is looked at again when settings change.
+    const bool has_some = std::ranges::find(*due, shelf.queue) != due->end();
+    if (!has_some || parts_.flags.get(shelf.queue).is_off()) {
+      shelf.look = shelf.backlog = false;
+      continue;
+    }
+    const std::size_t most =
+        probe ? lanes_[0].limits.max_events : std::max(kClaimEvents, largest().max_events);
+    if (turn_.is_due() || shelf.backlog) fill(shelf, most, now);
+    if (!turn_.works(now)) return;
+  }
+}
+
+SteadyTime Loader::next_load(SteadyTime now) const {
+  if (!parts_.destination.ready()) return SteadyTime::max();
+  SteadyTime next = SteadyTime::max();
+  for (const Shelf& shelf : shelves_) {
+    if (!shelf.look || !shelf.parcels.empty()) continue;
+    const bool at_once = shelf.backlog || turn_.is_due();
+    next = std::min(next, std::max(now, at_once ? turn_.retry_at() : turn_.next()));
+  }
+  return next;
+}
+
+// Claims first, then decides how the events travel.
+void Loader::fill(Shelf& shelf, std::size_t most, SteadyTime now) {
+  std::vector<Piece> pieces;
+  while (claim(shelf, most, pieces, now)) {
+  }
+  if (pieces.empty()) return;
+  const std::size_t lane = choose_lane(shelf, pieces.size(), now);
+  pack(shelf, std::move(pieces), lane, now);
+}
+
+// Adds one claim's events. Returns whether there is room and reason for another.
+bool Loader::claim(Shelf& shelf, std::size_t most, std::vector<Piece>& pieces, SteadyTime now) {
+  const std::uint64_t bytes = bytes_of(pieces);
+  const ClaimLimits limits{.max_events = std::min(kClaimEvents, most - pieces.size()),
+                           .max_bytes = Bytes{largest().max_bytes.count - bytes}};
+  auto claim = parts_.outbox.claim(shelf.queue, limits, config_->lease);
+  if (!claim) {
+    report_outbox_failure(parts_, turn_, now, claim.error());
+    return false;
+  }
+  turn_.used(now);
+  shelf.look = shelf.backlog = claim->limited;
+  for (ClaimedEvent& event : claim->events) pieces.push_back({claim->token, std::move(event)});
+  return claim->limited && pieces.size() < most && bytes_of(pieces) < largest().max_bytes.count;
+}
+
+std::size_t Loader::choose_lane(const Shelf& shelf, std::size_t events, SteadyTime now) {
+  if (lanes_.size() < 2) return 0;
+  std::size_t soon = lanes_[0].pacer.capacity(now, kSoon);
+  if (&shelf != &shelves_.front()) soon -= soon * kForTheFirst / 1000;
+  const bool fits = !shelf.backlog && events <= std::min(soon, lanes_[1].limits.max_events - 1);
+  return fits ? 0 : 1;
+}
+
+void Loader::pack(Shelf& shelf, std::vector<Piece> pieces, std::size_t lane, SteadyTime now) {
+  // What was idle has no claim to what others got meanwhile.
+  if (const Shelf* other = next_shelf(lane)) shelf.used = std::max(shelf.used, other->used);
+  const Lane& limits = lanes_[lane].limits;
+  const SteadyTime usable_until = now + config_->lease - config_->http.total_timeout;
+  std::uint64_t bytes = 0;
+  for (Piece& piece : pieces) {
+    bytes += piece.event.record.payload.size();
+    if (shelf.parcels.empty() || shelf.parcels.back().pieces.size() >= limits.max_events ||
+        bytes > limits.max_bytes.count) {
+      bytes = piece.event.record.payload.size();
+      shelf.parcels.push_back({.lane = lane, .usable_until = usable_until});
+    }
+    shelf.parcels.back().pieces.push_back(std::move(piece));
+  }
+}
+
+const Loader::Shelf* Loader::next_shelf(std::size_t lane) const {
+  const Shelf* next = nullptr;
+  for (const Shelf& shelf : shelves_) {
+    if (shelf.parcels.empty() || shelf.parcels.front().lane != lane) continue;
+    if (next == nullptr || shelf.used < next->used) next = &shelf;
+  }
+  return next;
+}
+
+const Parcel* Loader::peek(std::size_t lane) const {
+  const Shelf* shelf = next_shelf(lane);
+  return shelf == nullptr ? nullptr : &shelf->parcels.front();
+}
+
+Parcel Loader::take(std::size_t lane) {
+  Shelf& shelf = *shelf_of(next_shelf(lane)->queue);
+  Parcel parcel = std::move(shelf.parcels.front());
+  shelf.parcels.pop_front();
+  shelf.used += static_cast<double>(parcel.pieces.size()) / shelf.weight;
+  return parcel;
+}
+
+void Loader::put_first(Parcel parcel) {
+  if (parcel.pieces.empty()) return;
+  Shelf* shelf = shelf_of(parcel.pieces.front().event.record.queue);
+  shelf->parcels.push_front(std::move(parcel));
+}
+
+void Loader::release_all(Settler& settler) {
+  for (Shelf& shelf : shelves_) {
+    for (const Parcel& parcel : std::exchange(shelf.parcels, {})) {
+      settler.release(parcel);
+      shelf.look = true;
+    }
+  }
+}
+
+bool Loader::empty() const noexcept {
+  return std::ranges::all_of(shelves_, [](const Shelf& shelf) { return shelf.parcels.empty(); });
+}
+
+Loader::Shelf* Loader::shelf_of(QueueId queue) {
+  const auto found = std::ranges::find(shelves_, queue, &Shelf::queue);
+  return found == shelves_.end() ? nullptr : &*found;
+}
+
+}  // namespace postbox

@@ -1,0 +1,97 @@
+// Loader claims events from the outbox and packs them into parcels, each for one lane of the
+// destination.
+//
+// Place:     inside the sender, between the outbox and the requests.
+// Threads:   one thread.
+// Lifetime:  owned by the sender.
+// Failure:   a failed call of the outbox is counted, logged and repeated later.
+//
+// Which lane: single requests while their quota carries what is waiting within seconds, the bulk
+// lane when there is more. Which queue: the destination's families share a lane by weight, each
+// twice the next one's, so that a backlog of the lowest never delays the first by more than one
+// parcel, and none starves.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <postbox/clock.hpp>
+#include <postbox/event.hpp>
+#include <vector>
+
+#include "pacer.hpp"
+#include "send_gate.hpp"
+#include "sender_parts.hpp"
+
+namespace postbox {
+
+class Settler;
+
+// A lane, and what limits it.
+struct PacedLane {
+  PacedLane(const Lane& lane, std::chrono::milliseconds probe_interval,
+            std::shared_ptr<Random> random)
+      : limits(lane), pacer(lane, std::move(random)), gate(probe_interval) {}
+
+  Lane limits;
+  Pacer pacer;
+  SendGate gate;  // the pauses that the vendor asks for here (429)
+  std::size_t in_flight = 0;
+};
+
+class Loader {
+ public:
+  Loader(const ValidConfig& config, const SenderParts& parts, OutboxTurn& turn,
+         std::vector<PacedLane>& lanes);
+
+  // Any queue may have events that can be claimed.
+  void look_again() noexcept;
+
+  // Claim for every queue that has nothing at hand: for a probe what one single request takes, else
+  // what one bulk request takes.
+  void load(SteadyTime now, bool probe);
+
+  // When load() wants to be called: `now`, later, or SteadyTime::max().
+  [[nodiscard]] SteadyTime next_load(SteadyTime now) const;
+
+  // The parcel that goes next on `lane`; null when there is none. Valid until take() or load().
+  [[nodiscard]] const Parcel* peek(std::size_t lane) const;
+
+  // Take what peek() shows.
+  [[nodiscard]] Parcel take(std::size_t lane);
+
+  // Let `parcel` go before all others of its queue.
+  void put_first(Parcel parcel);
+
+  // Give everything at hand back to the outbox.
+  void release_all(Settler& settler);
+
+  [[nodiscard]] bool empty() const noexcept;
+
+ private:
+  // What is at hand of one queue.
+  struct Shelf {
+    QueueId queue{};
+    double weight = 1;
+    double used = 0;  // events taken, divided by the weight: the least goes next
+    std::deque<Parcel> parcels{};
+    bool look = true;      // the outbox may have more
+    bool backlog = false;  // it surely has: the last claim was cut off
+  };
+
+  void fill(Shelf& shelf, std::size_t most, SteadyTime now);
+  [[nodiscard]] bool claim(Shelf& shelf, std::size_t most, std::vector<Piece>& pieces,
+                           SteadyTime now);
+  void pack(Shelf& shelf, std::vector<Piece> pieces, std::size_t lane, SteadyTime now);
+  [[nodiscard]] std::size_t choose_lane(const Shelf& shelf, std::size_t events, SteadyTime now);
+  [[nodiscard]] const Shelf* next_shelf(std::size_t lane) const;
+  [[nodiscard]] Shelf* shelf_of(QueueId queue);
+  [[nodiscard]] const Lane& largest() const noexcept { return lanes_.back().limits; }
+
+  const ValidConfig& config_;
+  const SenderParts& parts_;
+  OutboxTurn& turn_;
+  std::vector<PacedLane>& lanes_;
+  std::vector<Shelf> shelves_;  // in order of priority
+};
+
+}  // namespace postbox

@@ -1,0 +1,59 @@
+#include "settler.hpp"
+
+#include <utility>
+
+namespace postbox {
+namespace {
+
+constexpr std::size_t kFull = 100;  // outcomes; more make a transaction no cheaper, only longer
+constexpr std::size_t kMaxClaims = 64;
+
+}  // namespace
+
+void Settler::finish(ClaimToken token, Outcome outcome) {
+  outcomes_[token].push_back(std::move(outcome));
+  ++count_;
+}
+
+void Settler::release(const Parcel& parcel) {
+  for (const Piece& piece : parcel.pieces) {
+    finish(piece.token,
+           {.handle = piece.event.handle, .kind = OutcomeKind::kRetry, .spend_attempt = false});
+  }
+}
+
+Settler::Settlement Settler::settle(SteadyTime now, bool last) {
+  Settlement settlement{.delayed_until = SteadyTime::max()};
+  if (!turn_.works(now) || !(turn_.is_due() || is_full() || last)) return settlement;
+  while (!outcomes_.empty()) {
+    const auto& [token, outcomes] = *outcomes_.begin();
+    const auto settled = parts_.outbox.settle(token, outcomes);
+    if (!settled) {
+      report_outbox_failure(parts_, turn_, now, settled.error());
+      return settlement;
+    }
+    turn_.used(now);
+    add(parts_.counters.stale_settles, settled->stale);
+    settlement.any = true;
+    settlement.ready_again |= settled->stale > 0;  // those are somebody's to claim again
+    for (const Outcome& outcome : outcomes) {
+      if (outcome.kind != OutcomeKind::kRetry) continue;
+      settlement.ready_again |= outcome.delay.count() == 0;
+      settlement.delayed_until = std::min(settlement.delayed_until, now + outcome.delay);
+    }
+    count_ -= outcomes.size();
+    outcomes_.erase(outcomes_.begin());
+  }
+  return settlement;
+}
+
+SteadyTime Settler::next(SteadyTime now) const {
+  if (outcomes_.empty()) return SteadyTime::max();
+  return is_full() ? std::max(now, turn_.retry_at()) : std::max(now, turn_.next());
+}
+
+bool Settler::is_full() const noexcept { return count_ >= kFull; }
+
+bool Settler::is_crowded() const noexcept { return outcomes_.size() >= kMaxClaims; }
+
+}  // namespace postbox

@@ -1,0 +1,53 @@
+// Settler collects what became of claimed events and tells the outbox, many at a time.
+//
+// Place:     inside the sender, on the way back: the only arrow against the flow.
+// Threads:   one thread.
+// Lifetime:  owned by the sender.
+// Failure:   what the outbox does not take stays here and is offered again.
+#pragma once
+
+#include <map>
+#include <postbox/clock.hpp>
+#include <postbox/outbox.hpp>
+#include <vector>
+
+#include "sender_parts.hpp"
+
+namespace postbox {
+
+class Settler {
+ public:
+  Settler(const SenderParts& parts, OutboxTurn& turn) : parts_(parts), turn_(turn) {}
+
+  void finish(ClaimToken token, Outcome outcome);
+
+  // Give the events back: ready, and no attempt spent.
+  void release(const Parcel& parcel);
+
+  // What a run did.
+  struct Settlement {
+    bool any = false;            // something was settled
+    bool ready_again = false;    // events became claimable
+    SteadyTime delayed_until{};  // the earliest time at which one that must wait is due
+  };
+
+  // Offer the outbox everything, when it is worth a transaction or `last` says that nothing will be
+  // added soon.
+  Settlement settle(SteadyTime now, bool last);
+
+  // When settle() wants to be called, or SteadyTime::max().
+  [[nodiscard]] SteadyTime next(SteadyTime now) const;
+
+  // So many claims wait here that no more should be made: a flag holds everything back.
+  [[nodiscard]] bool is_crowded() const noexcept;
+
+ private:
+  [[nodiscard]] bool is_full() const noexcept;
+
+  const SenderParts& parts_;
+  OutboxTurn& turn_;
+  std::map<ClaimToken, std::vector<Outcome>> outcomes_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace postbox
