@@ -96,6 +96,7 @@ postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3
 postbox_test(network_tests LINK postbox::postbox OpenSSL::SSL OpenSSL::Crypto SOURCES
   tests/curl_http_client_in_host_test.cpp
   tests/curl_http_client_test.cpp
+  tests/curl_http_client_tls_test.cpp
   tests/proxy_settings_test.cpp)
 
 postbox_test(sim_tests LINK klaviyo_sim_core SOURCES

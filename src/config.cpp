@@ -95,6 +95,7 @@ Result<void> Config::apply(const Environment& environment) {
         read(environment, "POSTBOX_MAX_MEMORY", &parse_bytes, max_queued_bytes),
         read(environment, "POSTBOX_GIVE_UP_AFTER", &parse_duration, give_up_after),
         read(environment, "POSTBOX_RETENTION", &parse_duration, retention),
+        read(environment, "POSTBOX_CA_FILE", &parse_text, http.ca_file),
         read(environment, "POSTBOX_LOG_LEVEL", &parse_log_level, log_level)}) {
     if (!step) return step;
   }

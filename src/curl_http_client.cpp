@@ -1,4 +1,6 @@
 #include <curl/curl.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -149,7 +151,10 @@ class CurlHttpClient final : public HttpClient {
     auto transfer = std::make_unique<Transfer>();
     transfer->easy.reset(curl_easy_init());
     transfer->keep = options_.max_response.count;
-    if (!transfer->easy || set_constant_options(*transfer) != CURLE_OK) return nullptr;
+    if (!transfer->easy || set_constant_options(*transfer) != CURLE_OK ||
+        set_trust(*transfer) != CURLE_OK) {
+      return nullptr;
+    }
     return transfers_.emplace_back(std::move(transfer)).get();
   }
 
@@ -204,6 +209,17 @@ class CurlHttpClient final : public HttpClient {
         // server's.
         .set(CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE))
         .set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L)
+        .result();
+  }
+
+  CURLcode set_trust(Transfer& transfer) const noexcept {
+    if (options_.ca_file.empty()) return CURLE_OK;
+    const char* const no_folder = nullptr;  // where libcurl has one by default, it would count too
+    return EasyOptions(transfer.easy.get())
+        .set(CURLOPT_CAINFO, options_.ca_file.c_str())
+        .set(CURLOPT_CAPATH, no_folder)
+        .set(CURLOPT_PROXY_CAINFO, options_.ca_file.c_str())
+        .set(CURLOPT_PROXY_CAPATH, no_folder)
         .result();
   }
 
@@ -310,6 +326,17 @@ CURLcode initialise_curl_once() noexcept {
   return result;
 }
 
+// Say whether OpenSSL, and with it libcurl, finds a certificate in `file`, and leave no trace in
+// the error queue: the host may be looking at it.
+bool holds_certificates(const std::string& file) {
+  const std::unique_ptr<X509_STORE, decltype(&X509_STORE_free)> store(X509_STORE_new(),
+                                                                      &X509_STORE_free);
+  ERR_set_mark();
+  const bool loaded = store && X509_STORE_load_file(store.get(), file.c_str()) == 1;
+  ERR_pop_to_mark();
+  return loaded;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<HttpClient>> curl_http_client(const HttpOptions& options) try {
@@ -318,6 +345,11 @@ Result<std::shared_ptr<HttpClient>> curl_http_client(const HttpOptions& options)
   };
   if (!usable(options.connect_timeout) || !usable(options.total_timeout)) {
     return Error{ErrorCode::kInvalidConfig, "an HTTP time-out is not between 1 ms and 24 days"};
+  }
+  if (!options.ca_file.empty() && !holds_certificates(options.ca_file)) {
+    return Error{ErrorCode::kInvalidConfig, "POSTBOX_CA_FILE: '" + options.ca_file +
+                                                "' is not accepted; expected a readable file of "
+                                                "PEM certificates"};
   }
   if (!options.host_owns_curl) {
     const CURLcode result = initialise_curl_once();

@@ -104,12 +104,13 @@ TEST(ConfigVariables, AreTakenOver) {
   const Config config = config_from(
       "POSTBOX_OUTBOX=sqlite:/var/lib/shop/outbox.db\nPOSTBOX_MAX_DISK=1GiB\n"
       "POSTBOX_MAX_MEMORY=1MiB\nPOSTBOX_GIVE_UP_AFTER=24h\nPOSTBOX_RETENTION=7d\n"
-      "POSTBOX_LOG_LEVEL=warn\n");
+      "POSTBOX_CA_FILE=/etc/shop/ca.pem\nPOSTBOX_LOG_LEVEL=warn\n");
   EXPECT_EQ(config.outbox.url, "sqlite:/var/lib/shop/outbox.db");
   EXPECT_EQ(config.outbox.max_disk, mebibytes(1024));
   EXPECT_EQ(config.max_queued_bytes, mebibytes(1));
   EXPECT_EQ(config.give_up_after, std::chrono::hours(24));
   EXPECT_EQ(config.retention, std::chrono::hours(24 * 7));
+  EXPECT_EQ(config.http.ca_file, "/etc/shop/ca.pem");
   EXPECT_EQ(config.log_level, LogLevel::kWarn);
   EXPECT_TRUE(config.validate());
 }

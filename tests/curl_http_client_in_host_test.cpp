@@ -1,12 +1,6 @@
-// CurlHttpClient as a guest in somebody else's process: waiting, cancelling, signals, environment,
-// and whom it trusts.
+// CurlHttpClient as a guest in somebody else's process: waiting, cancelling, signals, environment.
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
 
-#include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -87,60 +81,6 @@ TEST(CurlHttpClient, CancelAndDestructionDoNotWaitForTheNetwork) {
     if (i % 2 == 0) client->cancel_all();
   }
   EXPECT_LT(steady_clock::now() - before, 2s);
-}
-
-struct FreeSsl {
-  void operator()(SSL_CTX* p) const { SSL_CTX_free(p); }
-  void operator()(SSL* p) const { SSL_free(p); }
-  void operator()(EVP_PKEY* p) const { EVP_PKEY_free(p); }
-  void operator()(X509* p) const { X509_free(p); }
-};
-
-std::unique_ptr<SSL_CTX, FreeSsl> self_signed_context() {
-  const std::unique_ptr<EVP_PKEY, FreeSsl> key(EVP_EC_gen("P-256"));
-  const std::unique_ptr<X509, FreeSsl> certificate(X509_new());
-  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -60);
-  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
-  X509_NAME* name = X509_get_subject_name(certificate.get());
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>("127.0.0.1"), -1, -1, 0);
-  X509_set_issuer_name(certificate.get(), name);
-  X509_set_pubkey(certificate.get(), key.get());
-  X509_sign(certificate.get(), key.get(), EVP_sha256());
-  std::unique_ptr<SSL_CTX, FreeSsl> context(SSL_CTX_new(TLS_server_method()));
-  SSL_CTX_use_certificate(context.get(), certificate.get());
-  SSL_CTX_use_PrivateKey(context.get(), key.get());
-  return context;
-}
-
-TEST(CurlHttpClient, SendsNothingToAServerItCannotVerify) {
-  const auto context = self_signed_context();
-  std::atomic<int> request_bytes = 0;
-  std::promise<void> ended;
-  LoopbackServer server([&](Connection& connection) {
-    const SigpipeGuard guard;
-    const std::unique_ptr<SSL, FreeSsl> ssl(SSL_new(context.get()));
-    SSL_set_fd(ssl.get(), connection.fd());
-    char buffer[256];
-    if (SSL_accept(ssl.get()) == 1) {
-      request_bytes += std::max(0, SSL_read(ssl.get(), buffer, sizeof(buffer)));
-    }
-    ended.set_value();
-  });
-  auto client = make_client();
-  const auto failure = failure_of(*client, post("https://" + server.authority() + "/?secret"));
-  EXPECT_EQ(failure.fault, TransportFault::kTls) << failure.detail;
-  ended.get_future().wait();
-  EXPECT_EQ(request_bytes, 0);
-}
-
-TEST(CurlHttpClient, ReportsAServerThatDoesNotSpeakTls) {
-  LoopbackServer server([](Connection& connection) {
-    connection.read_some();
-    connection.send(http_answer("plain"));
-  });
-  auto client = make_client();
-  EXPECT_EQ(failure_of(*client, post("https://" + server.authority())).fault, TransportFault::kTls);
 }
 
 struct sigaction sigpipe_action() {

@@ -236,6 +236,18 @@ TEST_F(SimServer, AGarbageRetryAfterArrivesAsScripted) {
   EXPECT_FALSE(result->has_header("RateLimit-Limit"));
 }
 
+TEST_F(SimServer, WithoutLimitsTheHeadersSayThatNothingBinds) {
+  const char* path = "/api/event-bulk-create-jobs";  // of the real limits the lowest: 10 a second
+  for (int i = 0; i < 20; ++i) {
+    const auto result = client_->Post(path, kHeaders, "{}", kJsonApiType);
+    ASSERT_TRUE(result);
+    ASSERT_EQ(result->status, 400);
+    EXPECT_EQ(result->get_header_value("RateLimit-Limit"), "1000000000");
+    EXPECT_EQ(result->get_header_value("RateLimit-Remaining"), "1000000000");
+    EXPECT_EQ(result->get_header_value("RateLimit-Reset"), "60");
+  }
+}
+
 TEST_F(SimServer, TheControlNeedsNoKeyAndNoBody) {
   RawClient raw(port_);
   raw.send("POST /sim/reset HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");

@@ -88,6 +88,10 @@ struct HttpOptions {
   Bytes max_response = kibibytes(64);
   std::string user_agent = "postbox";
 
+  // A file of PEM certificates to trust in place of the system's, also for proxies over TLS.
+  // POSTBOX_CA_FILE. Defaults to none: the system's.
+  std::string ca_file{};
+
   // True when the host calls curl_global_init itself, before curl_http_client(). Defaults to false:
   // Postbox initialises libcurl once, and never cleans it up, since others may use it (pitfall
   // P15).
@@ -96,7 +100,8 @@ struct HttpOptions {
 
 // Returns the client over libcurl: HTTP/2 over TLS with multiplexing, else HTTP/1.1, connections
 // reused, certificates always verified. The proxy variables of the environment (https_proxy,
-// http_proxy for plain loopback addresses, no_proxy) are read here, once.
+// http_proxy for plain loopback addresses, no_proxy) are read here, once. Fails with kInvalidConfig
+// when a time-out is out of range or `ca_file` holds no certificate.
 [[nodiscard]] Result<std::shared_ptr<HttpClient>> curl_http_client(const HttpOptions& options);
 
 }  // namespace postbox

@@ -41,6 +41,13 @@ struct ReceivedRequest {
 
 class Connection {
  public:
+  // What a connection's bytes pass through, such as TLS. Returns like recv() and send().
+  struct Layer {
+    virtual ~Layer() = default;
+    virtual ssize_t read(char* data, std::size_t size) = 0;
+    virtual ssize_t write(const char* data, std::size_t size) = 0;
+  };
+
   Connection(int fd, int number) : fd_(fd), number_(number) {}
   ~Connection() { close(); }
   Connection(const Connection&) = delete;
@@ -48,6 +55,7 @@ class Connection {
 
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] int number() const { return number_; }  // counts from 1
+  void put_on(std::unique_ptr<Layer> layer) { layer_ = std::move(layer); }
 
   // Return the next request, or nothing when the peer has gone.
   std::optional<ReceivedRequest> read_request() {
@@ -69,11 +77,15 @@ class Connection {
   // Wait for any bytes; false when the peer has gone.
   bool read_some() {
     std::array<char, 16384> buffer;
-    const ssize_t got = ::recv(fd_, buffer.data(), buffer.size(), 0);
+    const ssize_t got = layer_ ? layer_->read(buffer.data(), buffer.size())
+                               : ::recv(fd_, buffer.data(), buffer.size(), 0);
     if (got <= 0) return false;
     input_.append(buffer.data(), static_cast<std::size_t>(got));
     return true;
   }
+
+  // Return what has been read and not been used.
+  std::string take_input() { return std::exchange(input_, {}); }
 
   // Read and drop until the peer closes the connection or resets it.
   void wait_for_close() {
@@ -82,7 +94,8 @@ class Connection {
 
   bool send(std::string_view text) {
     while (!text.empty()) {
-      const ssize_t sent = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
+      const ssize_t sent = layer_ ? layer_->write(text.data(), text.size())
+                                  : ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
       if (sent <= 0) return false;
       text.remove_prefix(static_cast<std::size_t>(sent));
     }
@@ -122,6 +135,7 @@ class Connection {
   std::mutex mutex_;  // only between close() and interrupt()
   std::atomic<int> fd_;
   const int number_;
+  std::unique_ptr<Layer> layer_;
   std::string input_;
 };
 
@@ -159,6 +173,9 @@ class LoopbackServer {
   [[nodiscard]] std::string authority() const { return "127.0.0.1:" + std::to_string(port_); }
   [[nodiscard]] std::string url(std::string_view path = "/") const {
     return "http://" + authority() + std::string(path);
+  }
+  [[nodiscard]] std::string tls_url(std::string_view path = "/") const {
+    return "https://" + authority() + std::string(path);
   }
   [[nodiscard]] int connections() const { return connections_; }
 

@@ -151,8 +151,8 @@ Response Simulator::handle_api(const Request& request) {
 
 Response Simulator::handle_route(const Route& route, const Request& request) {
   if (const auto problem = check_key(request, options_.keys)) return problem_response({*problem});
-  const auto rate = take_rate(route);
-  if (rate && rate->retry_after) return throttled(*rate->retry_after);
+  const RateAnswer rate = take_rate(route);
+  if (rate.retry_after) return throttled(*rate.retry_after);
 
   Response response;
   if (const auto bad_revision = check_revision(request)) {
@@ -163,16 +163,16 @@ Response Simulator::handle_route(const Route& route, const Request& request) {
   } else {
     response = (this->*route.handler)(request);
   }
-  if (rate) {
-    response.headers.emplace_back("RateLimit-Limit", std::to_string(rate->limit));
-    response.headers.emplace_back("RateLimit-Remaining", std::to_string(rate->remaining));
-    response.headers.emplace_back("RateLimit-Reset", std::to_string(rate->reset.count()));
-  }
+  response.headers.emplace_back("RateLimit-Limit", std::to_string(rate.limit));
+  response.headers.emplace_back("RateLimit-Remaining", std::to_string(rate.remaining));
+  response.headers.emplace_back("RateLimit-Reset", std::to_string(rate.reset.count()));
   return response;
 }
 
-std::optional<RateAnswer> Simulator::take_rate(const Route& route) {
-  if (!options_.limits) return std::nullopt;
+RateAnswer Simulator::take_rate(const Route& route) {
+  // A client that learns the account's limit from the headers must find one that never binds.
+  constexpr std::int64_t kNoLimit = 1'000'000'000;
+  if (!options_.limits) return {std::nullopt, kNoLimit, kNoLimit, std::chrono::minutes(1)};
   const auto now = options_.now();
   const std::lock_guard lock(mutex_);
   return rate_windows_.take(std::string(route.method) + " " + route.path, route.limit, now);

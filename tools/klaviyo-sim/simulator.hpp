@@ -80,7 +80,7 @@ class Simulator {
   Response put_faults(const Request& request);
   Response handle_api(const Request& request);
   Response handle_route(const Route& route, const Request& request);
-  std::optional<RateAnswer> take_rate(const Route& route);
+  RateAnswer take_rate(const Route& route);
   void count_answer(const Request& request, const Response& response);
 
   Response create_event(const Request& request);
