@@ -74,7 +74,9 @@ postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
   tests/intake_queue_test.cpp
   tests/logger_test.cpp
   tests/schema_test.cpp
-  tests/lanes_test.cpp tests/pacer_test.cpp tests/sender_test.cpp
+  tests/lanes_test.cpp
+  tests/pacer_test.cpp
+  tests/sender_test.cpp
   tests/tracker_test.cpp)
 
 postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypto
@@ -124,6 +126,19 @@ if(NOT POSTBOX_SANITIZE)
            COMMAND ${PROJECT_SOURCE_DIR}/tests/consumer/run.sh ${CMAKE_BINARY_DIR} ${CMAKE_CXX_COMPILER})
   set_tests_properties("checks: consumer of the installed package" PROPERTIES TIMEOUT 300)
 endif()
+
+# What scripts/bench runs.
+function(postbox_bench name)
+  postbox_program(${name} ${ARGN})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
+  target_compile_definitions(${name} PRIVATE POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+endfunction()
+postbox_bench(quota_bench LINK postbox::postbox postbox::testing
+              SOURCES benchmarks/quota_bench.cpp)
+postbox_bench(throughput_bench LINK postbox::klaviyo CURL::libcurl SQLite::SQLite3 GTest::gtest
+              SOURCES benchmarks/throughput_bench.cpp)
+postbox_bench(track_bench LINK postbox::klaviyo postbox::testing
+              SOURCES benchmarks/track_bench.cpp)
 
 # libFuzzer targets; preset fuzz. Run one with: build/fuzz/bin/environment_fuzz -max_total_time=60
 option(POSTBOX_FUZZ "Build the fuzz targets; needs clang" OFF)

@@ -38,6 +38,10 @@ bool Pacer::is_unlimited() const noexcept {
   return lane_.steady.requests == 0 || limit_ >= kUnlimited;
 }
 
+// Our share of a second is less than one request: whoever has the other shares has no more, and all
+// of us must not begin together.
+bool Pacer::is_sliver() const noexcept { return lane_.burst.requests * share_ < 1000; }
+
 std::int64_t Pacer::allowance() const noexcept {
   return std::max<std::int64_t>(1, limit_ * share_ / 1000);
 }
@@ -69,12 +73,13 @@ std::int64_t Pacer::left(SteadyTime now) const {
 SteadyTime Pacer::next(SteadyTime now, Pace pace) {
   roll(now);
   if (is_unlimited()) return now;
+  if (!first_asked_) first_asked_ = now;
   const std::int64_t part = (burst() + kBurstParts - 1) / kBurstParts;
   SteadyTime at = std::max({not_before_, nth_last_start(burst()) + lane_.burst.length,
                             nth_last_start(part) + lane_.burst.length / kBurstParts});
   const std::int64_t free = left(now);
   if (free <= 0) return std::max(at, next_chance());
-  const bool spread = pace == Pace::kEven || in_company();
+  const bool spread = pace == Pace::kEven || in_company() || is_sliver();
   return spread ? std::max(at, next_even_start(free)) : at;
 }
 
@@ -82,7 +87,10 @@ SteadyTime Pacer::next(SteadyTime now, Pace pace) {
 // part, or all who share the account would begin together.
 SteadyTime Pacer::next_even_start(std::int64_t free) const {
   const SteadyTime last = nth_last_start(1);
-  if (!end_) return last + lane_.steady.length / allowance();
+  if (!end_) {
+    const auto part = lane_.steady.length / allowance();
+    return starts_.empty() ? *first_asked_ + part * phase_ / 1000 : last + part;
+  }
   const SteadyTime start = end_->latest - lane_.steady.length;
   // One part more than is free, so that the last request does not fall on the window's end.
   const auto part = (end_->latest - std::max(last, start)) / (free + 1);

@@ -39,7 +39,10 @@ class Pacer {
   };
 
   Pacer(const Lane& lane, std::shared_ptr<Random> random)
-      : lane_(lane), random_(std::move(random)), limit_(lane.steady.requests) {}
+      : lane_(lane),
+        random_(std::move(random)),
+        limit_(lane.steady.requests),
+        phase_(static_cast<std::int64_t>(random_->next() % 1000)) {}
 
   // Use at most this share of the limits, in thousandths.
   void set_share(std::uint32_t per_mille) noexcept { share_ = per_mille; }
@@ -68,6 +71,7 @@ class Pacer {
   };
 
   [[nodiscard]] bool is_unlimited() const noexcept;
+  [[nodiscard]] bool is_sliver() const noexcept;
   [[nodiscard]] std::int64_t allowance() const noexcept;
   [[nodiscard]] std::int64_t burst() const noexcept;
   [[nodiscard]] std::int64_t left(SteadyTime now) const;
@@ -87,6 +91,8 @@ class Pacer {
   std::uint32_t share_ = 1000;
   std::int64_t limit_;  // of the steady window: documented, or what the answers say
 
+  std::int64_t phase_;  // thousandths of a part, before a window's first request
+  std::optional<SteadyTime> first_asked_{};
   std::deque<SteadyTime> starts_;  // of the last requests, as many as the rules look back
   std::int64_t unanswered_ = 0;
 
@@ -100,7 +106,6 @@ class Pacer {
 
   double known_foreign_rate_ = 0;  // per second, from earlier windows
   SteadyTime not_before_{};
-  std::int64_t phase_ = 0;   // thousandths of a part, before the window's first request
   int company_windows_ = 0;  // for so many windows more we assume others
 };
 

@@ -65,15 +65,16 @@ struct ClaimWindow {
   std::int64_t now;
   std::int64_t horizon;
   std::int64_t first_token;
+  std::int64_t after;  // no row up to this id is claimable
 };
 
 void select_claimable(Database& database, const ClaimWindow& window, const ClaimLimits& limits,
                       Claim& claim) {
   Query query(database,
               "SELECT id, attempts, created_at, dedup_key, profile_key, payload"
-              " FROM outbox INDEXED BY outbox_ready WHERE queue_id = ?1 AND state = 0"
+              " FROM outbox INDEXED BY outbox_ready WHERE queue_id = ?1 AND state = 0 AND id > ?5"
               " AND (lease_until <= ?2 OR lease_until > ?3 OR lease_token < ?4) ORDER BY id");
-  query.bind(window.queue, window.now, window.horizon, window.first_token);
+  query.bind(window.queue, window.now, window.horizon, window.first_token, window.after);
   std::uint64_t bytes = 0;
   while (query.step()) {
     bytes += query.size(5);
@@ -97,10 +98,11 @@ void lease_up_to(Database& database, const ClaimWindow& window, std::int64_t las
                  std::int64_t token, std::int64_t until, std::size_t expected) {
   Query update(database,
                "UPDATE outbox INDEXED BY outbox_ready"
-               " SET lease_token = ?6, lease_until = ?7, attempts = attempts + 1"
-               " WHERE queue_id = ?1 AND state = 0 AND id <= ?5"
+               " SET lease_token = ?7, lease_until = ?8, attempts = attempts + 1"
+               " WHERE queue_id = ?1 AND state = 0 AND id > ?5 AND id <= ?6"
                " AND (lease_until <= ?2 OR lease_until > ?3 OR lease_token < ?4)");
-  update.bind(window.queue, window.now, window.horizon, window.first_token, last, token, until);
+  update.bind(window.queue, window.now, window.horizon, window.first_token, window.after, last,
+              token, until);
   if (update.run() != expected) {
     throw Failure(Error{ErrorCode::kOutboxCorrupt, "a claim found other rows on second sight"});
   }
@@ -109,6 +111,36 @@ void lease_up_to(Database& database, const ClaimWindow& window, std::int64_t las
         " DO UPDATE SET last_id = max(last_id, excluded.last_id)")
       .bind(window.queue, last)
       .run();
+}
+
+// A loose index scan: one look per queue, however many rows there are.
+std::vector<std::int64_t> queues_with_rows(Database& database) {
+  Query query(database,
+              "WITH RECURSIVE queue(id) AS ("
+              " SELECT min(queue_id) FROM outbox INDEXED BY outbox_ready WHERE state = 0"
+              " UNION ALL SELECT (SELECT min(queue_id) FROM outbox INDEXED BY outbox_ready"
+              "  WHERE state = 0 AND queue_id > queue.id) FROM queue WHERE queue.id IS NOT NULL)"
+              "SELECT id FROM queue WHERE id IS NOT NULL");
+  std::vector<std::int64_t> queues;
+  while (query.step()) queues.push_back(query.integer(0));
+  return queues;
+}
+
+bool has_claimable(Database& database, const ClaimWindow& window) {
+  Query query(database,
+              "SELECT 1 FROM outbox INDEXED BY outbox_ready WHERE queue_id = ?1 AND state = 0"
+              " AND id > ?5 AND (lease_until <= ?2 OR lease_until > ?3 OR lease_token < ?4)"
+              " LIMIT 1");
+  query.bind(window.queue, window.now, window.horizon, window.first_token, window.after);
+  return query.step();
+}
+
+ClaimWindow window_of(SenderSeat& seat, std::int64_t queue, std::int64_t now) {
+  return {.queue = queue,
+          .now = now,
+          .horizon = now + sqlite::kLeaseHorizon.count(),
+          .first_token = seat.first_token_of_epoch(),
+          .after = seat.leased_through(queue, now)};
 }
 
 // Applies one outcome. Returns whether the row was still leased under `token`.
@@ -237,17 +269,16 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
     if (!seat.take(database)) return claim;
     const std::int64_t token = seat.next_token(database);
     const std::int64_t time = now();
-    const ClaimWindow window{.queue = static_cast<std::int64_t>(queue),
-                             .now = time,
-                             .horizon = time + sqlite::kLeaseHorizon.count(),
-                             .first_token = seat.first_token_of_epoch()};
+    const ClaimWindow window = window_of(seat, static_cast<std::int64_t>(queue), time);
     Transaction transaction(database, Transaction::Kind::kWrite);
     select_claimable(database, window, limits, claim);
     if (claim.events.empty()) return claim;
     claim.token = ClaimToken{token};
-    lease_up_to(database, window, static_cast<std::int64_t>(claim.events.back().handle), token,
-                time + sqlite::bounded(lease, sqlite::kLeaseHorizon), claim.events.size());
+    const auto last = static_cast<std::int64_t>(claim.events.back().handle);
+    lease_up_to(database, window, last, token, time + sqlite::bounded(lease, sqlite::kLeaseHorizon),
+                claim.events.size());
     transaction.commit();
+    seat.lease_through(window.queue, last);
     return claim;
   });
 }
@@ -255,9 +286,10 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
 Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> outcomes) {
   // Zero is what rows without a lease bear.
   if (token <= ClaimToken{0} || outcomes.empty()) return Settled{.stale = outcomes.size()};
-  return run<Settled>(Role::kSender, "outbox settle", [&](Database& database, SenderSeat&) {
+  return run<Settled>(Role::kSender, "outbox settle", [&](Database& database, SenderSeat& seat) {
     Settled settled;
     OutboxTotals totals;
+    bool ready_again = false;
     const std::int64_t time = now();
     Transaction transaction(database, Transaction::Kind::kWrite);
     for (const Outcome& outcome : outcomes) {
@@ -266,10 +298,12 @@ Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> 
         continue;
       }
       ++settled.applied;
+      ready_again |= outcome.kind == OutcomeKind::kRetry && outcome.delay.count() <= 0;
       if (outcome.kind == OutcomeKind::kDelivered) ++totals.delivered;
     }
     if (totals.delivered > 0) sqlite::add_totals(database, totals);
     transaction.commit();
+    if (ready_again || settled.stale > 0) seat.look_from_start();
     return settled;
   });
 }
@@ -299,32 +333,28 @@ Result<std::vector<QueueId>> SqliteOutbox::due_queues() {
       throw sqlite::Failure({ErrorCode::kOutboxTaken, "another process sends from this outbox"});
     }
     const std::int64_t time = now();
-    // A loose index scan: one look per queue, however many rows there are. The inner query walks
-    // past leased rows only.
-    Query query(database,
-                "WITH RECURSIVE queue(id) AS ("
-                " SELECT min(queue_id) FROM outbox INDEXED BY outbox_ready WHERE state = 0"
-                " UNION ALL SELECT (SELECT min(queue_id) FROM outbox INDEXED BY outbox_ready"
-                "  WHERE state = 0 AND queue_id > queue.id) FROM queue WHERE queue.id IS NOT NULL)"
-                "SELECT id FROM queue WHERE id IS NOT NULL AND EXISTS ("
-                " SELECT 1 FROM outbox INDEXED BY outbox_ready WHERE queue_id = queue.id"
-                " AND state = 0 AND (lease_until <= ?1 OR lease_until > ?2 OR lease_token < ?3))");
-    query.bind(time, time + sqlite::kLeaseHorizon.count(), seat.first_token_of_epoch());
-    while (query.step()) queues.push_back(QueueId{static_cast<std::uint32_t>(query.integer(0))});
+    for (const std::int64_t queue : queues_with_rows(database)) {
+      if (!has_claimable(database, window_of(seat, queue, time))) continue;
+      queues.push_back(QueueId{static_cast<std::uint32_t>(queue)});
+    }
     return queues;
   });
 }
 
 Result<Maintained> SqliteOutbox::maintain(std::chrono::milliseconds retention) {
-  return run<Maintained>(Role::kSender, "outbox maintain", [&](Database& database, SenderSeat&) {
-    const std::int64_t time = now();
-    Maintained maintained;
-    maintained.promoted = promote_due(database, time);
-    maintained.expired = expire_dead(database, time - std::max<std::int64_t>(0, retention.count()));
-    Query query(database, "SELECT next_at FROM outbox WHERE state = 1 ORDER BY next_at LIMIT 1");
-    if (query.step()) maintained.next_due = sqlite::elapsed(time, query.integer(0));
-    return maintained;
-  });
+  return run<Maintained>(
+      Role::kSender, "outbox maintain", [&](Database& database, SenderSeat& seat) {
+        const std::int64_t time = now();
+        Maintained maintained;
+        maintained.promoted = promote_due(database, time);
+        if (maintained.promoted > 0) seat.look_from_start();
+        maintained.expired =
+            expire_dead(database, time - std::max<std::int64_t>(0, retention.count()));
+        Query query(database,
+                    "SELECT next_at FROM outbox WHERE state = 1 ORDER BY next_at LIMIT 1");
+        if (query.step()) maintained.next_due = sqlite::elapsed(time, query.integer(0));
+        return maintained;
+      });
 }
 
 SqliteOutbox::Lane& SqliteOutbox::lane(Role role) noexcept {

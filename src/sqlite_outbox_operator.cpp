@@ -144,22 +144,24 @@ OutboxTotals read_totals(Database& database) {
 }  // namespace
 
 Result<std::size_t> SqliteOutbox::release_held(QueueId queue) {
-  return run<std::size_t>(Role::kSender, "outbox release", [&](Database& database, SenderSeat&) {
-    const DurableScope durable(database);
-    std::size_t released = 0;
-    std::size_t chunk = 0;
-    do {
-      Transaction transaction(database, Transaction::Kind::kWrite);
-      chunk = Query(database,
-                    "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
-                    " WHERE queue_id = ?1 AND state = 2 LIMIT ?2)")
-                  .bind(static_cast<std::int64_t>(queue), kChunk)
-                  .run();
-      transaction.commit();
-      released += chunk;
-    } while (chunk == static_cast<std::size_t>(kChunk));
-    return released;
-  });
+  return run<std::size_t>(
+      Role::kSender, "outbox release", [&](Database& database, SenderSeat& seat) {
+        const DurableScope durable(database);
+        std::size_t released = 0;
+        std::size_t chunk = 0;
+        do {
+          Transaction transaction(database, Transaction::Kind::kWrite);
+          chunk = Query(database,
+                        "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
+                        " WHERE queue_id = ?1 AND state = 2 LIMIT ?2)")
+                      .bind(static_cast<std::int64_t>(queue), kChunk)
+                      .run();
+          transaction.commit();
+          released += chunk;
+        } while (chunk == static_cast<std::size_t>(kChunk));
+        if (released > 0) seat.look_from_start();
+        return released;
+      });
 }
 
 Result<std::vector<DeadLetter>> SqliteOutbox::dead(const EventFilter& filter, EventHandle after,
@@ -182,26 +184,29 @@ Result<std::vector<DeadLetter>> SqliteOutbox::dead(const EventFilter& filter, Ev
 }
 
 Result<std::size_t> SqliteOutbox::replay(const EventFilter& filter, std::size_t max) {
-  return run<std::size_t>(Role::kSender, "outbox replay", [&](Database& database, SenderSeat&) {
-    const DurableScope durable(database);
-    const Bounds bounds = bounds_of(filter, EventHandle{std::numeric_limits<std::int64_t>::min()});
-    Transaction transaction(database, Transaction::Kind::kWrite);
-    std::vector<std::int64_t> ids;
-    {
-      Query query(database,
-                  "SELECT id FROM outbox_dead AS dead WHERE id > ?1 AND id <= ?2"
-                  " AND +queue_id BETWEEN ?3 AND ?4 AND NOT EXISTS (SELECT 1 FROM outbox"
-                  "  WHERE queue_id = dead.queue_id AND dedup_key = dead.dedup_key)"
-                  " ORDER BY id LIMIT ?5");
-      query.bind(bounds.above, bounds.up_to, bounds.lowest_queue, bounds.highest_queue,
-                 as_limit(max));
-      ids = ids_of(query);
-    }
-    std::size_t revived = 0;
-    for (const std::int64_t id : ids) revived += revive(database, id) ? 1 : 0;
-    transaction.commit();
-    return revived;
-  });
+  return run<std::size_t>(
+      Role::kSender, "outbox replay", [&](Database& database, SenderSeat& seat) {
+        const DurableScope durable(database);
+        const Bounds bounds =
+            bounds_of(filter, EventHandle{std::numeric_limits<std::int64_t>::min()});
+        Transaction transaction(database, Transaction::Kind::kWrite);
+        std::vector<std::int64_t> ids;
+        {
+          Query query(database,
+                      "SELECT id FROM outbox_dead AS dead WHERE id > ?1 AND id <= ?2"
+                      " AND +queue_id BETWEEN ?3 AND ?4 AND NOT EXISTS (SELECT 1 FROM outbox"
+                      "  WHERE queue_id = dead.queue_id AND dedup_key = dead.dedup_key)"
+                      " ORDER BY id LIMIT ?5");
+          query.bind(bounds.above, bounds.up_to, bounds.lowest_queue, bounds.highest_queue,
+                     as_limit(max));
+          ids = ids_of(query);
+        }
+        std::size_t revived = 0;
+        for (const std::int64_t id : ids) revived += revive(database, id) ? 1 : 0;
+        transaction.commit();
+        if (revived > 0) seat.look_from_start();
+        return revived;
+      });
 }
 
 Result<std::size_t> SqliteOutbox::purge(const EventFilter& filter) {

@@ -42,6 +42,17 @@ std::int64_t SenderSeat::next_token(Database& database) {
   return first_token_of_epoch() | ++claims_;
 }
 
+std::int64_t SenderSeat::leased_through(std::int64_t queue, std::int64_t now) {
+  constexpr std::int64_t kInterval = 5'000;
+  Front& front = fronts_[queue];
+  if (now < front.looked_at || now - front.looked_at >= kInterval) front = {0, now};
+  return front.through;
+}
+
+void SenderSeat::look_from_start() noexcept {
+  for (auto& [queue, front] : fronts_) front.through = 0;
+}
+
 bool SenderSeat::lock() {
   if (lock_path_.empty() || descriptor_ >= 0) return true;
   // Opened anew for each try, so that a lock file somebody removed is noticed.
@@ -69,6 +80,7 @@ void SenderSeat::start_epoch(Database& database) {
   const std::int64_t epoch = stored_epoch(database);
   transaction.commit();
   epoch_ = epoch;  // only now is it ours
+  look_from_start();
   claims_ = 0;
 }
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "sqlite_database.hpp"
@@ -36,17 +37,35 @@ class SenderSeat {
   [[nodiscard]] std::int64_t next_token(Database& database);
 
   // The store was opened again: it may be another file, with another epoch.
-  void distrust_epoch() noexcept { epoch_verified_ = false; }
+  void distrust_epoch() noexcept {
+    epoch_verified_ = false;
+    look_from_start();
+  }
+
+  // No row of `queue` up to the returned id can be claimed: we lease it, or it is gone. The lease
+  // stands in no index, so that a claim would read every leased row to find one behind them. What
+  // other processes and the passing of time make claimable is found within seconds.
+  [[nodiscard]] std::int64_t leased_through(std::int64_t queue, std::int64_t now);
+  void lease_through(std::int64_t queue, std::int64_t last) { fronts_[queue].through = last; }
+
+  // Rows may have become claimable anywhere.
+  void look_from_start() noexcept;
 
  private:
   [[nodiscard]] bool lock();
   void start_epoch(Database& database);
+
+  struct Front {
+    std::int64_t through = 0;
+    std::int64_t looked_at = 0;  // from the start, by the store's clock
+  };
 
   const std::string lock_path_;
   int descriptor_ = -1;
   std::int64_t epoch_ = 0;
   std::int64_t claims_ = 0;
   bool epoch_verified_ = false;
+  std::map<std::int64_t, Front> fronts_;  // by queue
 };
 
 }  // namespace postbox::sqlite
