@@ -339,6 +339,7 @@ bool Tracker::flush(milliseconds deadline) {
       const MutexLock lock(impl_->mutex);
       seen = impl_->progress;
     }
+    const SteadyTime asked = impl_->now();
     if (impl_->is_settled()) return true;
     const SteadyTime now = impl_->now();
     if (now >= until) return false;
@@ -346,9 +347,11 @@ bool Tracker::flush(milliseconds deadline) {
       if (run_once() > now) return impl_->is_settled();
       continue;
     }
+    // The question counts every waiting event: no more than a tenth of the time goes into asking.
+    const SteadyTime again = std::min(until, now + 9 * (now - asked));
     MutexLock lock(impl_->mutex);
-    while (impl_->progress == seen) {
-      if (impl_->changed.wait_until(lock, std::min(until, now + kLook))) break;
+    while (impl_->progress == seen || impl_->now() < again) {
+      if (impl_->changed.wait_until(lock, std::max(again, std::min(until, now + kLook)))) break;
     }
   }
 }
