@@ -5,6 +5,7 @@ find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto SSL)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+pkg_check_modules(nghttp2 REQUIRED IMPORTED_TARGET libnghttp2)
 enable_testing()
 include(GoogleTest)
 include(CTest)
@@ -93,7 +94,9 @@ postbox_test(example_tests LINK checkout_server_core SOURCES tests/checkout_serv
 postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/sqlite_outbox_test.cpp)
 
-postbox_test(network_tests LINK postbox::postbox OpenSSL::SSL OpenSSL::Crypto SOURCES
+postbox_test(network_tests LINK postbox::postbox OpenSSL::SSL OpenSSL::Crypto PkgConfig::nghttp2
+             SOURCES
+  tests/curl_http_client_h2_test.cpp
   tests/curl_http_client_in_host_test.cpp
   tests/curl_http_client_test.cpp
   tests/curl_http_client_tls_test.cpp
