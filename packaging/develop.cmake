@@ -100,7 +100,8 @@ postbox_test(network_tests LINK postbox::postbox OpenSSL::SSL OpenSSL::Crypto Pk
   tests/curl_http_client_in_host_test.cpp
   tests/curl_http_client_test.cpp
   tests/curl_http_client_tls_test.cpp
-  tests/proxy_settings_test.cpp)
+  tests/proxy_settings_test.cpp
+  tests/support/black_hole_resolver.cpp)
 
 postbox_test(sim_tests LINK klaviyo_sim_core SOURCES
   tests/klaviyo_sim_account_test.cpp
