@@ -5,6 +5,7 @@ find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto SSL)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+pkg_check_modules(nghttp2 REQUIRED IMPORTED_TARGET libnghttp2)
 enable_testing()
 include(GoogleTest)
 include(CTest)
@@ -95,11 +96,14 @@ postbox_test(example_tests LINK checkout_server_core SOURCES tests/checkout_serv
 postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/sqlite_outbox_test.cpp)
 
-postbox_test(network_tests LINK postbox::postbox OpenSSL::SSL OpenSSL::Crypto SOURCES
+postbox_test(network_tests LINK postbox::postbox OpenSSL::SSL OpenSSL::Crypto PkgConfig::nghttp2
+             SOURCES
+  tests/curl_http_client_h2_test.cpp
   tests/curl_http_client_in_host_test.cpp
   tests/curl_http_client_test.cpp
   tests/curl_http_client_tls_test.cpp
-  tests/proxy_settings_test.cpp)
+  tests/proxy_settings_test.cpp
+  tests/support/black_hole_resolver.cpp)
 
 postbox_test(sim_tests LINK klaviyo_sim_core SOURCES
   tests/klaviyo_sim_account_test.cpp
@@ -125,6 +129,9 @@ if(NOT POSTBOX_SANITIZE)
   add_test(NAME "checks: consumer of the installed package"
            COMMAND ${PROJECT_SOURCE_DIR}/tests/consumer/run.sh ${CMAKE_BINARY_DIR} ${CMAKE_CXX_COMPILER})
   set_tests_properties("checks: consumer of the installed package" PROPERTIES TIMEOUT 300)
+  add_test(NAME "checks: official client"
+           COMMAND ${PROJECT_SOURCE_DIR}/tests/official_client/run.sh $<TARGET_FILE:klaviyo-sim>)
+  set_tests_properties("checks: official client" PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
 endif()
 
 # What scripts/bench runs.

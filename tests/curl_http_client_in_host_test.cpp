@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "../src/curl_handles.hpp"
+#include "support/black_hole_resolver.hpp"
 #include "support/http_exchange.hpp"
 #include "support/loopback_server.hpp"
 
@@ -101,6 +102,33 @@ TEST(CurlHttpClient, SurvivesAResetInMidSendWithTheDefaultSigpipe) {
     EXPECT_EQ(failure.fault, TransportFault::kReset) << failure.detail;
   }
   EXPECT_EQ(sigpipe_action().sa_handler, SIG_DFL);
+}
+
+// A name server that does not answer holds nobody up but those who ask for its names.
+TEST(CurlHttpClient, ABlackHoleForNamesDelaysNothingElse) {
+  BlackHoleResolver resolver;
+  LoopbackServer server(always(http_answer("meanwhile")));
+  auto client = make_client();
+  const std::string lost = std::string("http://") + BlackHoleResolver::kName + "/";
+  ASSERT_TRUE(client->start(post(lost)));
+  EXPECT_TRUE(client->poll(0ns).empty());
+  resolver.wait_for_look_up();
+  EXPECT_EQ(response_to(*client, post(server.url())).body, "meanwhile");
+  client->cancel_all();
+  EXPECT_EQ(response_to(*client, post(server.url())).body, "meanwhile");
+  ASSERT_TRUE(client->start(post(lost)));
+  EXPECT_TRUE(client->poll(0ns).empty());
+  client.reset();  // without cancel_all()
+  EXPECT_FALSE(resolver.expired());
+}
+
+TEST(CurlHttpClient, ALookUpThatGetsNoAnswerEndsAtTheConnectTimeout) {
+  const BlackHoleResolver resolver;
+  auto client = make_client({.connect_timeout = 50ms});
+  const auto failure =
+      failure_of(*client, post(std::string("http://") + BlackHoleResolver::kName + "/"));
+  EXPECT_EQ(failure.fault, TransportFault::kTimeout) << failure.detail;
+  EXPECT_FALSE(resolver.expired());
 }
 
 TEST(SigpipeGuard, ConsumesWhatAWriteRaisedAndNothingElse) {

@@ -157,13 +157,23 @@ TEST(CurlHttpClient, EndsAnEndlessAnswer) {
 }
 
 TEST(CurlHttpClient, EndsASlowAnswerAtTheTotalTimeout) {
-  LoopbackServer server([](Connection& connection) {
-    connection.read_request();
-    connection.send("HTTP/1.1 200 OK\r\n");
-    connection.wait_for_close();
-  });
-  auto client = make_client({.total_timeout = 50ms});
-  EXPECT_EQ(failure_of(*client, post(server.url())).fault, TransportFault::kTimeout);
+  const std::string head = "HTTP/1.1 200 OK\r\n";
+  struct Row {
+    std::string start;
+    std::string drop;  // none: silence
+  };
+  for (const Row& row :
+       {Row{head, ""}, Row{"", "HTTP/1.1 100 Continue\r\n\r\n"}, Row{head, "X: 1\r\n"},
+        Row{head + "Transfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n"}}) {
+    LoopbackServer server([&row](Connection& connection) {
+      connection.read_request();
+      connection.send(row.start);
+      row.drop.empty() ? connection.wait_for_close() : connection.drip(row.drop);
+    });
+    auto client = make_client({.total_timeout = 50ms});
+    const auto failure = failure_of(*client, post(server.url()));
+    EXPECT_EQ(failure.fault, TransportFault::kTimeout) << row.start << row.drop << failure.detail;
+  }
 }
 
 TEST(CurlHttpClient, EndsAConnectThatGetsNoAnswer) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <openssl/err.h>
 
+#include <filesystem>
 #include <future>
 #include <postbox/http_client.hpp>
 #include <string>
@@ -70,7 +71,31 @@ TEST(CurlHttpClientTls, TheCaFileTakesThePlaceOfEveryOtherTrust) {
   EXPECT_FALSE(server_side.heard.get_future().get());
 }
 
+TEST(CurlHttpClientTls, ParsesTheCaFileOnceForManyConnections) {
+  const TlsIdentity identity;
+  LoopbackServer server(over_tls(identity, once(http_answer("safe"))));
+  auto client = make_client({.ca_file = identity.ca_file()});
+  EXPECT_EQ(response_to(*client, post(server.tls_url())).body, "safe");
+  std::filesystem::remove(identity.ca_file());
+  EXPECT_EQ(response_to(*client, post(server.tls_url())).body, "safe");
+  EXPECT_EQ(server.connections(), 2);
+}
+
+TEST(CurlHttpClientTls, OffersHttp2OnlyWhenAsked) {
+  TlsIdentity identity;
+  identity.require_protocol("http/1.1");
+  LoopbackServer server(over_tls(identity, always(http_answer("one"))));
+  for (const bool http2 : {false, true}) {
+    auto client = make_client({.ca_file = identity.ca_file(), .http2 = http2});
+    EXPECT_EQ(response_to(*client, post(server.tls_url())).body, "one");
+  }
+  identity.require_protocol("h2");
+  auto client = make_client({.ca_file = identity.ca_file()});
+  EXPECT_EQ(failure_of(*client, post(server.tls_url())).fault, TransportFault::kTls);
+}
+
 TEST(CurlHttpClientTls, ACaFileWithoutACertificateIsRefusedAtOnce) {
+  ERR_clear_error();
   for (const char* file : {"/nonexistent/ca.pem", "/dev/null", "/etc/hostname"}) {
     const auto client = curl_http_client({.ca_file = file});
     ASSERT_FALSE(client) << file;

@@ -92,16 +92,20 @@ struct HttpOptions {
   // POSTBOX_CA_FILE. Defaults to none: the system's.
   std::string ca_file{};
 
+  // Offer HTTP/2 to servers over TLS: one connection for all transfers, where HTTP/1.1 has one for
+  // each that is in flight. Defaults to false: with libcurl it costs more CPU (src/README.md).
+  bool http2 = false;
+
   // True when the host calls curl_global_init itself, before curl_http_client(). Defaults to false:
   // Postbox initialises libcurl once, and never cleans it up, since others may use it (pitfall
   // P15).
   bool host_owns_curl = false;
 };
 
-// Returns the client over libcurl: HTTP/2 over TLS with multiplexing, else HTTP/1.1, connections
-// reused, certificates always verified. The proxy variables of the environment (https_proxy,
-// http_proxy for plain loopback addresses, no_proxy) are read here, once. Fails with kInvalidConfig
-// when a time-out is out of range or `ca_file` holds no certificate.
+// Returns the client over libcurl: connections are reused, certificates always verified. The proxy
+// variables of the environment (https_proxy, http_proxy for plain loopback addresses, no_proxy) are
+// read here, once. Fails with kInvalidConfig when a time-out is out of range or `ca_file` holds no
+// certificate.
 [[nodiscard]] Result<std::shared_ptr<HttpClient>> curl_http_client(const HttpOptions& options);
 
 }  // namespace postbox

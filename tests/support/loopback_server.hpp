@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -100,6 +101,13 @@ class Connection {
       text.remove_prefix(static_cast<std::size_t>(sent));
     }
     return true;
+  }
+
+  // Send `text` every few milliseconds until the peer closes the connection.
+  void drip(std::string_view text) {
+    pollfd peer{fd_, POLLIN, 0};
+    while (::poll(&peer, 1, 5) == 0 && send(text)) {
+    }
   }
 
   // Send a FIN and keep on reading.
