@@ -5,6 +5,7 @@
 #include <set>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace klaviyo {
@@ -19,13 +20,18 @@ struct Group {
 
 constexpr std::string_view kNoProfile = R"({"type":"profile","attributes":{}})";
 
+std::string_view bytes_of(const postbox::Key& key) {
+  return {reinterpret_cast<const char*>(key.data()), key.size()};
+}
+
 std::vector<Group> group_by_profile(std::span<const postbox::EventRecord* const> events) {
   std::vector<Group> groups;
   std::unordered_map<std::string_view, std::size_t> places;
-  std::set<postbox::Key> seen;
+  std::unordered_set<std::string_view> seen;
+  seen.reserve(events.size());
   for (std::size_t i = 0; i < events.size(); ++i) {
     const postbox::EventRecord* event = events[i];
-    if (!seen.insert(event->dedup_key).second) continue;
+    if (!seen.insert(bytes_of(event->dedup_key)).second) continue;
     const auto payload = decode(event->payload);
     const std::string_view profile = payload ? payload->profile : kNoProfile;
     const auto [place, is_new] = places.emplace(profile, groups.size());

@@ -32,7 +32,8 @@ CartEvent::CartEvent(Cart cart) : cart_(std::move(cart)) { normalize(cart_.custo
 
 void CartEvent::encode(postbox::EventBatch& batch) const {
   auto& violations = batch.violations();
-  validate_cart(cart_, batch.now(), violations);
+  const FlatLists& lists = flat_lists(cart_.items);
+  validate_cart(cart_, lists, batch.now(), violations);
   const std::string_view profile = profile_text(cart_.customer, violations);
   if (!violations.empty()) return;
 
@@ -48,7 +49,7 @@ void CartEvent::encode(postbox::EventBatch& batch) const {
   head.metric = CartUpdated::kMetric;
   head.unique_id = unique_id;
   head.value = value_of(cart_);
-  auto record = encode_event(head, CartUpdated{&cart_, &flat_lists(cart_.items)}, cart_.properties,
+  auto record = encode_event(head, CartUpdated{&cart_, &lists}, cart_.properties,
                              size_hint(cart_));
   if (check_size(record, violations)) batch.add(std::move(record));
 }

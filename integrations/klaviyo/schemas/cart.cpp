@@ -36,11 +36,9 @@ std::string cart_update_id(const Cart& cart, postbox::WallTime updated_at) {
   return id;
 }
 
-void validate_cart(const Cart& cart, postbox::WallTime now,
+void validate_cart(const Cart& cart, const FlatLists& lists, postbox::WallTime now,
                    std::vector<postbox::Violation>& violations) {
   const postbox::Path root;
-  FlatLists lists;
-  lists.assign(cart.items);
   const CartUpdated updated{&cart, &lists};
   postbox::validate(updated, root, violations);
   postbox::validate(cart.currency, root.child("currency"), {.required = !cart.items.empty()},

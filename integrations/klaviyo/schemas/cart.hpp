@@ -40,7 +40,7 @@ struct Cart {
 [[nodiscard]] std::string cart_update_id(const Cart& cart, postbox::WallTime updated_at);
 
 // Append every broken rule. `now` bounds updated_at: after 1990, at most one year ahead.
-void validate_cart(const Cart& cart, postbox::WallTime now,
+void validate_cart(const Cart& cart, const FlatLists& lists, postbox::WallTime now,
                    std::vector<postbox::Violation>& violations);
 
 // The properties of "Cart Updated". unique_id: cart_update_id(); value: what lies in the cart, zero
