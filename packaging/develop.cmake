@@ -111,6 +111,8 @@ postbox_test(sim_tests LINK klaviyo_sim_core SOURCES
   tests/klaviyo_sim_test.cpp)
 
 postbox_test(scenario_tests LINK klaviyo_sim_core SOURCES
+  tests/scenarios/a_backlog_travels_in_bulk_and_inside_the_limits_test.cpp
+  tests/scenarios/a_new_key_resumes_without_a_restart_test.cpp
   tests/scenarios/every_order_of_the_real_file_is_recorded_once_test.cpp
   tests/scenarios/orders_survive_a_kill_and_are_recorded_once_test.cpp
   tests/scenarios/switched_off_it_never_calls_test.cpp

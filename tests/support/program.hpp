@@ -24,13 +24,15 @@ class Program {
  public:
   using Variables = std::map<std::string, std::string>;
 
-  // Starts build/…/bin/<name> and waits until it says on which port it listens.
-  Program(const std::string& name, std::vector<std::string> arguments, const Variables& variables) {
+  // Starts build/…/bin/<name> in `folder` and waits until it says on which port it listens.
+  Program(const std::string& name, std::vector<std::string> arguments, const Variables& variables,
+          const std::string& folder = ".") {
     std::array<int, 2> out{};
     EXPECT_EQ(pipe2(out.data(), O_CLOEXEC), 0);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
 
     arguments.insert(arguments.begin(), std::string(POSTBOX_BIN_DIR "/") + name);
     std::vector<char*> argv;

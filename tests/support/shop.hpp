@@ -116,10 +116,10 @@ class Shop : public ::testing::Test {
 
   void expect_conservation() const { EXPECT_EQ(metric("postbox_conserved"), 1); }
 
-  Recorded recorded() {
+  Recorded recorded(const std::string& key = "pk_for_tests") {
     Recorded all;
     httplib::Client http("127.0.0.1", klaviyo_port);
-    const httplib::Headers headers{{"Authorization", "Klaviyo-API-Key pk_for_tests"},
+    const httplib::Headers headers{{"Authorization", "Klaviyo-API-Key " + key},
                                    {"revision", "2026-07-15"}};
     std::string path = "/api/events?include=metric&page%5Bsize%5D=1000";
     while (!path.empty()) {
