@@ -59,9 +59,7 @@ void Loader::load(SteadyTime now, bool probe) {
       shelf.look = shelf.backlog = false;
       continue;
     }
-    const std::size_t most =
-        probe ? lanes_[0].limits.max_events : std::max(kClaimEvents, largest().max_events);
-    if (turn_.is_due() || shelf.backlog) fill(shelf, most, now);
+    if (turn_.is_due() || shelf.backlog) fill(shelf, probe, now);
     if (!turn_.works(now)) return;
   }
 }
@@ -78,12 +76,14 @@ SteadyTime Loader::next_load(SteadyTime now) const {
 }
 
 // Claims first, then decides how the events travel.
-void Loader::fill(Shelf& shelf, std::size_t most, SteadyTime now) {
+void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
+  const std::size_t most =
+      probe ? lanes_[0].limits.max_events : std::max(kClaimEvents, largest().max_events);
   std::vector<Piece> pieces;
   while (claim(shelf, most, pieces, now)) {
   }
   if (pieces.empty()) return;
-  const std::size_t lane = choose_lane(shelf, pieces.size(), now);
+  const std::size_t lane = probe ? 0 : choose_lane(shelf, pieces.size(), now);
   pack(shelf, std::move(pieces), lane, now);
 }
 

@@ -78,7 +78,7 @@ class Loader {
     bool backlog = false;  // it surely has: the last claim was cut off
   };
 
-  void fill(Shelf& shelf, std::size_t most, SteadyTime now);
+  void fill(Shelf& shelf, bool probe, SteadyTime now);
   [[nodiscard]] bool claim(Shelf& shelf, std::size_t most, std::vector<Piece>& pieces,
                            SteadyTime now);
   void pack(Shelf& shelf, std::vector<Piece> pieces, std::size_t lane, SteadyTime now);
