@@ -105,7 +105,8 @@ postbox_test(network_tests LINK postbox::postbox OpenSSL::SSL OpenSSL::Crypto Pk
   tests/proxy_settings_test.cpp
   tests/support/black_hole_resolver.cpp)
 
-postbox_test(sim_tests LINK klaviyo_sim_core SOURCES
+postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
+  tests/klaviyo_bulk_test.cpp
   tests/klaviyo_sim_account_test.cpp
   tests/klaviyo_sim_rules_test.cpp
   tests/klaviyo_sim_test.cpp)

@@ -103,6 +103,18 @@ TEST(SendGate, AnOutageIsProbedAtLeastEvery30Seconds) {
   }
 }
 
+TEST(RetryBudget, CoversAFifthOfTheRequestsAfterAStartOfAHundred) {
+  RetryBudget budget;
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(budget.spend()) << i;
+  EXPECT_FALSE(budget.spend());
+  for (int i = 0; i < 6; ++i) budget.earn();
+  EXPECT_TRUE(budget.spend());
+  EXPECT_FALSE(budget.spend());
+  for (int i = 0; i < 10'000; ++i) budget.earn();
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(budget.spend()) << i;
+  EXPECT_FALSE(budget.spend());
+}
+
 TEST(SendGate, ParksForTheProbeIntervalUntilItIsReopened) {
   SendGate gate(seconds(300));
   EXPECT_TRUE(gate.park(kStart));
