@@ -221,19 +221,22 @@ Key Query::key(int column) const {
 bool WriteTurn::take(std::chrono::milliseconds timeout) {
   const SteadyTime until = std::chrono::steady_clock::now() + timeout;
   MutexLock lock(mutex_);
-  while (busy_) {
-    if (free_.wait_until(lock, until)) return false;
+  if (!std::exchange(taken_, true)) return true;
+  ++waiting_;
+  while (!handed_over_) {
+    if (passed_on_.wait_until(lock, until)) break;
   }
-  busy_ = true;
-  return true;
+  --waiting_;
+  return std::exchange(handed_over_, false);
 }
 
 void WriteTurn::pass_on() {
   {
     const MutexLock lock(mutex_);
-    busy_ = false;
+    handed_over_ = waiting_ > 0;
+    taken_ = handed_over_;
   }
-  free_.notify_one();
+  passed_on_.notify_one();
 }
 
 Transaction::Transaction(Database& database, Kind kind) : database_(database) {

@@ -37,8 +37,9 @@ class Failure final : public std::exception {
 
 // Whose turn it is to write to one file, among the connections of this process. SQLite has one
 // writer at a time, and who finds it busy sleeps and may miss its chance for ever; here one waits
-// until the other's commit has ended, and no longer. Writers of other processes meet in SQLite's
-// own lock.
+// until the other's commit has ended, and no longer: a turn is handed over to whoever waits, also
+// when the last holder wants the next one, too. Writers of other processes meet in SQLite's own
+// lock.
 class WriteTurn {
  public:
   // False when the holder keeps it longer than `timeout`: it hangs in the disk.
@@ -47,8 +48,10 @@ class WriteTurn {
 
  private:
   Mutex mutex_;
-  ConditionVariable free_;
-  bool busy_ POSTBOX_GUARDED_BY(mutex_) = false;
+  ConditionVariable passed_on_;
+  int waiting_ POSTBOX_GUARDED_BY(mutex_) = 0;
+  bool taken_ POSTBOX_GUARDED_BY(mutex_) = false;
+  bool handed_over_ POSTBOX_GUARDED_BY(mutex_) = false;  // taken, by one of those who wait
 };
 
 // What the connections of one file share. Must outlive them.
