@@ -27,12 +27,12 @@ inline constexpr std::int64_t kSchemaVersion = 2;
 //   1  delayed: becomes ready at next_at
 //   2  held: becomes ready when its queue is released
 //
-// Column first_attempt_at: when the first attempt was claimed, zero when that is not known, as in
-// rows of format 1. A claim whose attempt was given back does not count. Column lease_token: 0 for
-// none, otherwise (sender epoch << 32) | counter of the claim. Table meta, key 'sender_epoch':
-// counts the processes (or instances) that became the sender. Table claimed: the highest id that
-// was claimed in this epoch, per queue. What is leased lies at or below it, which spares stats() a
-// look at every row of a backlog.
+// Column lease_token: 0 for none, otherwise (sender epoch << 32) | counter of the claim.
+// Column first_attempt_at: when the first attempt that was spent was claimed; 0 before it, and when
+// format 1 did not note it.
+// Table meta, key 'sender_epoch': counts the processes (or instances) that became the sender.
+// Table claimed: the highest id that was claimed in this epoch, per queue. What is leased lies at
+// or below it, which spares stats() a look at every row of a backlog.
 inline constexpr unsigned kEpochShift = 32;
 
 // Bounds on times that are read back, in case somebody set the wall clock back in between: what
