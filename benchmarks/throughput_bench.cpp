@@ -51,6 +51,8 @@ class OneLane final : public Destination {
                   std::span<const EventRecord* const> events, WallTime now) const override {
     return klaviyo_.verdict(outcome, events, now);
   }
+  std::string type_of(const EventRecord& event) const override { return klaviyo_.type_of(event); }
+  void mark_backfill(EventRecord& event) const override { klaviyo_.mark_backfill(event); }
   LogLine log_line(const EventRecord& event, const Verdict& verdict) const override {
     return klaviyo_.log_line(event, verdict);
   }

@@ -196,7 +196,8 @@ void Sender::bury(const Piece& piece, const Verdict& verdict) {
   settler_.finish(piece.token, {.handle = piece.event.handle,
                                 .kind = OutcomeKind::kDead,
                                 .http_status = dead.http_status,
-                                .reason = dead.reason});
+                                .reason = dead.reason,
+                                .pointer = dead.pointer});
 }
 
 // The events are as good as before; it is everyone on that lane, or on all, who must wait.

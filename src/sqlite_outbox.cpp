@@ -96,11 +96,13 @@ void select_claimable(Database& database, const ClaimWindow& window, const Claim
 // the last of them.
 void lease_up_to(Database& database, const ClaimWindow& window, std::int64_t last,
                  std::int64_t token, std::int64_t until, std::size_t expected) {
-  Query update(database,
-               "UPDATE outbox INDEXED BY outbox_ready"
-               " SET lease_token = ?7, lease_until = ?8, attempts = attempts + 1"
-               " WHERE queue_id = ?1 AND state = 0 AND id > ?5 AND id <= ?6"
-               " AND (lease_until <= ?2 OR lease_until > ?3 OR lease_token < ?4)");
+  Query update(
+      database,
+      "UPDATE outbox INDEXED BY outbox_ready"
+      " SET lease_token = ?7, lease_until = ?8, attempts = attempts + 1, first_attempt_at ="
+      " CASE attempts WHEN 0 THEN ?2 ELSE first_attempt_at END"
+      " WHERE queue_id = ?1 AND state = 0 AND id > ?5 AND id <= ?6"
+      " AND (lease_until <= ?2 OR lease_until > ?3 OR lease_token < ?4)");
   update.bind(window.queue, window.now, window.horizon, window.first_token, window.after, last,
               token, until);
   if (update.run() != expected) {
@@ -143,6 +145,20 @@ ClaimWindow window_of(SenderSeat& seat, std::int64_t queue, std::int64_t now) {
           .after = seat.leased_through(queue, now)};
 }
 
+// Copies a row that is still leased under `token` to the dead letters. Returns whether it was.
+bool bury(Database& database, std::int64_t token, const Outcome& outcome, std::int64_t now) {
+  return Query(database,
+               "INSERT INTO outbox_dead(id, queue_id, attempts, created_at, died_at, http_status,"
+               " reason, pointer, dedup_key, profile_key, payload, first_attempt_at)"
+               " SELECT id, queue_id, attempts, created_at, ?3, ?4, ?5, ?6, dedup_key,"
+               " profile_key, payload, first_attempt_at FROM outbox"
+               " WHERE id = ?1 AND lease_token = ?2")
+             .bind(static_cast<std::int64_t>(outcome.handle), token, now,
+                   std::int64_t{outcome.http_status}, std::string_view(outcome.reason),
+                   std::string_view(outcome.pointer))
+             .run() == 1;
+}
+
 // Applies one outcome. Returns whether the row was still leased under `token`.
 bool apply(Database& database, std::int64_t token, const Outcome& outcome, std::int64_t now) {
   const auto id = static_cast<std::int64_t>(outcome.handle);
@@ -166,16 +182,7 @@ bool apply(Database& database, std::int64_t token, const Outcome& outcome, std::
                  .bind(id, token)
                  .run() == 1;
     case OutcomeKind::kDead:
-      if (Query(database,
-                "INSERT INTO outbox_dead(id, queue_id, attempts, created_at, died_at, http_status,"
-                " reason, dedup_key, profile_key, payload) SELECT id, queue_id, attempts,"
-                " created_at, ?3, ?4, ?5, dedup_key, profile_key, payload FROM outbox"
-                " WHERE id = ?1 AND lease_token = ?2")
-              .bind(id, token, now, std::int64_t{outcome.http_status},
-                    std::string_view(outcome.reason))
-              .run() != 1) {
-        return false;
-      }
+      if (!bury(database, token, outcome, now)) return false;
       break;
   }
   return Query(database, "DELETE FROM outbox WHERE id = ?1 AND lease_token = ?2")

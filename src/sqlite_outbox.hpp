@@ -48,7 +48,8 @@ class SqliteOutbox final : public Outbox {
   [[nodiscard]] Result<std::size_t> release_held(QueueId queue) override;
   [[nodiscard]] Result<std::vector<DeadLetter>> dead(const EventFilter& filter, EventHandle after,
                                                      std::size_t max) override;
-  [[nodiscard]] Result<std::size_t> replay(const EventFilter& filter, std::size_t max) override;
+  [[nodiscard]] Result<std::size_t> replay(const EventFilter& filter, std::size_t max,
+                                           const Rewrite& rewrite) override;
   [[nodiscard]] Result<std::size_t> purge(const EventFilter& filter) override;
   [[nodiscard]] Result<std::size_t> purge_profile(const Key& profile) override;
   [[nodiscard]] Result<Maintained> maintain(std::chrono::milliseconds retention) override;

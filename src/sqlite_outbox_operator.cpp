@@ -38,16 +38,20 @@ class DurableScope {
   Database& database_;
 };
 
-// A filter as bounds, which are the same statement whatever is set.
+// A filter as bounds, which are the same statement whatever is set. `reason` is the filter's.
 struct Bounds {
   std::int64_t above;
   std::int64_t up_to = std::numeric_limits<std::int64_t>::max();
   std::int64_t lowest_queue = 0;
   std::int64_t highest_queue = std::numeric_limits<std::uint32_t>::max();
+  std::int64_t died_by = std::numeric_limits<std::int64_t>::max();
+  std::string_view reason;
 };
 
-Bounds bounds_of(const EventFilter& filter, EventHandle after) {
-  Bounds bounds{.above = static_cast<std::int64_t>(after)};
+constexpr EventHandle kFromStart{std::numeric_limits<std::int64_t>::min()};
+
+Bounds bounds_of(const EventFilter& filter, EventHandle after, std::int64_t now) {
+  Bounds bounds{.above = static_cast<std::int64_t>(after), .reason = filter.reason};
   if (filter.handle.has_value()) {
     bounds.up_to = static_cast<std::int64_t>(*filter.handle);
     bounds.above = std::max(bounds.above, bounds.up_to - 1);
@@ -55,7 +59,18 @@ Bounds bounds_of(const EventFilter& filter, EventHandle after) {
   if (filter.queue.has_value()) {
     bounds.lowest_queue = bounds.highest_queue = static_cast<std::int64_t>(*filter.queue);
   }
+  // Zero is no bound: what died before the clock was set back lies ahead.
+  if (filter.dead_for.has_value() && filter.dead_for->count() > 0) {
+    bounds.died_by = now - filter.dead_for->count();
+  }
   return bounds;
+}
+
+// Binds ?1 to ?6, and `more` after them.
+template <class... More>
+void bind_bounds(Query& query, const Bounds& bounds, const More&... more) {
+  query.bind(bounds.above, bounds.up_to, bounds.lowest_queue, bounds.highest_queue, bounds.died_by,
+             bounds.reason, more...);
 }
 
 std::int64_t as_limit(std::size_t max) {
@@ -69,22 +84,41 @@ DeadLetter read_dead(const Query& query, std::int64_t now) {
   letter.record.queue = QueueId{static_cast<std::uint32_t>(query.integer(1))};
   letter.attempts = static_cast<std::uint32_t>(query.integer(2));
   letter.age = sqlite::elapsed(query.integer(3), now);
-  letter.dead_since = sqlite::elapsed(query.integer(4), now);
-  letter.http_status = static_cast<int>(query.integer(5));
-  letter.reason = query.bytes(6);
-  letter.record.dedup_key = query.key(7);
-  letter.record.profile_key = query.key(8);
-  letter.record.payload = query.bytes(9);
+  letter.first_attempt = sqlite::elapsed(query.integer(4), now);
+  letter.dead_since = sqlite::elapsed(query.integer(5), now);
+  letter.http_status = static_cast<int>(query.integer(6));
+  letter.reason = query.bytes(7);
+  letter.pointer = query.bytes(8);
+  letter.record.dedup_key = query.key(9);
+  letter.record.profile_key = query.key(10);
+  letter.record.payload = query.bytes(11);
   return letter;
 }
 
+EventRecord read_dead_record(Database& database, std::int64_t id) {
+  EventRecord record;
+  Query query(database,
+              "SELECT queue_id, dedup_key, profile_key, payload FROM outbox_dead WHERE id = ?1");
+  query.bind(id);
+  if (!query.step()) return record;
+  record.queue = QueueId{static_cast<std::uint32_t>(query.integer(0))};
+  record.dedup_key = query.key(1);
+  record.profile_key = query.key(2);
+  record.payload = query.bytes(3);
+  return record;
+}
+
 // Moves one dead letter back under its old handle, so that what an operator noted stays true.
-bool revive(Database& database, std::int64_t id) {
+bool revive(Database& database, std::int64_t id, const Rewrite& rewrite) {
+  EventRecord record = read_dead_record(database, id);
+  if (rewrite) rewrite(record);
+  // ON CONFLICT looks at the new queue.
   if (Query(database,
             "INSERT INTO outbox(id, queue_id, created_at, dedup_key, profile_key, payload)"
-            " SELECT id, queue_id, created_at, dedup_key, profile_key, payload FROM outbox_dead"
-            " WHERE id = ?1 ON CONFLICT DO NOTHING")
-          .bind(id)
+            " SELECT id, ?2, created_at, dedup_key, profile_key, ?3 FROM outbox_dead AS dead"
+            " WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE queue_id = dead.queue_id"
+            "  AND dedup_key = dead.dedup_key) ON CONFLICT DO NOTHING")
+          .bind(id, static_cast<std::int64_t>(record.queue), record.payload)
           .run() == 0) {
     return false;  // its key came in again meanwhile, perhaps from another dead letter
   }
@@ -96,6 +130,30 @@ std::vector<std::int64_t> ids_of(Query& query) {
   std::vector<std::int64_t> ids;
   while (query.step()) ids.push_back(query.integer(0));
   return ids;
+}
+
+// Calls `act(ids)` with the dead letters that match, a chunk in a transaction, until it has said
+// for `max` in all that it has dealt with them. Returns for how many.
+template <class Act>
+std::size_t in_chunks(Database& database, Bounds bounds, std::size_t max, Act act) {
+  std::size_t done = 0;
+  while (done < max) {
+    Transaction transaction(database, Transaction::Kind::kWrite);
+    std::vector<std::int64_t> ids;
+    {
+      Query query(database,
+                  "SELECT id FROM outbox_dead WHERE id > ?1 AND id <= ?2"
+                  " AND +queue_id BETWEEN ?3 AND ?4 AND +died_at <= ?5 AND instr(reason, ?6) > 0"
+                  " ORDER BY id LIMIT ?7");
+      bind_bounds(query, bounds, std::min(kChunk, as_limit(max - done)));
+      ids = ids_of(query);
+    }
+    if (ids.empty()) break;
+    done += act(ids);
+    transaction.commit();
+    bounds.above = ids.back();
+  }
+  return done;
 }
 
 using ByQueue = std::map<std::int64_t, QueueStats>;
@@ -168,61 +226,48 @@ Result<std::vector<DeadLetter>> SqliteOutbox::dead(const EventFilter& filter, Ev
                                                    std::size_t max) {
   using Letters = std::vector<DeadLetter>;
   return run<Letters>(Role::kReader, "outbox dead", [&](Database& database, SenderSeat&) {
-    const Bounds bounds = bounds_of(filter, after);
-    // +queue_id: in the order of the primary key, whatever the planner thinks of the queue.
-    Query query(database,
-                "SELECT id, queue_id, attempts, created_at, died_at, http_status, reason,"
-                " dedup_key, profile_key, payload FROM outbox_dead WHERE id > ?1 AND id <= ?2"
-                " AND +queue_id BETWEEN ?3 AND ?4 ORDER BY id LIMIT ?5");
-    query.bind(bounds.above, bounds.up_to, bounds.lowest_queue, bounds.highest_queue,
-               as_limit(max));
-    Letters letters;
     const std::int64_t time = now();
+    // The plus signs: in the order of the primary key, whatever the planner thinks of the others.
+    Query query(database,
+                "SELECT id, queue_id, attempts, created_at, max(created_at, first_attempt_at),"
+                " died_at, http_status, reason, pointer, dedup_key, profile_key, payload"
+                " FROM outbox_dead WHERE id > ?1 AND id <= ?2"
+                " AND +queue_id BETWEEN ?3 AND ?4 AND +died_at <= ?5 AND instr(reason, ?6) > 0"
+                " ORDER BY id LIMIT ?7");
+    bind_bounds(query, bounds_of(filter, after, time), as_limit(max));
+    Letters letters;
     while (query.step()) letters.push_back(read_dead(query, time));
     return letters;
   });
 }
 
-Result<std::size_t> SqliteOutbox::replay(const EventFilter& filter, std::size_t max) {
+Result<std::size_t> SqliteOutbox::replay(const EventFilter& filter, std::size_t max,
+                                         const Rewrite& rewrite) {
   return run<std::size_t>(
       Role::kSender, "outbox replay", [&](Database& database, SenderSeat& seat) {
         const DurableScope durable(database);
-        const Bounds bounds =
-            bounds_of(filter, EventHandle{std::numeric_limits<std::int64_t>::min()});
-        Transaction transaction(database, Transaction::Kind::kWrite);
-        std::vector<std::int64_t> ids;
-        {
-          Query query(database,
-                      "SELECT id FROM outbox_dead AS dead WHERE id > ?1 AND id <= ?2"
-                      " AND +queue_id BETWEEN ?3 AND ?4 AND NOT EXISTS (SELECT 1 FROM outbox"
-                      "  WHERE queue_id = dead.queue_id AND dedup_key = dead.dedup_key)"
-                      " ORDER BY id LIMIT ?5");
-          query.bind(bounds.above, bounds.up_to, bounds.lowest_queue, bounds.highest_queue,
-                     as_limit(max));
-          ids = ids_of(query);
-        }
-        std::size_t revived = 0;
-        for (const std::int64_t id : ids) revived += revive(database, id) ? 1 : 0;
-        transaction.commit();
-        if (revived > 0) seat.look_from_start();
-        return revived;
+        seat.look_from_start();
+        const Bounds bounds = bounds_of(filter, kFromStart, now());
+        return in_chunks(database, bounds, max, [&](const std::vector<std::int64_t>& ids) {
+          std::size_t revived = 0;
+          for (const std::int64_t id : ids) revived += revive(database, id, rewrite) ? 1 : 0;
+          return revived;
+        });
       });
 }
 
 Result<std::size_t> SqliteOutbox::purge(const EventFilter& filter) {
   return run<std::size_t>(Role::kSender, "outbox purge", [&](Database& database, SenderSeat&) {
     const DurableScope durable(database);
-    const Bounds bounds = bounds_of(filter, EventHandle{std::numeric_limits<std::int64_t>::min()});
-    Transaction transaction(database, Transaction::Kind::kWrite);
-    const std::size_t purged =
-        Query(database,
-              "DELETE FROM outbox_dead WHERE id > ?1 AND id <= ?2"
-              " AND +queue_id BETWEEN ?3 AND ?4")
-            .bind(bounds.above, bounds.up_to, bounds.lowest_queue, bounds.highest_queue)
-            .run();
-    if (purged > 0) sqlite::add_totals(database, {.purged = purged});
-    transaction.commit();
-    return purged;
+    constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+    const Bounds bounds = bounds_of(filter, kFromStart, now());
+    return in_chunks(database, bounds, kAll, [&](const std::vector<std::int64_t>& ids) {
+      Query remove(database, "DELETE FROM outbox_dead WHERE id = ?1");
+      std::size_t purged = 0;
+      for (const std::int64_t id : ids) purged += remove.bind(id).run();
+      sqlite::add_totals(database, {.purged = purged});
+      return purged;
+    });
   });
 }
 

@@ -65,8 +65,15 @@ PRAGMA application_id = 1346531192;
 )sql";
 static_assert(kApplicationId == 1346531192);
 
+// Last in the row, behind the payload: a claim rewrites the row whole, and nothing else reads it.
+constexpr const char* kVersion2 = R"sql(
+ALTER TABLE outbox ADD COLUMN first_attempt_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox_dead ADD COLUMN first_attempt_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox_dead ADD COLUMN pointer TEXT NOT NULL DEFAULT '';
+)sql";
+
 // Step n brings a file from version n to n + 1. A published step is never edited.
-constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1};
+constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2};
 
 void migrate(Database& database) {
   Transaction transaction(database, Transaction::Kind::kWrite);

@@ -19,7 +19,7 @@ namespace postbox::sqlite {
 inline constexpr std::int64_t kApplicationId = 0x50426f78;
 
 // PRAGMA user_version: how many of the migration steps the file has seen.
-inline constexpr std::int64_t kSchemaVersion = 1;
+inline constexpr std::int64_t kSchemaVersion = 2;
 
 // Column outbox.state. Do not change; the SQL text spells these numbers, as partial indexes need
 // literals:
@@ -28,6 +28,8 @@ inline constexpr std::int64_t kSchemaVersion = 1;
 //   2  held: becomes ready when its queue is released
 //
 // Column lease_token: 0 for none, otherwise (sender epoch << 32) | counter of the claim.
+// Column first_attempt_at: when the first attempt that was spent was claimed; 0 before it, and when
+// format 1 did not note it.
 // Table meta, key 'sender_epoch': counts the processes (or instances) that became the sender.
 // Table claimed: the highest id that was claimed in this epoch, per queue. What is leased lies at
 // or below it, which spares stats() a look at every row of a backlog.

@@ -1,19 +1,10 @@
-// The composition root: every stage is made and wired here, in the order in which an event passes
-// them, and driven by two threads. Nothing else sees more than its neighbours.
-#include <postbox/tracker.hpp>
+// What callers and the two threads do; what operators ask for is in tracker_operator.cpp.
+#include "tracker_impl.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <thread>
 #include <utility>
 
-#include "counters.hpp"
-#include "intake_queue.hpp"
-#include "ledger.hpp"
-#include "logger.hpp"
-#include "mutex.hpp"
-#include "outbox_writer.hpp"
-#include "sender.hpp"
 #include "signals_blocked.hpp"
 
 namespace postbox {
@@ -28,63 +19,6 @@ constexpr milliseconds kStopMargin{30};
 constexpr std::chrono::seconds kAfterFailure{1};
 
 }  // namespace
-
-struct Tracker::Impl {
-  Impl(ValidConfig valid, Services given)
-      : config(std::move(valid)),
-        services(std::move(given)),
-        logger(config->log, config->log_level, services.clock),
-        ledger(*services.outbox, flags),
-        intake(config->max_queued_events, config->max_queued_bytes),
-        writer(intake, *services.outbox, counters, logger, services.random,
-               services.failure_prefix),
-        sender(config, {*services.outbox, *services.http, *services.destination, flags, counters,
-                        logger, services.clock, services.random, services.failure_prefix}) {
-    for (const auto& [queue, flag] : services.flags) flags.set(queue, flag);
-  }
-
-  const ValidConfig config;
-  const Services services;
-
-  Counters counters;
-  FlagSet flags;
-  Logger logger;
-  Ledger ledger;
-
-  IntakeQueue intake;   // caller's thread  ─▶
-  OutboxWriter writer;  // writer's thread  ─▶ outbox ─▶
-  Sender sender;        // sender's thread  ─▶ vendor
-
-  std::atomic<bool> sender_stops{false};
-  std::atomic<SteadyTime> stop_deadline{SteadyTime::max()};
-
-  mutable Mutex mutex;
-  ConditionVariable changed;  // progress of the sender, or the end of a worker
-  int workers POSTBOX_GUARDED_BY(mutex) = 0;
-  std::uint64_t progress POSTBOX_GUARDED_BY(mutex) = 0;
-
-  Mutex stop_mutex;  // one stop() at a time; the second finds the first one's report
-  std::optional<StopReport> stopped POSTBOX_GUARDED_BY(stop_mutex);
-  Mutex reload_mutex;
-
-  std::vector<std::thread> threads POSTBOX_GUARDED_BY(stop_mutex);
-
-  bool open_ledger();
-  void announce();
-  SteadyTime write_once();
-  SteadyTime send_once();
-  SteadyTime attempt(SteadyTime (Impl::*step)());
-  void run_writer();
-  void run_sender();
-  static void launch(const std::shared_ptr<Impl>& self, void (Impl::*loop)());
-  void end_workers(SteadyTime until, StopReport& report) POSTBOX_REQUIRES(stop_mutex);
-  void count(TrackStatus status, std::uint64_t events);
-  TrackResult offer(const EventView& event, std::uint64_t& sequence);
-  bool encode(const EventView& event, EventBatch& batch) const;
-  [[nodiscard]] bool is_settled();
-  [[nodiscard]] Stats stats();
-  [[nodiscard]] SteadyTime now() const noexcept { return services.clock->now(); }
-};
 
 // Comes before every step: nothing may change before the ledger has seen what was there.
 bool Tracker::Impl::open_ledger() {
@@ -383,24 +317,6 @@ StopReport Tracker::stop(milliseconds deadline) {
   }
   impl.stopped = report;
   return report;
-}
-
-Result<void> Tracker::reload() {
-  Impl& impl = *impl_;
-  const MutexLock lock(impl.reload_mutex);
-  if (!impl.services.reload) {
-    return Error{ErrorCode::kInvalidArgument, "this tracker has no configuration to read again"};
-  }
-  const auto reloaded = impl.services.reload();
-  if (!reloaded) return reloaded.error();
-  for (const auto& [queue, flag] : reloaded->flags) impl.flags.set(queue, flag);
-  impl.logger.set_level(reloaded->log_level);
-  for (const std::string& change : reloaded->changes) {
-    impl.logger.log(LogLevel::kInfo, impl.services.change_prefix + ": " + change);
-  }
-  impl.sender.resume();
-  impl.services.http->wake();
-  return {};
 }
 
 Stats Tracker::stats() const { return impl_->stats(); }

@@ -308,9 +308,38 @@ TEST_F(SqliteOutbox, AFileOfANewerVersionIsLeftAlone) {
   const auto outbox = another();
   const std::vector<EventRecord> batch = {event(2)};
   expect_error(outbox->append(batch), ErrorCode::kOutboxTooNew, "format 99");
-  RawConnection(path()).execute("PRAGMA user_version = 1");
+  RawConnection(path()).execute("PRAGMA user_version = 2");
   use(outbox);
   EXPECT_EQ(append(batch), 1U);
+}
+
+TEST_F(SqliteOutbox, AFileOfTheFirstVersionGoesOnWithAllItsRows) {
+  RawConnection(path()).execute(
+      contents(fs::path(POSTBOX_SOURCE_DIR) / "tests/data/outbox_version_1.sql").c_str());
+  clock_->jump_wall(std::chrono::milliseconds(1'780'000'004'000) -
+                    clock_->wall_now().time_since_epoch());
+  use(another());
+  const QueueStats before = stats_of();
+  EXPECT_EQ(before.ready, 2U);
+  EXPECT_EQ(before.delayed, 1U);
+  EXPECT_EQ(before.held, 1U);
+  const DeadLetter letter = dead().at(0);
+  expect_same(letter.record, event(1));
+  EXPECT_EQ(letter.first_attempt, 4s) << "not noted: since append";
+  EXPECT_EQ(letter.dead_since, 1s);
+  EXPECT_EQ(letter.http_status, 400);
+  EXPECT_EQ(letter.pointer, "");
+
+  settle_all(claim(), OutcomeKind::kDead);
+  const std::vector<DeadLetter> letters = dead();
+  ASSERT_EQ(letters.size(), 3U);
+  expect_same(letters[1].record, event(5));
+  EXPECT_EQ(letters[1].attempts, 2U);
+  EXPECT_EQ(letters[1].first_attempt, 4s) << "its first attempt was not noted either";
+  EXPECT_EQ(letters[2].first_attempt, 0s);
+  EXPECT_EQ(take(outbox().replay({}, 100, {})), 3U);
+  reopen();
+  EXPECT_EQ(claim().events.size(), 3U);
 }
 
 TEST_F(SqliteOutbox, AnotherProgramsDatabaseIsLeftAlone) {

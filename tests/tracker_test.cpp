@@ -125,8 +125,9 @@ class BrokenOutbox final : public Outbox {
                                        std::size_t max) override {
     return real_->dead(filter, after, max);
   }
-  Result<std::size_t> replay(const EventFilter& filter, std::size_t max) override {
-    return real_->replay(filter, max);
+  Result<std::size_t> replay(const EventFilter& filter, std::size_t max,
+                             const Rewrite& rewrite) override {
+    return real_->replay(filter, max, rewrite);
   }
   Result<std::size_t> purge(const EventFilter& filter) override { return real_->purge(filter); }
   Result<std::size_t> purge_profile(const Key& profile) override {

@@ -97,6 +97,13 @@ class Destination {
                                         std::span<const EventRecord* const> events,
                                         WallTime now) const = 0;
 
+  // What the vendor calls the event, such as "Placed Order"; empty when the record is damaged.
+  [[nodiscard]] virtual std::string type_of(const EventRecord& event) const = 0;
+
+  // Make the event one of history, which the vendor records without acting on it, and move it to
+  // the queue of its kind. The keys stay, as does a damaged record.
+  virtual void mark_backfill(EventRecord& event) const = 0;
+
   // The line that the operator sees for this event and verdict.
   [[nodiscard]] virtual LogLine log_line(const EventRecord& event,
                                          const Verdict& verdict) const = 0;

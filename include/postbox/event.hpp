@@ -20,7 +20,8 @@
 namespace postbox {
 
 // A family of events: one feature flag, one priority, one queue of the outbox. The number is
-// written to disk and must never change its meaning; the lowest is sent first.
+// written to disk and must never change its meaning; the lowest is sent first. Two families may
+// have one flag, such as what happens now and its history.
 enum class QueueId : std::uint32_t {};
 
 struct Family {

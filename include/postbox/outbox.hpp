@@ -17,6 +17,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -78,6 +79,7 @@ struct Outcome {
   bool spend_attempt = true;  // kRetry: false gives the attempt back (429, stop, key trouble)
   int http_status = 0;        // kDead: the answer that ended it, or zero
   std::string reason{};       // kDead: for the operator; holds no personal data
+  std::string pointer{};      // kDead: the place in the request that the answer blames, if any
 };
 
 struct Settled {
@@ -95,17 +97,27 @@ struct DeadLetter {
   EventHandle handle{};
   std::uint32_t attempts = 0;
   std::chrono::milliseconds age{0};  // since append
+  // Since the first attempt: since append, where a store of format 1 did not note it. The last
+  // attempt is `dead_since` ago.
+  std::chrono::milliseconds first_attempt{0};
   std::chrono::milliseconds dead_since{0};
   int http_status = 0;
   std::string reason;
+  std::string pointer;
   EventRecord record;
 };
 
-// Everything that can be asked of dead letters and of purge(); unset members match all.
+// Which dead letters are meant; unset members match all.
 struct EventFilter {
   std::optional<QueueId> queue{};
   std::optional<EventHandle> handle{};
+  std::optional<std::chrono::milliseconds> dead_for{};  // at least this long
+  std::string reason{};                                 // a part of the reason, in the same case
 };
+
+// May change an event's queue and payload; what it does to the keys is ignored. Must not use the
+// outbox.
+using Rewrite = std::function<void(EventRecord&)>;
 
 struct QueueStats {
   QueueId queue{};
@@ -169,9 +181,11 @@ class Outbox {
                                                              EventHandle after,
                                                              std::size_t max) = 0;
 
-  // Make dead letters ready again, with the same bytes and keys and no attempts spent. One whose
-  // key is already waiting stays where it is. Returns how many were revived.
-  [[nodiscard]] virtual Result<std::size_t> replay(const EventFilter& filter, std::size_t max) = 0;
+  // Make dead letters ready again, at most `max`, with the same keys, no attempts spent, and the
+  // same bytes unless `rewrite` (which may be empty) changes them. One whose key is already
+  // waiting, in its old queue or its new one, stays where it is. Returns how many were revived.
+  [[nodiscard]] virtual Result<std::size_t> replay(const EventFilter& filter, std::size_t max,
+                                                   const Rewrite& rewrite) = 0;
 
   // Remove dead letters. Returns how many.
   [[nodiscard]] virtual Result<std::size_t> purge(const EventFilter& filter) = 0;

@@ -11,7 +11,9 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,6 +69,24 @@ struct StopReport {
       0;  // accepted events that never reached the disk: lost with the process
   std::uint64_t in_outbox = 0;  // waiting or held on disk: sent after a later start. Unknown, and
                                 // zero, when `in_time` is false
+};
+
+// Which dead letters an operator means; unset members match all.
+struct DeadLetterQuery {
+  std::optional<QueueId> queue{};
+  std::optional<EventHandle> handle{};
+  std::string type{};                                   // "Placed Order"
+  std::string reason{};                                 // a part of the reason, in the same case
+  std::optional<std::chrono::milliseconds> dead_for{};  // at least this long
+};
+
+struct TypedDeadLetter : DeadLetter {
+  std::string type;  // what the vendor calls it; empty when the stored event is damaged
+};
+
+struct ReplayOptions {
+  std::size_t max = std::numeric_limits<std::size_t>::max();
+  bool backfill = false;  // as history: recorded, and nothing at the vendor acts on it
 };
 
 // What an integration reads again when the operator asks for it.
@@ -137,6 +157,20 @@ class Tracker {
 
   // Take a snapshot. Reads the outbox: milliseconds with a large backlog.
   [[nodiscard]] Stats stats() const;
+
+  // Dead letters after `after` in the order of their handles, at most `max`. This and the next two
+  // are for operators: they take as long as the outbox has dead letters.
+  [[nodiscard]] Result<std::vector<TypedDeadLetter>> dead_letters(const DeadLetterQuery& query,
+                                                                  EventHandle after,
+                                                                  std::size_t max) const;
+
+  // Send dead letters again, the oldest first, with the same keys and, unless as backfill, the same
+  // bytes. One whose key is waiting already stays where it is. Returns how many were revived.
+  [[nodiscard]] Result<std::size_t> replay(const DeadLetterQuery& query,
+                                           const ReplayOptions& options = {});
+
+  // Remove dead letters. Returns how many.
+  [[nodiscard]] Result<std::size_t> purge(const DeadLetterQuery& query);
 
   // Run one step of each worker and return when the next is due. Only for a tracker that was
   // started with Services::threads = false; from one thread.

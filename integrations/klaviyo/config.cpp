@@ -135,14 +135,14 @@ Result<Config> Config::from(const Environment& environment) {
 
 Config& Config::set(const postbox::Family& family, postbox::Flag flag) {
   for (std::size_t i = 0; i < kFamilies.size(); ++i) {
-    if (kFamilies[i].queue == family.queue) flags[i] = flag;
+    if (kFamilies[i].variable == family.variable) flags[i] = flag;
   }
   return *this;
 }
 
 postbox::Flag Config::flag(const postbox::Family& family) const {
   for (std::size_t i = 0; i < kFamilies.size(); ++i) {
-    if (kFamilies[i].queue == family.queue) return flags[i];
+    if (kFamilies[i].variable == family.variable) return flags[i];
   }
   return postbox::Flag::off();
 }

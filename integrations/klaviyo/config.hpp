@@ -48,7 +48,8 @@ struct Config {
   // KLAVIYO_QUOTA_SHARE. Defaults to 0.9.
   QuotaShare quota_share;
 
-  // One flag for each of kFamilies. KLAVIYO_<FAMILY>_EVENTS_ENABLED. Default to off.
+  // One flag for each of kFamilies, its backfills included. KLAVIYO_<FAMILY>_EVENTS_ENABLED.
+  // Default to off.
   std::array<postbox::Flag, kFamilies.size()> flags{};
 
   // The app's address, for cart recovery links. VITE_APP_URL. Defaults to none.

@@ -121,7 +121,7 @@ void Destination::apply(const Connection& connection) {
   prepared_.swap(next);
 }
 
-std::span<const postbox::Family> Destination::families() const noexcept { return kFamilies; }
+std::span<const postbox::Family> Destination::families() const noexcept { return kQueues; }
 
 bool Destination::ready() const noexcept { return prepared()->has_key; }
 
@@ -169,6 +169,14 @@ Verdict Destination::verdict(
     verdict.retry_after = parse_retry_after(find_header(*response, "retry-after"), now);
   }
   return verdict;
+}
+
+std::string Destination::type_of(const postbox::EventRecord& event) const {
+  return std::string(metric_of(event.payload));
+}
+
+void Destination::mark_backfill(postbox::EventRecord& event) const {
+  klaviyo::mark_backfill(event);
 }
 
 LogLine Destination::log_line(const postbox::EventRecord& event, const Verdict& verdict) const {

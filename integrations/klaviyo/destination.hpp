@@ -62,6 +62,11 @@ class Destination final : public postbox::Destination {
       const std::variant<postbox::HttpResponse, postbox::TransportFailure>& outcome,
       std::span<const postbox::EventRecord* const> events, postbox::WallTime now) const override;
 
+  // The metric's name.
+  [[nodiscard]] std::string type_of(const postbox::EventRecord& event) const override;
+
+  void mark_backfill(postbox::EventRecord& event) const override;
+
   // delivered: info · retry: debug, since an outage concerns every event · pause: warn ·
   // park and dead: error · split: nothing
   [[nodiscard]] postbox::LogLine log_line(const postbox::EventRecord& event,

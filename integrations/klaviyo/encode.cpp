@@ -1,5 +1,6 @@
 #include <charconv>
 #include <klaviyo/encode.hpp>
+#include <klaviyo/families.hpp>
 #include <klaviyo/hash.hpp>
 #include <klaviyo/redact.hpp>
 
@@ -8,6 +9,10 @@ namespace {
 
 constexpr std::string_view kVersion = "1 ";
 constexpr std::size_t kFraming = 300;  // the members around the properties, at their longest
+
+// Neither can stand inside a text of the caller's, where quotes are escaped.
+constexpr std::string_view kMetric = R"(},"metric":{"data":{"type":"metric","attributes":{"name":)";
+constexpr std::string_view kBackfill = R"(,"backfill":true)";
 
 postbox::Error damaged(std::string_view what) {
   return {postbox::ErrorCode::kInvalidArgument,
@@ -38,7 +43,7 @@ postbox::EventRecord begin_record(const EventHead& head, std::size_t size_hint) 
 
 void finish_record(const EventHead& head, postbox::EventRecord& record) {
   std::string& out = record.payload;
-  out += R"(},"metric":{"data":{"type":"metric","attributes":{"name":)";
+  out += kMetric;
   postbox::append_string(head.metric, out);
   out += R"(}}},"time":")";
   postbox::append_time(head.time, out);
@@ -77,6 +82,22 @@ postbox::Result<Payload> decode(std::string_view payload) {
     return damaged("the parts do not fit");
   }
   return parts;
+}
+
+std::string_view metric_of(std::string_view payload) {
+  const auto parts = decode(payload);
+  if (!parts) return {};
+  const std::size_t found = parts->members.find(kMetric);
+  if (found == std::string_view::npos) return {};
+  // No metric's name has a character that JSON escapes.
+  const std::string_view quoted = parts->members.substr(found + kMetric.size() + 1);
+  return quoted.substr(0, quoted.find('"'));
+}
+
+void mark_backfill(postbox::EventRecord& record) {
+  if (!decode(record.payload)) return;
+  if (!record.payload.ends_with(kBackfill)) record.payload += kBackfill;
+  record.queue = backfill_queue(record.queue);
 }
 
 std::string clean_subject(std::string_view subject) {

@@ -70,6 +70,14 @@ struct Payload {
 
 [[nodiscard]] postbox::Result<Payload> decode(std::string_view payload);
 
+// The name of the event's metric: "Placed Order". Empty when the payload is damaged.
+[[nodiscard]] std::string_view metric_of(std::string_view payload);
+
+// Make the event a backfill: Klaviyo (from revision 2026-04-15 on) records it and starts no flow.
+// It moves to its family's queue for backfills; unique_id and keys stay. Leaves a backfill and a
+// damaged payload as they are.
+void mark_backfill(postbox::EventRecord& record);
+
 // The subject for a log line: control characters and anything like an e-mail address replaced, cut
 // to 128 bytes.
 [[nodiscard]] std::string clean_subject(std::string_view subject);

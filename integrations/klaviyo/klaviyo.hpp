@@ -10,6 +10,7 @@
 #pragma once
 
 #include <klaviyo/config.hpp>
+#include <klaviyo/events/backfill.hpp>
 #include <klaviyo/events/cart.hpp>
 #include <klaviyo/events/purchase.hpp>
 #include <klaviyo/events/subscription.hpp>

@@ -20,8 +20,8 @@ Connection connection_of(const Config& config) {
 
 std::vector<std::pair<postbox::QueueId, postbox::Flag>> flags_of(const Config& config) {
   std::vector<std::pair<postbox::QueueId, postbox::Flag>> flags;
-  for (std::size_t i = 0; i < kFamilies.size(); ++i) {
-    flags.emplace_back(kFamilies[i].queue, config.flags[i]);
+  for (const postbox::Family& queue : kQueues) {
+    flags.emplace_back(queue.queue, config.flag(queue));
   }
   return flags;
 }

@@ -50,7 +50,7 @@ for path in files("src", "*.hpp", "*.cpp") + files("include", "*.hpp"):
             if re.search(r"klaviyo|stripe", line, re.I) and not line.lstrip().startswith("//"):
                 breach(path, number, "the engine may not name a vendor outside a comment")
 
-# Among the stages only neighbours in the flow know each other; tracker.cpp alone sees every one.
+# Among the stages only neighbours in the flow know each other; the tracker alone sees every one.
 NEIGHBOURS = {
     "intake_queue": set(),
     "outbox_writer": {"intake_queue"},

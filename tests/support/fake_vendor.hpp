@@ -95,6 +95,7 @@ class FakeVendor final : public Destination {
     }
     if (status == 202) verdict.kind = VerdictKind::kDelivered;
     if (status == 400) verdict.kind = events.size() > 1 ? VerdictKind::kSplit : VerdictKind::kDead;
+    if (status == 400) verdict.pointer = "/first";
     if (status == 401) verdict.kind = VerdictKind::kPark;
     if (status == 429) {
       verdict.kind = VerdictKind::kPause;
@@ -103,6 +104,17 @@ class FakeVendor final : public Destination {
         verdict.retry_after = std::chrono::seconds(std::stoi(std::string(seconds)));
     }
     return verdict;
+  }
+
+  // The first word.
+  std::string type_of(const EventRecord& event) const override {
+    return event.payload.substr(0, event.payload.find(' '));
+  }
+
+  // History is a memo.
+  void mark_backfill(EventRecord& event) const override {
+    event.payload += " (history)";
+    event.queue = kMemos.queue;
   }
 
   LogLine log_line(const EventRecord& event, const Verdict& verdict) const override {

@@ -1,0 +1,42 @@
+// backfill() turns any of the events into one of history: recorded, and no flow starts for it.
+//
+// Place:     around a builder; between an import and the tracker.
+// Threads:   a plain value; const members may be called from several threads at once.
+// Lifetime:  owns the event.
+// Failure:   none here: track() rejects with every violation.
+#pragma once
+
+#include <klaviyo/encode.hpp>
+#include <postbox/event.hpp>
+#include <utility>
+
+namespace klaviyo {
+
+template <postbox::TrackableEvent E>
+class Backfill {
+ public:
+  explicit Backfill(E event) : event_(std::move(event)) {}
+
+  [[nodiscard]] const postbox::Family& family() const noexcept { return event_.family(); }
+  [[nodiscard]] postbox::Key profile_key() const { return event_.profile_key(); }
+  [[nodiscard]] std::size_t size() const noexcept { return event_.size(); }
+  void encode(postbox::EventBatch& batch) const {
+    event_.encode(batch);
+    for (postbox::EventRecord& record : batch.records()) mark_backfill(record);
+  }
+
+ private:
+  E event_;
+};
+
+// An event with the time at which it happened, for a shop that begins with Klaviyo or caught up
+// after an outage. It goes after everything that happens now. Needs KLAVIYO_REVISION 2026-04-15 or
+// later.
+//
+//   tracker->track(klaviyo::backfill(klaviyo::order_placed(order)));
+template <postbox::TrackableEvent E>
+[[nodiscard]] Backfill<E> backfill(E event) {
+  return Backfill<E>(std::move(event));
+}
+
+}  // namespace klaviyo

@@ -1,0 +1,85 @@
+// Tracker::Impl is the composition root: every stage is made and wired here, in the order in which
+// an event passes them. Nothing else sees more than its neighbours.
+//
+// Place:     included by tracker.cpp and tracker_operator.cpp only.
+// Threads:   two workers and any number of callers; each member says what it is guarded by.
+// Lifetime:  shared by the tracker and its workers: one that hangs outlives the tracker.
+// Failure:   see each member; what throws in a worker's step is logged, and the step repeated.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <postbox/tracker.hpp>
+
+#include "counters.hpp"
+#include "intake_queue.hpp"
+#include "ledger.hpp"
+#include "logger.hpp"
+#include "mutex.hpp"
+#include "outbox_writer.hpp"
+#include "sender.hpp"
+
+namespace postbox {
+
+struct Tracker::Impl {
+  Impl(ValidConfig valid, Services given)
+      : config(std::move(valid)),
+        services(std::move(given)),
+        logger(config->log, config->log_level, services.clock),
+        ledger(*services.outbox, flags),
+        intake(config->max_queued_events, config->max_queued_bytes),
+        writer(intake, *services.outbox, counters, logger, services.random,
+               services.failure_prefix),
+        sender(config, {*services.outbox, *services.http, *services.destination, flags, counters,
+                        logger, services.clock, services.random, services.failure_prefix}) {
+    for (const auto& [queue, flag] : services.flags) flags.set(queue, flag);
+  }
+
+  const ValidConfig config;
+  const Services services;
+
+  Counters counters;
+  FlagSet flags;
+  Logger logger;
+  Ledger ledger;
+
+  IntakeQueue intake;   // caller's thread  ─▶
+  OutboxWriter writer;  // writer's thread  ─▶ outbox ─▶
+  Sender sender;        // sender's thread  ─▶ vendor
+
+  std::atomic<bool> sender_stops{false};
+  std::atomic<SteadyTime> stop_deadline{SteadyTime::max()};
+
+  mutable Mutex mutex;
+  ConditionVariable changed;  // progress of the sender, or the end of a worker
+  int workers POSTBOX_GUARDED_BY(mutex) = 0;
+  std::uint64_t progress POSTBOX_GUARDED_BY(mutex) = 0;
+
+  Mutex stop_mutex;  // one stop() at a time; the second finds the first one's report
+  std::optional<StopReport> stopped POSTBOX_GUARDED_BY(stop_mutex);
+  Mutex reload_mutex;
+
+  std::vector<std::thread> threads POSTBOX_GUARDED_BY(stop_mutex);
+
+  bool open_ledger();
+  void announce();
+  SteadyTime write_once();
+  SteadyTime send_once();
+  SteadyTime attempt(SteadyTime (Impl::*step)());
+  void run_writer();
+  void run_sender();
+  static void launch(const std::shared_ptr<Impl>& self, void (Impl::*loop)());
+  void end_workers(SteadyTime until, StopReport& report) POSTBOX_REQUIRES(stop_mutex);
+  void count(TrackStatus status, std::uint64_t events);
+  TrackResult offer(const EventView& event, std::uint64_t& sequence);
+  bool encode(const EventView& event, EventBatch& batch) const;
+  [[nodiscard]] bool is_settled();
+  [[nodiscard]] Stats stats();
+  [[nodiscard]] SteadyTime now() const noexcept { return services.clock->now(); }
+};
+
+}  // namespace postbox

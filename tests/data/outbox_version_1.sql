@@ -1,0 +1,60 @@
+-- An outbox of format 1 with a row in every state, as .dump wrote it: 1 is dead, 2 delayed, 3 held,
+-- 4 delivered, 5 ready after an attempt, 6 ready. Appended at …000000, claimed at …002000, settled
+-- at …003000.
+PRAGMA journal_mode=WAL;
+PRAGMA application_id=1346531192;
+PRAGMA user_version=1;
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE outbox(
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  queue_id    INTEGER NOT NULL,
+  state       INTEGER NOT NULL DEFAULT 0,
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  lease_token INTEGER NOT NULL DEFAULT 0,
+  lease_until INTEGER NOT NULL DEFAULT 0,
+  next_at     INTEGER NOT NULL DEFAULT 0,
+  created_at  INTEGER NOT NULL,
+  dedup_key   BLOB NOT NULL,
+  profile_key BLOB NOT NULL,
+  payload     BLOB NOT NULL
+) STRICT;
+INSERT INTO outbox VALUES(2,3,1,1,0,0,1780000063000,1780000000000,X'02000000000000000000000000000000',X'02000000000000000000000000000000',X'7061796c6f61642032');
+INSERT INTO outbox VALUES(3,3,2,0,0,0,0,1780000000000,X'03000000000000000000000000000000',X'03000000000000000000000000000000',X'7061796c6f61642033');
+INSERT INTO outbox VALUES(5,3,0,1,0,0,1780000003000,1780000000000,X'05000000000000000000000000000000',X'05000000000000000000000000000000',X'7061796c6f61642035');
+INSERT INTO outbox VALUES(6,3,0,0,0,0,0,1780000000000,X'06000000000000000000000000000000',X'06000000000000000000000000000000',X'7061796c6f61642036');
+CREATE TABLE outbox_dead(
+  id          INTEGER PRIMARY KEY,
+  queue_id    INTEGER NOT NULL,
+  attempts    INTEGER NOT NULL,
+  created_at  INTEGER NOT NULL,
+  died_at     INTEGER NOT NULL,
+  http_status INTEGER NOT NULL,
+  reason      TEXT NOT NULL,
+  dedup_key   BLOB NOT NULL,
+  profile_key BLOB NOT NULL,
+  payload     BLOB NOT NULL
+) STRICT;
+INSERT INTO outbox_dead VALUES(1,3,1,1780000000000,1780000003000,400,'HTTP 400 invalid: Invalid input. (/data/attributes/value)',X'01000000000000000000000000000000',X'01000000000000000000000000000000',X'7061796c6f61642031');
+CREATE TABLE totals(
+  id         INTEGER PRIMARY KEY CHECK (id = 1),
+  appended   INTEGER NOT NULL DEFAULT 0,
+  duplicates INTEGER NOT NULL DEFAULT 0,
+  delivered  INTEGER NOT NULL DEFAULT 0,
+  purged     INTEGER NOT NULL DEFAULT 0,
+  expired    INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO totals VALUES(1,6,0,1,0,0);
+CREATE TABLE claimed(queue_id INTEGER PRIMARY KEY, last_id INTEGER NOT NULL) STRICT;
+INSERT INTO claimed VALUES(3,5);
+CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES('sender_epoch',1);
+DELETE FROM sqlite_sequence;
+INSERT INTO sqlite_sequence VALUES('outbox',6);
+CREATE INDEX outbox_ready   ON outbox(queue_id, state)          WHERE state = 0;
+CREATE INDEX outbox_delayed ON outbox(next_at, queue_id, state) WHERE state = 1;
+CREATE INDEX outbox_held    ON outbox(queue_id, state)          WHERE state = 2;
+CREATE UNIQUE INDEX outbox_dedup ON outbox(queue_id, dedup_key);
+CREATE INDEX outbox_dead_queue ON outbox_dead(queue_id);
+CREATE INDEX outbox_dead_age   ON outbox_dead(died_at);
+COMMIT;
