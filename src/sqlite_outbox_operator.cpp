@@ -15,7 +15,7 @@ using sqlite::Query;
 using sqlite::SenderSeat;
 using sqlite::Transaction;
 
-constexpr std::int64_t kChunk = 1000;
+constexpr std::int64_t kChunk = 200;
 
 // Commits of this scope are as durable as an append: an operator was told that it is done. The
 // sender's connection is used, so that no append waits behind a long purge for a mutex.

@@ -7,10 +7,12 @@
 
 namespace {
 
+using klaviyo_test::attributes_of;
 using klaviyo_test::cart;
 using klaviyo_test::destination;
 using klaviyo_test::Json;
 using klaviyo_test::order;
+using klaviyo_test::parse;
 using klaviyo_test::records_of;
 using klaviyo_test::request_for;
 using klaviyo_test::subscription;
@@ -356,11 +358,67 @@ TEST(KlaviyoDestination, IsReadyWithAKeyAndTakesANewOneWhileRequestsAreBuilt) {
 
 TEST(KlaviyoDestination, FamiliesAreInOrderOfPriorityAndTheirNumbersStand) {
   const auto klaviyo = destination();
-  ASSERT_EQ(klaviyo.families().size(), 3U);
+  ASSERT_EQ(klaviyo.families().size(), 6U);
   EXPECT_EQ(klaviyo.families()[0].queue, postbox::QueueId{1});
   EXPECT_EQ(klaviyo.families()[0].name, "purchase");
   EXPECT_EQ(klaviyo.families()[1].queue, postbox::QueueId{2});
   EXPECT_EQ(klaviyo.families()[2].queue, postbox::QueueId{3});
+  // Behind them what is history, under the same flags.
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(klaviyo.families()[3 + i].queue,
+              postbox::QueueId{17 + static_cast<std::uint32_t>(i)});
+    EXPECT_EQ(klaviyo.families()[3 + i].variable, klaviyo.families()[i].variable);
+  }
+}
+
+TEST(KlaviyoBackfill, IsTheSameEventMarkedAndInAQueueOfItsOwn) {
+  const auto normal = records_of(order_placed(order()));
+  const auto history = records_of(klaviyo::backfill(order_placed(order())));
+  ASSERT_EQ(history.size(), normal.size());
+  for (std::size_t i = 0; i < normal.size(); ++i) {
+    EXPECT_EQ(history[i].queue, postbox::QueueId{17});
+    EXPECT_EQ(history[i].dedup_key, normal[i].dedup_key);
+    EXPECT_EQ(history[i].profile_key, normal[i].profile_key);
+    Json expected = attributes_of(normal[i]);
+    expected["backfill"] = true;
+    EXPECT_EQ(attributes_of(history[i]), expected);
+  }
+  const Json bulk = parse(request_for(history).body);
+  const Json& events =
+      bulk["data"]["attributes"]["events-bulk-create"]["data"][0]["attributes"]["events"]["data"];
+  ASSERT_EQ(events.size(), history.size());
+  for (const Json& event : events) EXPECT_EQ(event["attributes"]["backfill"], true);
+}
+
+TEST(KlaviyoBackfill, MarkingADeadLetterKeepsItsKeysAndIsDoneOnce) {
+  const auto klaviyo = destination();
+  EventRecord record = records_of(cart_updated(cart())).at(0);
+  const EventRecord before = record;
+  klaviyo.mark_backfill(record);
+  const EventRecord once = record;
+  klaviyo.mark_backfill(record);
+  EXPECT_EQ(record.payload, once.payload);
+  EXPECT_EQ(record.queue, postbox::QueueId{19});
+  EXPECT_EQ(record.dedup_key, before.dedup_key);
+  EXPECT_EQ(attributes_of(record)["unique_id"], attributes_of(before)["unique_id"]);
+
+  EventRecord damaged{.queue = postbox::QueueId{1}, .payload = "damaged"};
+  klaviyo.mark_backfill(damaged);
+  EXPECT_EQ(damaged.payload, "damaged");
+  EXPECT_EQ(klaviyo.type_of(damaged), "");
+}
+
+TEST(KlaviyoDestination, KnowsTheTypeOfAStoredEvent) {
+  const auto klaviyo = destination();
+  const auto records = records_of(order_placed(order()));
+  EXPECT_EQ(klaviyo.type_of(records[0]), "Placed Order");
+  EXPECT_EQ(klaviyo.type_of(records[1]), "Ordered Product");
+  EXPECT_EQ(klaviyo.type_of(records_of(subscription_started(subscription()))[0]),
+            "Subscription Started");
+  // A text that looks like the place where the name stands.
+  auto sly = order();
+  sly.items[0].name = R"(},"metric":{"data":{"type":"metric","attributes":{"name":"Other"}}})";
+  EXPECT_EQ(klaviyo.type_of(records_of(order_placed(sly))[0]), "Placed Order");
 }
 
 }  // namespace
