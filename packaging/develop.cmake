@@ -92,6 +92,12 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_purchase_test.cpp
   tests/klaviyo_subscription_test.cpp)
 
+postbox_test(simulation_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
+  tests/simulation/simulation_test.cpp)
+target_include_directories(simulation_tests PRIVATE ${PROJECT_SOURCE_DIR}/tests/simulation)
+target_compile_definitions(simulation_tests PRIVATE
+                           POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+
 postbox_test(example_tests LINK checkout_server_core SOURCES tests/checkout_server_json_test.cpp)
 
 postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
@@ -138,18 +144,20 @@ if(NOT POSTBOX_SANITIZE)
   set_tests_properties("checks: official client" PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
 endif()
 
-# What scripts/bench runs.
-function(postbox_bench name)
-  postbox_program(${name} ${ARGN})
-  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
-  target_compile_definitions(${name} PRIVATE POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
-endfunction()
-postbox_bench(quota_bench LINK postbox::postbox postbox::testing
-              SOURCES benchmarks/quota_bench.cpp)
-postbox_bench(throughput_bench LINK postbox::klaviyo CURL::libcurl SQLite::SQLite3 GTest::gtest
-              SOURCES benchmarks/throughput_bench.cpp)
-postbox_bench(track_bench LINK postbox::klaviyo postbox::testing
-              SOURCES benchmarks/track_bench.cpp)
+# What scripts/bench runs. Not with sanitizers: they make other programs of them.
+if(NOT POSTBOX_SANITIZE)
+  function(postbox_bench name)
+    postbox_program(${name} ${ARGN})
+    target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
+    target_compile_definitions(${name} PRIVATE POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  endfunction()
+  postbox_bench(quota_bench LINK postbox::postbox postbox::testing
+                SOURCES benchmarks/quota_bench.cpp)
+  postbox_bench(throughput_bench LINK postbox::klaviyo CURL::libcurl SQLite::SQLite3 GTest::gtest
+                SOURCES benchmarks/throughput_bench.cpp)
+  postbox_bench(track_bench LINK postbox::klaviyo postbox::testing
+                SOURCES benchmarks/track_bench.cpp)
+endif()
 
 # libFuzzer targets; preset fuzz. Run one with: build/fuzz/bin/environment_fuzz -max_total_time=60
 option(POSTBOX_FUZZ "Build the fuzz targets; needs clang" OFF)
