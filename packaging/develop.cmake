@@ -95,8 +95,13 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
 postbox_test(simulation_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/simulation/simulation_test.cpp)
 target_include_directories(simulation_tests PRIVATE ${PROJECT_SOURCE_DIR}/tests/simulation)
+set(lives 200)
+if(POSTBOX_SANITIZE)
+  set(lives 30)
+endif()
 target_compile_definitions(simulation_tests PRIVATE
-                           POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+                           POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
+                           POSTBOX_LIVES=${lives})
 
 postbox_test(example_tests LINK checkout_server_core SOURCES tests/checkout_server_json_test.cpp)
 

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "signals_blocked.hpp"
-#include "thread_priority.hpp"
 
 namespace postbox {
 namespace {
@@ -80,7 +79,6 @@ void Tracker::Impl::run_writer() {
 }
 
 void Tracker::Impl::run_sender() {
-  stand_back();
   for (;;) {
     const bool stopping = sender_stops.load();
     if (stopping) sender.stop_launching();

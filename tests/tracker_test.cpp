@@ -259,7 +259,7 @@ TEST_F(ThreadedTrackerTest, StopGivesBackWhatHangs) {
   start_threads();
   http->hang(true);
   track("a");
-  const StopReport report = tracker->stop(milliseconds(50));
+  const StopReport report = tracker->stop(milliseconds(500));
   EXPECT_TRUE(report.in_time);
   EXPECT_EQ(report.in_memory + report.in_outbox, 1U);
 }

@@ -48,11 +48,15 @@ class MemoryDisk {
     write_error = SQLITE_OK;
     error_in = 1;
     gone = false;
+    dies_in = 0;
     ignore_syncs = false;
   }
 
   // Everything that is asked of the disk fails: the process is no more.
   bool gone = false;
+
+  // The process dies in the middle of something: at the so-manieth write or sync from now.
+  std::uint64_t dies_in = 0;
 
   // One of `error_in` writes and syncs returns it.
   int write_error = SQLITE_OK;
@@ -70,9 +74,10 @@ class MemoryDisk {
         if (fate == 0) continue;
         const bool torn = fate == 1 && change.bytes.size() > kSector;
         const std::size_t sectors = change.bytes.size() / kSector;
-        apply(*file, change, torn ? kSector * (random_() % sectors) : change.bytes.size());
+        apply(file->content, change, torn ? kSector * (random_() % sectors) : change.bytes.size());
       }
-      settle(*file);
+      file->synced = file->content;
+      file->unsynced.clear();
     }
   }
 
@@ -100,20 +105,21 @@ class MemoryDisk {
     std::array<int, kShmLocks> shm_locks;  // 0 none, 1 shared, 2 exclusive
   };
 
-  static void apply(File& file, const Change& change, std::size_t bytes) {
-    if (change.truncates) return file.content.resize(std::min(file.content.size(), change.offset));
+  static void apply(std::string& content, const Change& change, std::size_t bytes) {
+    if (change.truncates) return content.resize(std::min(content.size(), change.offset));
     if (bytes == 0) return;
-    if (file.content.size() < change.offset + bytes) file.content.resize(change.offset + bytes);
-    file.content.replace(change.offset, bytes, change.bytes, 0, bytes);
+    if (content.size() < change.offset + bytes) content.resize(change.offset + bytes);
+    content.replace(change.offset, bytes, change.bytes, 0, bytes);
   }
 
   static void settle(File& file) {
-    file.synced = file.content;
+    for (const Change& change : file.unsynced) apply(file.synced, change, change.bytes.size());
     file.unsynced.clear();
   }
 
   // What a change or a sync returns before anything is done.
   int trouble() {
+    if (dies_in > 0 && --dies_in == 0) gone = true;
     if (gone) return SQLITE_IOERR;
     if (write_error == SQLITE_OK || random_() % error_in != 0) return SQLITE_OK;
     return write_error;
@@ -121,7 +127,7 @@ class MemoryDisk {
 
   int change(File& file, Change change) {
     if (const int code = trouble(); code != SQLITE_OK) return code;
-    apply(file, change, change.bytes.size());
+    apply(file.content, change, change.bytes.size());
     file.unsynced.push_back(std::move(change));
     return SQLITE_OK;
   }

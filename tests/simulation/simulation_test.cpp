@@ -50,7 +50,7 @@ class Simulation : public ::testing::Test {
 TEST_F(Simulation, NothingIsLostAndNothingCountsTwice) {
   const auto only = number_from("POSTBOX_SEED");
   const std::uint64_t first = only.value_or(1);
-  const std::uint64_t last = only.value_or(number_from("POSTBOX_SEEDS").value_or(500));
+  const std::uint64_t last = only.value_or(number_from("POSTBOX_SEEDS").value_or(POSTBOX_LIVES));
   for (std::uint64_t seed = first; seed <= last; ++seed) {
     for (const std::string& problem : live(seed)) {
       ADD_FAILURE() << problem << "\n  again: POSTBOX_SEED=" << seed << " simulation_tests";

@@ -294,9 +294,16 @@ class World {
       shop.outbox.reset();
     }
     disk().gone = false;
+    disk().dies_in = 0;
   }
 
+  // At any moment, also in the middle of a transaction or a checkpoint.
   void restart(bool power_cut) {
+    disk().dies_in = roll(2) == 0 ? 0 : 1 + roll(60);
+    if (disk().dies_in > 0) {
+      offer();
+      pass(milliseconds(roll(100)));
+    }
     die();
     if (power_cut) disk().cut_power();
     for (Shop& shop : shops_) open(shop);
