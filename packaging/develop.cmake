@@ -83,6 +83,7 @@ postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
 
 postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypto
              nlohmann_json::nlohmann_json SOURCES
+  tests/klaviyo_backfill_test.cpp
   tests/klaviyo_cart_test.cpp
   tests/klaviyo_config_test.cpp
   tests/klaviyo_destination_test.cpp

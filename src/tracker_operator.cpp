@@ -86,11 +86,11 @@ Result<std::size_t> Tracker::replay(const DeadLetterQuery& query, const ReplayOp
   const auto revive = [&](const EventFilter& filter, std::size_t max) {
     return impl.services.outbox->replay(filter, max, rewrite);
   };
-  const auto revived =
-      query.type.empty()
-          ? revive(filter_of(query), options.max)
-          : for_each_of_type(*this, query, options.max,
-                             [&](const EventFilter& filter) { return revive(filter, 1); });
+  auto revived = query.type.empty()
+                     ? revive(filter_of(query), options.max)
+                     : for_each_of_type(*this, query, options.max, [&](const EventFilter& filter) {
+                         return revive(filter, 1);
+                       });
   // Also after a failure, which may have come behind the first of them.
   impl.sender.appended();
   impl.services.http->wake();

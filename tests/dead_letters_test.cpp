@@ -1,8 +1,6 @@
 // What an operator does with dead letters, by the whole engine.
 #include <gmock/gmock.h>
 
-#include <sstream>
-
 #include "support/engine_harness.hpp"
 
 namespace postbox::tests {
@@ -129,25 +127,6 @@ TEST_F(DeadLettersTest, APurgeGoesByAgeTypeAndReason) {
   EXPECT_EQ(tracker->purge({.queue = kMemos.queue, .handle = letter.handle}).value(), 0U);
   EXPECT_EQ(tracker->purge({.handle = letter.handle}).value(), 1U);
   EXPECT_EQ(tracker->stats().purged, 4U);
-}
-
-TEST_F(DeadLettersTest, TheGuidesExample) {
-  bury({"cart 1", "order 1"});
-  std::ostringstream out;
-  const auto show = [&out](const std::string& line) { out << line << '\n'; };
-  // What docs/operations.md shows.
-  const auto letters = tracker->dead_letters({.reason = "400"}, EventHandle{0}, 100);
-  if (!letters) return show(letters.error().message);
-  for (const auto& letter : *letters)
-    show(letter.type + ": " + letter.reason + " " + letter.pointer);
-
-  // The shop has been mended: send the orders again, and let no flow start for what is old by now.
-  const auto replayed = tracker->replay({.type = "order"}, {.backfill = true});
-  // The rest will never be right.
-  const auto purged = tracker->purge({.dead_for = std::chrono::hours(24)});
-  EXPECT_EQ(out.str(), "cart: status 400 /first\norder: status 400 /first\n");
-  EXPECT_EQ(replayed.value(), 1U);
-  EXPECT_EQ(purged.value(), 0U);
 }
 
 TEST_F(DeadLettersTest, APurgeThatComesFirstIsCounted) {

@@ -20,6 +20,7 @@ Connection connection_of(const Config& config) {
 
 std::vector<std::pair<postbox::QueueId, postbox::Flag>> flags_of(const Config& config) {
   std::vector<std::pair<postbox::QueueId, postbox::Flag>> flags;
+  flags.reserve(kQueues.size());
   for (const postbox::Family& queue : kQueues) {
     flags.emplace_back(queue.queue, config.flag(queue));
   }
