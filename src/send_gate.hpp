@@ -1,4 +1,5 @@
-// SendGate decides whether a request may start now: it holds the pauses that concern everyone.
+// SendGate decides whether a request may start now: it holds the pauses that concern more than one
+// event.
 //
 // Place:     inside the sender: one for all lanes (breaker and parking), one for each (429).
 // Threads:   one thread.
@@ -51,7 +52,7 @@ class SendGate {
     close(now + full_jitter(std::min(backoff_ceiling(failures_ - kThreshold + 1), kMost), random));
   }
 
-  // The vendor asked everyone to wait. Returns for how long, or zero when a pause at least as long
+  // The vendor asked for a pause. Returns for how long, or zero when a pause at least as long
   // is in force already: answers to requests of the same moment ask for the same thing.
   std::chrono::milliseconds pause(SteadyTime now, std::chrono::milliseconds retry_after,
                                   Random& random) noexcept {

@@ -205,6 +205,7 @@ Result<std::size_t> SqliteOutbox::release_held(QueueId queue) {
   return run<std::size_t>(
       Role::kSender, "outbox release", [&](Database& database, SenderSeat& seat) {
         const DurableScope durable(database);
+        seat.look_from_start();  // also for what was released before a failure
         std::size_t released = 0;
         std::size_t chunk = 0;
         do {
@@ -217,7 +218,6 @@ Result<std::size_t> SqliteOutbox::release_held(QueueId queue) {
           transaction.commit();
           released += chunk;
         } while (chunk == static_cast<std::size_t>(kChunk));
-        if (released > 0) seat.look_from_start();
         return released;
       });
 }

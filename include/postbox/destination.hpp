@@ -50,7 +50,7 @@ struct RateHint {
 enum class VerdictKind : std::uint8_t {
   kDelivered,  // the vendor has it
   kRetry,      // once more, after a backoff; an attempt is spent
-  kPause,      // the vendor asks everyone to wait (429); no attempt is spent
+  kPause,      // the vendor asks for a pause on this lane (429); no attempt is spent
   kPark,       // key, scope or address trouble: keep everything, probe from time to time
   kSplit,      // some event of the batch is bad: take it out, or halve; no attempt is spent
   kDead,       // this event will never be taken
