@@ -11,9 +11,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Rows per claim: appends get their turn in between.
-constexpr std::size_t kClaimEvents = 100;
-
 // What the first lane can carry within this time needs no bulk request.
 constexpr milliseconds kSoon{3'000};
 
@@ -21,11 +18,7 @@ constexpr milliseconds kSoon{3'000};
 // others have used up their part, its events still need no bulk request.
 constexpr std::size_t kForTheFirst = 100;
 
-std::uint64_t bytes_of(const std::vector<Piece>& pieces) {
-  std::uint64_t bytes = 0;
-  for (const Piece& piece : pieces) bytes += piece.event.record.payload.size();
-  return bytes;
-}
+constexpr std::size_t kFewest = 100;
 
 }  // namespace
 
@@ -77,30 +70,17 @@ SteadyTime Loader::next_load(SteadyTime now) const {
 
 // Claims first, then decides how the events travel.
 void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
-  const std::size_t most =
-      probe ? lanes_[0].limits.max_events : std::max(kClaimEvents, largest().max_events);
-  std::vector<Piece> pieces;
-  while (claim(shelf, most, pieces, now)) {
-  }
-  if (pieces.empty()) return;
-  const std::size_t lane = probe ? 0 : choose_lane(shelf, pieces.size(), now);
-  pack(shelf, std::move(pieces), lane, now);
-}
-
-// Adds one claim's events. Returns whether there is room and reason for another.
-bool Loader::claim(Shelf& shelf, std::size_t most, std::vector<Piece>& pieces, SteadyTime now) {
-  const std::uint64_t bytes = bytes_of(pieces);
-  const ClaimLimits limits{.max_events = std::min(kClaimEvents, most - pieces.size()),
-                           .max_bytes = Bytes{largest().max_bytes.count - bytes}};
-  auto claim = parts_.outbox.claim(shelf.queue, limits, config_->lease);
-  if (!claim) {
-    report_outbox_failure(parts_, turn_, now, claim.error());
-    return false;
-  }
+  const Lane& limits = probe ? lanes_.front().limits : largest();
+  // Where each event is a request of its own, many are claimed at once all the same.
+  const std::size_t most = probe ? limits.max_events : std::max(kFewest, limits.max_events);
+  auto claim = parts_.outbox.claim(
+      shelf.queue, {.max_events = most, .max_bytes = limits.max_bytes}, config_->lease);
+  if (!claim) return report_outbox_failure(parts_, turn_, now, claim.error());
   turn_.used(now);
   shelf.look = shelf.backlog = claim->limited;
-  for (ClaimedEvent& event : claim->events) pieces.push_back({claim->token, std::move(event)});
-  return claim->limited && pieces.size() < most && bytes_of(pieces) < largest().max_bytes.count;
+  if (claim->events.empty()) return;
+  const std::size_t lane = probe ? 0 : choose_lane(shelf, claim->events.size(), now);
+  pack(shelf, std::move(*claim), lane, now);
 }
 
 std::size_t Loader::choose_lane(const Shelf& shelf, std::size_t events, SteadyTime now) {
@@ -111,20 +91,20 @@ std::size_t Loader::choose_lane(const Shelf& shelf, std::size_t events, SteadyTi
   return fits ? 0 : 1;
 }
 
-void Loader::pack(Shelf& shelf, std::vector<Piece> pieces, std::size_t lane, SteadyTime now) {
+void Loader::pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now) {
   // What was idle has no claim to what others got meanwhile.
   if (const Shelf* other = next_shelf(lane)) shelf.used = std::max(shelf.used, other->used);
   const Lane& limits = lanes_[lane].limits;
   const SteadyTime usable_until = now + config_->lease - config_->http.total_timeout;
   std::uint64_t bytes = 0;
-  for (Piece& piece : pieces) {
-    bytes += piece.event.record.payload.size();
+  for (ClaimedEvent& event : claim.events) {
+    bytes += event.record.payload.size();
     if (shelf.parcels.empty() || shelf.parcels.back().pieces.size() >= limits.max_events ||
         bytes > limits.max_bytes.count) {
-      bytes = piece.event.record.payload.size();
+      bytes = event.record.payload.size();
       shelf.parcels.push_back({.lane = lane, .usable_until = usable_until});
     }
-    shelf.parcels.back().pieces.push_back(std::move(piece));
+    shelf.parcels.back().pieces.push_back({claim.token, std::move(event)});
   }
 }
 

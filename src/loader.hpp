@@ -79,9 +79,7 @@ class Loader {
   };
 
   void fill(Shelf& shelf, bool probe, SteadyTime now);
-  [[nodiscard]] bool claim(Shelf& shelf, std::size_t most, std::vector<Piece>& pieces,
-                           SteadyTime now);
-  void pack(Shelf& shelf, std::vector<Piece> pieces, std::size_t lane, SteadyTime now);
+  void pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now);
   [[nodiscard]] std::size_t choose_lane(const Shelf& shelf, std::size_t events, SteadyTime now);
   [[nodiscard]] const Shelf* next_shelf(std::size_t lane) const;
   [[nodiscard]] Shelf* shelf_of(QueueId queue);

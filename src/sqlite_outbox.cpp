@@ -58,51 +58,6 @@ Appended insert_all(Database& database, std::span<const EventRecord> batch, std:
   return appended;
 }
 
-// Copies a row that is still leased under `token` to the dead letters. Returns whether it was.
-bool bury(Database& database, std::int64_t token, const Outcome& outcome, std::int64_t now) {
-  return Query(database,
-               "INSERT INTO outbox_dead(id, queue_id, attempts, created_at, died_at, http_status,"
-               " reason, pointer, dedup_key, profile_key, payload, first_attempt_at)"
-               " SELECT id, queue_id, attempts, created_at, ?3, ?4, ?5, ?6, dedup_key,"
-               " profile_key, payload, first_attempt_at FROM outbox"
-               " WHERE id = ?1 AND lease_token = ?2")
-             .bind(static_cast<std::int64_t>(outcome.handle), token, now,
-                   std::int64_t{outcome.http_status}, std::string_view(outcome.reason),
-                   std::string_view(outcome.pointer))
-             .run() == 1;
-}
-
-// Applies one outcome. Returns whether the row was still leased under `token`.
-bool apply(Database& database, std::int64_t token, const Outcome& outcome, std::int64_t now) {
-  const auto id = static_cast<std::int64_t>(outcome.handle);
-  switch (outcome.kind) {
-    case OutcomeKind::kDelivered:
-      break;
-    case OutcomeKind::kRetry: {
-      const std::int64_t delay = sqlite::bounded(outcome.delay, sqlite::kDelayHorizon);
-      return Query(database,
-                   "UPDATE outbox SET state = ?3, next_at = ?4, attempts = attempts - ?5,"
-                   " lease_token = 0, lease_until = 0 WHERE id = ?1 AND lease_token = ?2")
-                 .bind(id, token, std::int64_t{delay > 0 ? 1 : 0}, now + delay,
-                       std::int64_t{outcome.spend_attempt ? 0 : 1})
-                 .run() == 1;
-    }
-    case OutcomeKind::kHold:
-      // Nothing was sent, so the attempt is given back.
-      return Query(database,
-                   "UPDATE outbox SET state = 2, attempts = attempts - 1, lease_token = 0,"
-                   " lease_until = 0 WHERE id = ?1 AND lease_token = ?2")
-                 .bind(id, token)
-                 .run() == 1;
-    case OutcomeKind::kDead:
-      if (!bury(database, token, outcome, now)) return false;
-      break;
-  }
-  return Query(database, "DELETE FROM outbox WHERE id = ?1 AND lease_token = ?2")
-             .bind(id, token)
-             .run() == 1;
-}
-
 // Makes delayed rows ready whose time lies in (after, until]. Returns how many.
 std::size_t promote(Database& database, std::int64_t after, std::int64_t until) {
   std::size_t promoted = 0;
@@ -182,55 +137,13 @@ Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
   });
 }
 
-Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> outcomes) {
-  // Zero is what rows without a lease bear.
-  if (token <= ClaimToken{0} || outcomes.empty()) return Settled{.stale = outcomes.size()};
-  return run<Settled>(Role::kSender, "outbox settle", [&](Database& database, SenderSeat& seat) {
-    Settled settled;
-    OutboxTotals totals;
-    bool ready_again = false;
-    const std::int64_t time = now();
-    Transaction transaction(database, Transaction::Kind::kWrite);
-    for (const Outcome& outcome : outcomes) {
-      if (!apply(database, static_cast<std::int64_t>(token), outcome, time)) {
-        ++settled.stale;
-        continue;
-      }
-      ++settled.applied;
-      ready_again |= outcome.kind == OutcomeKind::kRetry && outcome.delay.count() <= 0;
-      if (outcome.kind == OutcomeKind::kDelivered) ++totals.delivered;
-    }
-    if (totals.delivered > 0) sqlite::add_totals(database, totals);
-    transaction.commit();
-    if (ready_again || settled.stale > 0) seat.look_from_start();
-    return settled;
-  });
-}
-
-Result<std::size_t> SqliteOutbox::extend(ClaimToken token, std::span<const EventHandle> events,
-                                         std::chrono::milliseconds lease) {
-  if (token <= ClaimToken{0} || events.empty()) return std::size_t{0};
-  return run<std::size_t>(Role::kSender, "outbox extend", [&](Database& database, SenderSeat&) {
-    const std::int64_t until = now() + sqlite::bounded(lease, sqlite::kLeaseHorizon);
-    std::size_t extended = 0;
-    Transaction transaction(database, Transaction::Kind::kWrite);
-    Query update(database, "UPDATE outbox SET lease_until = ?3 WHERE id = ?1 AND lease_token = ?2");
-    for (const EventHandle event : events) {
-      update.bind(static_cast<std::int64_t>(event), static_cast<std::int64_t>(token), until);
-      extended += update.run();
-    }
-    transaction.commit();
-    return extended;
-  });
-}
-
 Result<Maintained> SqliteOutbox::maintain(std::chrono::milliseconds retention) {
   return run<Maintained>(
-      Role::kSender, "outbox maintain", [&](Database& database, SenderSeat& seat) {
+      Role::kSender, "outbox maintain", [&](Database& database, SenderSeat&) {
         const std::int64_t time = now();
         Maintained maintained;
         maintained.promoted = promote_due(database, time);
-        if (maintained.promoted > 0) seat.look_from_start();
+        if (maintained.promoted > 0) leases_.look_from_start();
         maintained.expired =
             expire_dead(database, time - std::max<std::int64_t>(0, retention.count()));
         Query query(database,
@@ -249,7 +162,7 @@ sqlite::Database& SqliteOutbox::connect(Role role, Lane& lane) {
   const std::uint64_t generation = generation_.load();
   if (lane.database.has_value() && lane.generation == generation) return *lane.database;
   lane.database.reset();
-  lane.seat.distrust_epoch();
+  leases_.look_from_start();
   if (in_memory()) {
     lane.database.emplace(sqlite::open_memory_store());
   } else {

@@ -10,10 +10,10 @@
 //            kOutboxCorrupt they are closed, and the next call of each opens again. Nothing is
 //            ever deleted or created anew to repair a file.
 //
-// Durability: append, and what an operator asks for, is committed with synchronous=FULL. Claim,
-//            settle and maintain use NORMAL: a power cut may undo the last of them, in order. What
-//            is lost then is a delivery mark or a lease, hence an event is sent again, with the
-//            same key, and the vendor de-duplicates it.
+// Durability: append, and what an operator asks for, is committed with synchronous=FULL. Settle and
+//            maintain use NORMAL: a power cut may undo the last of them, in order. What is lost
+//            then is a delivery mark, hence an event is sent again, with the same key, and the
+//            vendor de-duplicates it. A claim writes nothing.
 #pragma once
 
 #include <atomic>
@@ -27,6 +27,7 @@
 
 #include "mutex.hpp"
 #include "sqlite_database.hpp"
+#include "sqlite_leases.hpp"
 #include "sqlite_seat.hpp"
 
 namespace postbox {
@@ -88,6 +89,7 @@ class SqliteOutbox final : public Outbox {
   std::atomic<std::uint64_t> generation_{0};
 
   sqlite::SharedFile shared_;
+  sqlite::Leases leases_;
 
   // Each guards itself. Memory is visible to one connection only, so there everything is the
   // sender's.

@@ -166,22 +166,17 @@ void count(Database& database, const char* sql, std::uint64_t QueueStats::*membe
   }
 }
 
-void count_ready(Database& database, std::int64_t now, ByQueue& queues) {
+void count_ready(Database& database, const std::map<std::int64_t, std::uint64_t>& leased,
+                 ByQueue& queues) {
   count(database,
         "SELECT queue_id, count(*) FROM outbox INDEXED BY outbox_ready"
         " WHERE state = 0 GROUP BY queue_id",
         &QueueStats::ready, queues);
-  // The lease stands in no index: look only where claims have been.
-  Query query(database,
-              "SELECT claimed.queue_id, count(*) FROM claimed CROSS JOIN outbox"
-              " INDEXED BY outbox_ready ON outbox.queue_id = claimed.queue_id AND state = 0"
-              " AND id <= last_id WHERE lease_until > ?1 AND lease_until <= ?2"
-              " AND lease_token >= ?3 GROUP BY claimed.queue_id");
-  query.bind(now, now + sqlite::kLeaseHorizon.count(),
-             sqlite::stored_epoch(database) << sqlite::kEpochShift);
-  while (query.step()) {
-    QueueStats& queue = queues[query.integer(0)];
-    queue.leased = static_cast<std::uint64_t>(query.integer(1));
+  for (auto& [id, queue] : queues) {
+    const auto found = leased.find(id);
+    if (found == leased.end()) continue;
+    // The leases were counted a moment before the rows, or some were purged.
+    queue.leased = std::min(found->second, queue.ready);
     queue.ready -= queue.leased;
   }
 }
@@ -203,9 +198,9 @@ OutboxTotals read_totals(Database& database) {
 
 Result<std::size_t> SqliteOutbox::release_held(QueueId queue) {
   return run<std::size_t>(
-      Role::kSender, "outbox release", [&](Database& database, SenderSeat& seat) {
+      Role::kSender, "outbox release", [&](Database& database, SenderSeat&) {
         const DurableScope durable(database);
-        seat.look_from_start();  // also for what was released before a failure
+        leases_.look_from_start();  // also for what was released before a failure
         std::size_t released = 0;
         std::size_t chunk = 0;
         do {
@@ -244,9 +239,9 @@ Result<std::vector<DeadLetter>> SqliteOutbox::dead(const EventFilter& filter, Ev
 Result<std::size_t> SqliteOutbox::replay(const EventFilter& filter, std::size_t max,
                                          const Rewrite& rewrite) {
   return run<std::size_t>(
-      Role::kSender, "outbox replay", [&](Database& database, SenderSeat& seat) {
+      Role::kSender, "outbox replay", [&](Database& database, SenderSeat&) {
         const DurableScope durable(database);
-        seat.look_from_start();
+        leases_.look_from_start();
         const Bounds bounds = bounds_of(filter, kFromStart, now());
         return in_chunks(database, bounds, max, [&](const std::vector<std::int64_t>& ids) {
           std::size_t revived = 0;
@@ -298,7 +293,7 @@ Result<OutboxStats> SqliteOutbox::stats() {
     OutboxStats stats;
     ByQueue queues;
     const Transaction snapshot(database, Transaction::Kind::kRead);
-    count_ready(database, now(), queues);
+    count_ready(database, leases_.count(clock_->now()), queues);
     count(database,
           "SELECT queue_id, count(*) FROM outbox INDEXED BY outbox_delayed"
           " WHERE state = 1 GROUP BY queue_id",

@@ -23,23 +23,21 @@ inline constexpr std::int64_t kSchemaVersion = 2;
 
 // Column outbox.state. Do not change; the SQL text spells these numbers, as partial indexes need
 // literals:
-//   0  ready, or leased while lease_token names a living holder and lease_until lies ahead
+//   0  ready, or leased by the sender, which alone knows (Leases)
 //   1  delayed: becomes ready at next_at
 //   2  held: becomes ready when its queue is released
 //
-// Column lease_token: 0 for none, otherwise (sender epoch << 32) | counter of the claim.
+// Columns lease_token and lease_until, table claimed: of versions that kept leases in rows. Nothing
+// reads them.
 // Column first_attempt_at: when the first attempt that was spent was claimed; 0 before it, and when
 // format 1 did not note it.
 // Table meta, key 'sender_epoch': counts the processes (or instances) that became the sender.
-// Table claimed: the highest id that was claimed in this epoch, per queue. What is leased lies at
-// or below it, which spares stats() a look at every row of a backlog.
-inline constexpr unsigned kEpochShift = 32;
-
-// Bounds on times that are read back, in case somebody set the wall clock back in between: what
-// lies further ahead than any lease or delay can have been written is over. Both are enforced when
-// written. A clock set back by less than this makes a row wait that much longer, at most; one set
-// forward ends leases early, and the vendor de-duplicates what is then sent twice.
+// The longest lease.
 inline constexpr std::chrono::milliseconds kLeaseHorizon = std::chrono::hours(1);
+
+// The longest delay, enforced when written and when read, in case somebody set the wall clock back
+// in between: what lies further ahead is over. A clock set back by less makes a row wait that much
+// longer.
 inline constexpr std::chrono::milliseconds kDelayHorizon = std::chrono::hours(2);
 
 enum class Access : std::uint8_t {

@@ -6,52 +6,52 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <limits>
 #include <system_error>
-
-#include "sqlite_schema.hpp"
+#include <utility>
 
 namespace postbox::sqlite {
 namespace {
 
-constexpr std::int64_t kMaxClaimsPerEpoch = std::numeric_limits<std::uint32_t>::max();
-
-}  // namespace
+// A token is the epoch and the number of the claim: room for eight million senders of one file, and
+// for thirty years of a thousand claims a second.
+constexpr unsigned kEpochShift = 40;
 
 std::int64_t stored_epoch(Database& database) {
   return database.integer("SELECT value FROM meta WHERE key = 'sender_epoch'");
 }
 
-SenderSeat::~SenderSeat() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+std::int64_t start_epoch(Database& database) {
+  Transaction transaction(database, Transaction::Kind::kWrite);
+  Query(database, "UPDATE meta SET value = value + 1 WHERE key = 'sender_epoch'").run();
+  const std::int64_t epoch = stored_epoch(database);
+  transaction.commit();
+  return epoch;
 }
 
-bool SenderSeat::take(Database& database) {
+}  // namespace
+
+SenderSeat::~SenderSeat() { unlock(); }
+
+bool SenderSeat::take(Database& database, Leases& leases) {
   if (!lock()) return false;
-  if (epoch_verified_) return true;
-  // The same file as before, opened again after an error: our leases in it stay ours.
-  if (epoch_ == 0 || stored_epoch(database) != epoch_) start_epoch(database);
-  epoch_verified_ = true;
+  if (epoch_ != 0 && stored_epoch(database) == epoch_) return true;
+  if (epoch_ != 0) {
+    // Another file under the same name, or somebody removed the lock file and took the seat: then
+    // the new lock file is theirs.
+    epoch_ = 0;
+    unlock();
+    leases.end_all();
+    if (!lock()) return false;
+  }
+  epoch_ = start_epoch(database);
   return true;
 }
 
-std::int64_t SenderSeat::first_token_of_epoch() const noexcept { return epoch_ << kEpochShift; }
-
-std::int64_t SenderSeat::next_token(Database& database) {
-  if (claims_ >= kMaxClaimsPerEpoch) start_epoch(database);
-  return first_token_of_epoch() | ++claims_;
+bool SenderSeat::is_ours(Database& database, std::int64_t token) const {
+  return epoch_ != 0 && token >> kEpochShift == epoch_ && stored_epoch(database) == epoch_;
 }
 
-std::int64_t SenderSeat::leased_through(std::int64_t queue, std::int64_t now) {
-  constexpr std::int64_t kInterval = 5'000;
-  Front& front = fronts_[queue];
-  if (now < front.looked_at || now - front.looked_at >= kInterval) front = {0, now};
-  return front.through;
-}
-
-void SenderSeat::look_from_start() noexcept {
-  for (auto& [queue, front] : fronts_) front.through = 0;
-}
+std::int64_t SenderSeat::next_token() noexcept { return (epoch_ << kEpochShift) | ++claims_; }
 
 bool SenderSeat::lock() {
   if (lock_path_.empty() || descriptor_ >= 0) return true;
@@ -73,15 +73,8 @@ bool SenderSeat::lock() {
                                                          std::generic_category().message(error)});
 }
 
-void SenderSeat::start_epoch(Database& database) {
-  Transaction transaction(database, Transaction::Kind::kWrite);
-  Query(database, "UPDATE meta SET value = value + 1 WHERE key = 'sender_epoch'").run();
-  Query(database, "DELETE FROM claimed").run();
-  const std::int64_t epoch = stored_epoch(database);
-  transaction.commit();
-  epoch_ = epoch;  // only now is it ours
-  look_from_start();
-  claims_ = 0;
+void SenderSeat::unlock() noexcept {
+  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
 }
 
 }  // namespace postbox::sqlite

@@ -134,17 +134,17 @@ TEST_P(OutboxConformance, AClockThatWasSetBackFreezesNoEvent) {
   const Claim claimed = claim(1);
   settle_all(claim(1), OutcomeKind::kRetry, 60s);
   clock_->jump_wall(-24h * 365);
-  EXPECT_EQ(take(outbox().due_queues()).size(), 1U) << "the lease";
   EXPECT_EQ(take(outbox().maintain(24h)).promoted, 1U) << "the delay";
+  clock_->advance(kLease);
+  EXPECT_EQ(take(outbox().due_queues()).size(), 1U) << "the lease";
   const Claim again = claim();
   ASSERT_EQ(again.events.size(), 2U);
   EXPECT_EQ(again.events[0].age, 0ms);
   EXPECT_EQ(settle_all(claimed, OutcomeKind::kDelivered).stale, 1U);
 }
 
-TEST_P(OutboxConformance, AClockThatWasSetForwardEndsLeasesAndDelays) {
+TEST_P(OutboxConformance, AClockThatWasSetForwardEndsDelays) {
   append(events(1, 2));
-  const Claim claimed = claim(1);
   settle_all(claim(1), OutcomeKind::kRetry, 60s);
   clock_->jump_wall(24h * 365);
   EXPECT_EQ(take(outbox().maintain(24h)).promoted, 1U);

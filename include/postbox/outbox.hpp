@@ -59,7 +59,7 @@ struct ClaimLimits {
 
 struct ClaimedEvent {
   EventHandle handle{};
-  std::uint32_t attempts = 0;        // this one included
+  std::uint32_t attempts = 0;        // those that a settlement spent, and this one
   std::chrono::milliseconds age{0};  // since append, by the store's clock
   EventRecord record;
 };
@@ -122,7 +122,7 @@ using Rewrite = std::function<void(EventRecord&)>;
 struct QueueStats {
   QueueId queue{};
   std::uint64_t ready = 0;
-  std::uint64_t leased = 0;
+  std::uint64_t leased = 0;  // by this process; those of another may be counted as ready
   std::uint64_t delayed = 0;
   std::uint64_t held = 0;
   std::uint64_t dead = 0;

@@ -1,0 +1,199 @@
+// What the sender does with the SQLite outbox: which rows it leases, and what became of them.
+#include "sqlite_outbox.hpp"
+#include "sqlite_rows.hpp"
+#include "sqlite_run.hpp"
+#include "sqlite_schema.hpp"
+
+namespace postbox {
+namespace {
+
+using std::chrono::milliseconds;
+
+using sqlite::Database;
+using sqlite::Failure;
+using sqlite::Lease;
+using sqlite::Leases;
+using sqlite::Query;
+using sqlite::SenderSeat;
+using sqlite::Transaction;
+
+// Steps through the ready rows of a queue that nobody leases, oldest first.
+class ClaimableRows {
+ public:
+  ClaimableRows(Database& database, Leases& leases, std::int64_t queue, SteadyTime now)
+      : leases_(leases),
+        now_(now),
+        query_(database,
+               "SELECT id, attempts, created_at, dedup_key, profile_key, payload FROM outbox"
+               " INDEXED BY outbox_ready WHERE queue_id = ?1 AND state = 0 AND id > ?2"
+               " ORDER BY id") {
+    query_.bind(queue, leases.leased_through(queue, now));
+  }
+
+  [[nodiscard]] bool next() {
+    while (query_.step()) {
+      if (!leases_.holds(query_.integer(0), now_)) return true;
+    }
+    return false;
+  }
+  [[nodiscard]] std::size_t payload_size() const noexcept { return query_.size(5); }
+  [[nodiscard]] ClaimedEvent read(QueueId queue, std::int64_t wall_now) const {
+    ClaimedEvent event;
+    event.handle = EventHandle{query_.integer(0)};
+    event.attempts = static_cast<std::uint32_t>(query_.integer(1)) + 1;
+    event.age = sqlite::elapsed(query_.integer(2), wall_now);
+    event.record.queue = queue;
+    event.record.dedup_key = query_.key(3);
+    event.record.profile_key = query_.key(4);
+    event.record.payload = query_.bytes(5);
+    return event;
+  }
+
+ private:
+  Leases& leases_;
+  SteadyTime now_;
+  Query query_;
+};
+
+// A loose index scan: one look per queue, however many rows there are.
+std::vector<std::int64_t> queues_with_rows(Database& database) {
+  Query query(database,
+              "WITH RECURSIVE queue(id) AS ("
+              " SELECT min(queue_id) FROM outbox INDEXED BY outbox_ready WHERE state = 0"
+              " UNION ALL SELECT (SELECT min(queue_id) FROM outbox INDEXED BY outbox_ready"
+              "  WHERE state = 0 AND queue_id > queue.id) FROM queue WHERE queue.id IS NOT NULL)"
+              "SELECT id FROM queue WHERE id IS NOT NULL");
+  std::vector<std::int64_t> queues;
+  while (query.step()) queues.push_back(query.integer(0));
+  return queues;
+}
+
+// Copies the row to the dead letters. Returns whether there was one.
+bool bury(Database& database, const Outcome& outcome, std::int64_t claimed_at, std::int64_t now) {
+  return Query(database,
+               "INSERT INTO outbox_dead(id, queue_id, attempts, created_at, died_at, http_status,"
+               " reason, pointer, dedup_key, profile_key, payload, first_attempt_at)"
+               " SELECT id, queue_id, attempts + 1, created_at, ?2, ?3, ?4, ?5, dedup_key,"
+               " profile_key, payload, iif(attempts = 0, ?6, first_attempt_at) FROM outbox"
+               " WHERE id = ?1 AND state = 0")
+             .bind(static_cast<std::int64_t>(outcome.handle), now,
+                   std::int64_t{outcome.http_status}, std::string_view(outcome.reason),
+                   std::string_view(outcome.pointer), claimed_at)
+             .run() == 1;
+}
+
+// Applies one outcome to a leased row. Returns whether it was still there: it may have been purged.
+bool apply(Database& database, const Outcome& outcome, std::int64_t claimed_at, std::int64_t now) {
+  const auto id = static_cast<std::int64_t>(outcome.handle);
+  switch (outcome.kind) {
+    case OutcomeKind::kDelivered:
+      break;
+    case OutcomeKind::kRetry: {
+      const std::int64_t delay = sqlite::bounded(outcome.delay, sqlite::kDelayHorizon);
+      if (delay == 0 && !outcome.spend_attempt) return true;  // as if it had never been claimed
+      return Query(database,
+                   "UPDATE outbox SET state = ?2, next_at = ?3, attempts = attempts + ?4,"
+                   " first_attempt_at = iif(attempts = 0, ?5, first_attempt_at)"
+                   " WHERE id = ?1 AND state = 0")
+                 .bind(id, std::int64_t{delay > 0 ? 1 : 0}, now + delay,
+                       std::int64_t{outcome.spend_attempt ? 1 : 0}, claimed_at)
+                 .run() == 1;
+    }
+    case OutcomeKind::kHold:  // nothing was sent, so no attempt is spent
+      return Query(database, "UPDATE outbox SET state = 2 WHERE id = ?1 AND state = 0")
+                 .bind(id)
+                 .run() == 1;
+    case OutcomeKind::kDead:
+      if (!bury(database, outcome, claimed_at, now)) return false;
+      break;
+  }
+  return Query(database, "DELETE FROM outbox WHERE id = ?1 AND state = 0").bind(id).run() == 1;
+}
+
+}  // namespace
+
+Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
+                                  std::chrono::milliseconds lease) {
+  return run<Claim>(Role::kSender, "outbox claim", [&](Database& database, SenderSeat& seat) {
+    Claim claim;
+    if (!seat.take(database, leases_)) return claim;
+    const auto number = static_cast<std::int64_t>(queue);
+    const SteadyTime time = clock_->now();
+    const std::int64_t wall_time = now();
+    ClaimableRows rows(database, leases_, number, time);
+    std::vector<std::int64_t> ids;
+    std::uint64_t bytes = 0;
+    while (rows.next()) {
+      bytes += rows.payload_size();
+      claim.limited = claim.events.size() >= limits.max_events ||
+                      (!claim.events.empty() && bytes > limits.max_bytes.count);
+      if (claim.limited) break;
+      const ClaimedEvent& event = claim.events.emplace_back(rows.read(queue, wall_time));
+      ids.push_back(static_cast<std::int64_t>(event.handle));
+    }
+    if (ids.empty()) return claim;
+    claim.token = ClaimToken{seat.next_token()};
+    const auto until = time + milliseconds(sqlite::bounded(lease, sqlite::kLeaseHorizon));
+    leases_.add(ids, {.token = static_cast<std::int64_t>(claim.token),
+                      .queue = number,
+                      .claimed_at = wall_time,
+                      .until = until});
+    return claim;
+  });
+}
+
+Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> outcomes) {
+  return run<Settled>(Role::kSender, "outbox settle", [&](Database& database, SenderSeat& seat) {
+    const auto number = static_cast<std::int64_t>(token);
+    const std::int64_t time = now();
+    std::vector<std::int64_t> applied;
+    OutboxTotals totals;
+    bool ready_again = false;
+    Transaction transaction(database, Transaction::Kind::kWrite);
+    if (!seat.is_ours(database, number)) return Settled{.stale = outcomes.size()};
+    for (const Outcome& outcome : outcomes) {
+      const auto row = static_cast<std::int64_t>(outcome.handle);
+      const auto claimed_at = leases_.claimed_at(row, number);
+      if (!claimed_at || !apply(database, outcome, *claimed_at, time)) continue;
+      applied.push_back(row);
+      ready_again |= outcome.kind == OutcomeKind::kRetry && outcome.delay.count() <= 0;
+      if (outcome.kind == OutcomeKind::kDelivered) ++totals.delivered;
+    }
+    if (totals.delivered > 0) sqlite::add_totals(database, totals);
+    transaction.commit();
+    leases_.end(applied);
+    const Settled settled{.applied = applied.size(), .stale = outcomes.size() - applied.size()};
+    if (ready_again || settled.stale > 0) leases_.look_from_start();
+    return settled;
+  });
+}
+
+Result<std::size_t> SqliteOutbox::extend(ClaimToken token, std::span<const EventHandle> events,
+                                         std::chrono::milliseconds lease) {
+  const SteadyTime until =
+      clock_->now() + milliseconds(sqlite::bounded(lease, sqlite::kLeaseHorizon));
+  std::size_t extended = 0;
+  for (const EventHandle event : events) {
+    extended += leases_.extend(static_cast<std::int64_t>(event), static_cast<std::int64_t>(token),
+                               until);
+  }
+  return extended;
+}
+
+Result<std::vector<QueueId>> SqliteOutbox::due_queues() {
+  using Queues = std::vector<QueueId>;
+  return run<Queues>(Role::kSender, "outbox due", [&](Database& database, SenderSeat& seat) {
+    Queues queues;
+    if (!seat.take(database, leases_)) {
+      throw Failure({ErrorCode::kOutboxTaken, "another process sends from this outbox"});
+    }
+    const SteadyTime time = clock_->now();
+    for (const std::int64_t queue : queues_with_rows(database)) {
+      if (!ClaimableRows(database, leases_, queue, time).next()) continue;
+      queues.push_back(QueueId{static_cast<std::uint32_t>(queue)});
+    }
+    return queues;
+  });
+}
+
+}  // namespace postbox
