@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace postbox {
+namespace {
+
+// More events make a commit no cheaper for each.
+constexpr std::size_t kWorthACommit = 200;
+
+}  // namespace
 
 IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records) {
   std::uint64_t bytes = 0;
@@ -23,7 +29,7 @@ IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records) {
     pushed_ += records.size();
     pending_bytes_ += bytes;
     pushed.sequence = pushed_;
-    wake_writer = std::exchange(writer_waits_, false);
+    wake_writer = std::exchange(writer_waits_, false) || (writer_gathers_ && is_urgent());
   }
   if (wake_writer) work_.notify_one();
   return pushed;
@@ -48,6 +54,7 @@ void IntakeQueue::settle_durable(std::size_t events, std::uint64_t bytes) {
 bool IntakeQueue::wait_durable(std::uint64_t sequence, SteadyTime deadline) {
   MutexLock lock(mutex_);
   ++waiting_callers_;
+  if (writer_gathers_) work_.notify_one();
   while (durable_through_ < sequence) {
     if (durable_.wait_until(lock, deadline)) break;
   }
@@ -63,6 +70,19 @@ void IntakeQueue::wait(SteadyTime deadline) {
     if (work_.wait_until(lock, deadline)) break;
   }
   writer_waits_ = false;
+}
+
+void IntakeQueue::gather(SteadyTime until) {
+  MutexLock lock(mutex_);
+  writer_gathers_ = true;
+  while (!closed_ && !is_urgent()) {
+    if (work_.wait_until(lock, until)) break;
+  }
+  writer_gathers_ = false;
+}
+
+bool IntakeQueue::is_urgent() const {
+  return waiting_callers_ > 0 || queue_.size() >= kWorthACommit;
 }
 
 void IntakeQueue::close() {

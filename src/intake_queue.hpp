@@ -46,6 +46,10 @@ class IntakeQueue {
   // Wait until `deadline`; with SteadyTime::max(), until something can be taken. close() ends both.
   void wait(SteadyTime deadline) POSTBOX_EXCLUDES(mutex_);
 
+  // Wait until `until`, so that more events share a commit; not while a caller waits for one, nor
+  // when enough has gathered, nor after close().
+  void gather(SteadyTime until) POSTBOX_EXCLUDES(mutex_);
+
   // Refuse everything from now on, and end all waits for work.
   void close() POSTBOX_EXCLUDES(mutex_);
 
@@ -55,6 +59,8 @@ class IntakeQueue {
   [[nodiscard]] std::uint64_t pending() const POSTBOX_EXCLUDES(mutex_);
 
  private:
+  [[nodiscard]] bool is_urgent() const POSTBOX_REQUIRES(mutex_);
+
   // Constant after construction.
   const std::size_t max_events_;
   const Bytes max_bytes_;
@@ -67,7 +73,8 @@ class IntakeQueue {
   std::uint64_t durable_through_ POSTBOX_GUARDED_BY(mutex_) = 0;
   std::uint64_t pending_bytes_ POSTBOX_GUARDED_BY(mutex_) = 0;
   int waiting_callers_ POSTBOX_GUARDED_BY(mutex_) = 0;
-  bool writer_waits_ POSTBOX_GUARDED_BY(mutex_) = false;
+  bool writer_waits_ POSTBOX_GUARDED_BY(mutex_) = false;    // for the first event
+  bool writer_gathers_ POSTBOX_GUARDED_BY(mutex_) = false;  // until it is urgent
   bool closed_ POSTBOX_GUARDED_BY(mutex_) = false;
 };
 

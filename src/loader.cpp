@@ -73,8 +73,8 @@ void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
   const Lane& limits = probe ? lanes_.front().limits : largest();
   // Where each event is a request of its own, many are claimed at once all the same.
   const std::size_t most = probe ? limits.max_events : std::max(kFewest, limits.max_events);
-  auto claim = parts_.outbox.claim(
-      shelf.queue, {.max_events = most, .max_bytes = limits.max_bytes}, config_->lease);
+  auto claim = parts_.outbox.claim(shelf.queue, {.max_events = most, .max_bytes = limits.max_bytes},
+                                   config_->lease);
   if (!claim) return report_outbox_failure(parts_, turn_, now, claim.error());
   turn_.used(now);
   shelf.look = shelf.backlog = claim->limited;

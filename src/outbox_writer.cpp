@@ -12,6 +12,9 @@ namespace {
 // A disk that was full or locked is worth asking often: callers are waiting.
 constexpr std::chrono::milliseconds kLongestWait{2'000};
 
+// Between commits, while nobody waits for one.
+constexpr std::chrono::milliseconds kRhythm{10};
+
 }  // namespace
 
 OutboxWriter::OutboxWriter(IntakeQueue& intake, Outbox& outbox, Counters& counters, Logger& logger,
@@ -37,6 +40,7 @@ SteadyTime OutboxWriter::run_once(SteadyTime now) {
   }
   failures_in_a_row_ = 0;
   appended_ = true;
+  gather_until_ = now + kRhythm;
   const auto bytes = std::accumulate(
       batch_.begin(), batch_.end(), std::uint64_t{0},
       [](std::uint64_t sum, const EventRecord& record) { return sum + footprint(record); });

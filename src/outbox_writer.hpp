@@ -1,5 +1,4 @@
-// OutboxWriter makes events durable: whatever has gathered while the last commit was under way goes
-// into the next one (group commit; no fixed wait).
+// OutboxWriter makes events durable, as many as have gathered in one transaction (group commit).
 //
 // Place:     between IntakeQueue and Outbox.
 // Threads:   run_once() from one thread; the writer's.
@@ -30,6 +29,10 @@ class OutboxWriter {
   // before the next event.
   SteadyTime run_once(SteadyTime now);
 
+  // Until then more events should gather for the next commit, unless somebody waits for it: each
+  // makes the disk sync, and costs as much for one event as for many.
+  [[nodiscard]] SteadyTime gather_until() const noexcept { return gather_until_; }
+
   // True when the last run_once() made events durable, so that the sender has work.
   [[nodiscard]] bool appended() const noexcept { return appended_; }
 
@@ -47,6 +50,7 @@ class OutboxWriter {
   // Only touched by the writer's thread.
   std::vector<EventRecord> batch_;
   SteadyTime retry_at_{};
+  SteadyTime gather_until_{};
   std::uint32_t failures_in_a_row_ = 0;
   std::uint64_t reported_full_ = 0;
   bool appended_ = false;

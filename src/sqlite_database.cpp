@@ -149,6 +149,20 @@ void Database::execute(const char* sql) {
   if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail("execute");
 }
 
+void Database::define(const char* name, int count, Function function) {
+  constexpr int kFlags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
+  if (sqlite3_create_function_v2(handle_.get(), name, count, kFlags, nullptr, function, nullptr,
+                                 nullptr, nullptr) != SQLITE_OK) {
+    fail("define");
+  }
+}
+
+void Database::sync_commits(bool durable) {
+  if (durable == durable_) return;
+  execute(durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+  durable_ = durable;
+}
+
 void Database::checkpoint() noexcept {
   if (shared_ == nullptr) return;
   int pages = 0;
@@ -239,33 +253,23 @@ void WriteTurn::pass_on() {
   passed_on_.notify_one();
 }
 
+Turn::Turn(WriteTurn& turn, std::chrono::milliseconds timeout) : turn_(turn) {
+  if (turn_.take(timeout)) return;
+  throw Failure(
+      Error{ErrorCode::kOutboxBusy, "a commit of this process has not returned: the disk hangs"});
+}
+
 Transaction::Transaction(Database& database, Kind kind) : database_(database) {
   if (kind == Kind::kRead) {
     Query(database_, "BEGIN").run();
     return;
   }
-  SharedFile* shared = database.shared_;
-  if (shared != nullptr && !shared->turn.take(*database.busy_timeout_)) {
-    throw Failure(Error{ErrorCode::kOutboxBusy,
-                        "BEGIN: a commit of this process has not returned: the disk hangs"});
-  }
-  has_turn_ = shared != nullptr;
-  try {
-    Query(database_, "BEGIN IMMEDIATE").run();
-  } catch (...) {
-    pass_on();
-    throw;
-  }
+  if (database.takes_turns_) turn_.emplace(database.shared_->turn, *database.busy_timeout_);
+  database_.sync_commits(kind == Kind::kDurable);
+  Query(database_, "BEGIN IMMEDIATE").run();
 }
 
-Transaction::~Transaction() {
-  roll_back();
-  pass_on();
-}
-
-void Transaction::pass_on() noexcept {
-  if (std::exchange(has_turn_, false)) database_.shared_->turn.pass_on();
-}
+Transaction::~Transaction() { roll_back(); }
 
 void Transaction::roll_back() noexcept {
   // After some errors SQLite has rolled back by itself.

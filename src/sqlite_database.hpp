@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <postbox/error.hpp>
 #include <postbox/event.hpp>
 #include <string>
@@ -54,6 +55,18 @@ class WriteTurn {
   bool handed_over_ POSTBOX_GUARDED_BY(mutex_) = false;  // taken, by one of those who wait
 };
 
+// Holds the turn until the end of its scope. Throws kOutboxBusy.
+class Turn {
+ public:
+  Turn(WriteTurn& turn, std::chrono::milliseconds timeout);
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() { turn_.pass_on(); }
+
+ private:
+  WriteTurn& turn_;
+};
+
 // What the connections of one file share. Must outlive them.
 struct SharedFile {
   WriteTurn turn;
@@ -64,11 +77,14 @@ struct SharedFile {
 
 class Database {
  public:
-  // Opens a file that exists; create_private_file() makes one. Nobody but checkpoint() moves pages
-  // from the log into the file.
+  // Opens a file that exists; create_private_file() makes one. Whoever writes holds the turn, or
+  // calls take_turns() first. Nobody but checkpoint() moves pages from the log into the file.
   [[nodiscard]] static Database open_file(const std::string& path, SharedFile& shared,
                                           std::chrono::milliseconds busy_timeout);
   [[nodiscard]] static Database open_memory();
+
+  // From now on each write transaction takes the turn by itself.
+  void take_turns() noexcept { takes_turns_ = true; }
 
   // Runs SQL that takes no parameters and whose rows do not matter.
   void execute(const char* sql);
@@ -76,6 +92,10 @@ class Database {
   // Returns the integer that `sql`, a string literal, yields; zero when there is no row or it is
   // NULL.
   [[nodiscard]] std::int64_t integer(const char* sql);
+
+  // Makes a pure function known to SQL on this connection. `name` is a string literal.
+  using Function = void (*)(sqlite3_context*, int count, sqlite3_value** arguments);
+  void define(const char* name, int count, Function function);
 
   // Moves what the log holds into the file while others go on reading and writing. A failure
   // changes nothing: the pages stay in the log, and the next commit meets the same trouble.
@@ -108,8 +128,11 @@ class Database {
 
   Database(const char* path, int flags, SharedFile* shared);
   sqlite3_stmt* statement(const char* sql);
+  void sync_commits(bool durable);
 
-  SharedFile* shared_;  // null for a database that no other connection can see
+  bool takes_turns_ = false;
+  bool durable_ = true;  // synchronous=FULL, as SQLite begins
+  SharedFile* shared_;   // null for a database that no other connection can see
   std::unique_ptr<std::chrono::milliseconds> busy_timeout_;  // where SQLite can find it
   std::unique_ptr<sqlite3, Close> handle_;
   std::vector<Statement> statements_;  // after handle_: SQLite wants them finalised first
@@ -178,9 +201,11 @@ class Query {
 class Transaction {
  public:
   enum class Kind : std::uint8_t {
-    kRead,   // one snapshot for several queries
-    kWrite,  // takes the write lock at once, so that no later step can find it taken. Throws
-             // kOutboxBusy when another holds it for longer than the busy time-out
+    kRead,  // one snapshot for several queries
+    // Both take the write lock at once, so that no later step can find it taken. Throw kOutboxBusy
+    // when another holds it for longer than the busy time-out.
+    kWrite,    // synchronous=NORMAL: a power cut may undo the last commits, in order
+    kDurable,  // synchronous=FULL: a commit is on the disk when it returns
   };
   Transaction(Database& database, Kind kind);
   Transaction(const Transaction&) = delete;
@@ -191,10 +216,9 @@ class Transaction {
 
  private:
   void roll_back() noexcept;
-  void pass_on() noexcept;
 
   Database& database_;
-  bool has_turn_ = false;
+  std::optional<Turn> turn_;
 };
 
 // Creates `path` with mode 0600 and makes the new name durable; leaves an existing file as it is.

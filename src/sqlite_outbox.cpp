@@ -1,6 +1,5 @@
 #include "sqlite_outbox.hpp"
 
-#include <array>
 #include <limits>
 #include <utility>
 
@@ -44,17 +43,41 @@ void check_room(Database& database, Bytes max_disk) {
                           ": it goes on when events have been delivered, or raise the limit"});
 }
 
+bool is_stored(Database& database, const EventRecord& record, std::int64_t dedup) {
+  Query query(database,
+              "SELECT 1 FROM outbox WHERE dedup = ?1 AND queue_id = ?2 AND dedup_key = ?3");
+  query.bind(dedup, static_cast<std::int64_t>(record.queue), record.dedup_key);
+  return query.step();
+}
+
+// Returns whether the record was stored, as `id`; its key is waiting otherwise.
+bool insert(Database& database, const EventRecord& record, std::int64_t id, std::int64_t now) {
+  const auto queue = static_cast<std::int64_t>(record.queue);
+  std::int64_t dedup = sqlite::dedup_of(queue, record.dedup_key);
+  Query query(database,
+              "INSERT INTO outbox(id, queue_id, created_at, dedup, dedup_key, profile_key, payload)"
+              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(dedup) DO NOTHING");
+  for (;; ++dedup) {
+    query.bind(id, queue, now, dedup, record.dedup_key, record.profile_key, record.payload);
+    if (query.run() == 1) return true;
+    if (is_stored(database, record, dedup)) return false;
+  }
+}
+
 Appended insert_all(Database& database, std::span<const EventRecord> batch, std::int64_t now) {
-  Query insert(database,
-               "INSERT INTO outbox(queue_id, created_at, dedup_key, profile_key, payload)"
-               " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(queue_id, dedup_key) DO NOTHING");
+  std::int64_t last_id = database.integer("SELECT last_id FROM totals");
   Appended appended;
   for (const EventRecord& record : batch) {
-    insert.bind(static_cast<std::int64_t>(record.queue), now, record.dedup_key, record.profile_key,
-                record.payload);
-    appended.inserted += insert.run();
+    if (!insert(database, record, last_id + 1, now)) continue;
+    ++last_id;
+    ++appended.inserted;
   }
   appended.duplicates = batch.size() - appended.inserted;
+  Query(database,
+        "UPDATE totals SET appended = appended + ?1, duplicates = duplicates + ?2, last_id = ?3")
+      .bind(static_cast<std::int64_t>(appended.inserted),
+            static_cast<std::int64_t>(appended.duplicates), last_id)
+      .run();
   return appended;
 }
 
@@ -115,9 +138,7 @@ SqliteOutbox::SqliteOutbox(std::string path, const OutboxOptions& options,
       max_disk_(options.max_disk),
       busy_timeout_(options.busy_timeout),
       clock_(std::move(clock)),
-      append_lane_(std::string()),
-      sender_lane_(path_.empty() ? std::string() : path_ + "-sender"),
-      reader_lane_(std::string()) {}
+      flow_lane_(path_.empty() ? std::string() : path_ + "-sender") {}
 
 OutboxCaps SqliteOutbox::caps() const noexcept {
   return {.append = in_memory() ? Durability::kNone : Durability::kMachine,
@@ -125,37 +146,33 @@ OutboxCaps SqliteOutbox::caps() const noexcept {
 }
 
 Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
-  return run<Appended>(Role::kAppend, "outbox append", [&](Database& database, SenderSeat&) {
+  return run<Appended>(Role::kFlow, "outbox append", [&](Database& database, SenderSeat&) {
     check_payloads(batch);
-    Transaction transaction(database, Transaction::Kind::kWrite);
+    Transaction transaction(database, Transaction::Kind::kDurable);
     check_room(database, max_disk_);
     const Appended appended = insert_all(database, batch, now());
-    sqlite::add_totals(database,
-                       {.appended = appended.inserted, .duplicates = appended.duplicates});
     transaction.commit();
+    constexpr int kNobodyMovesIt = 12'000;
+    if (shared_.wal_pages.load(std::memory_order_relaxed) >= kNobodyMovesIt) database.checkpoint();
     return appended;
   });
 }
 
 Result<Maintained> SqliteOutbox::maintain(std::chrono::milliseconds retention) {
-  return run<Maintained>(
-      Role::kSender, "outbox maintain", [&](Database& database, SenderSeat&) {
-        const std::int64_t time = now();
-        Maintained maintained;
-        maintained.promoted = promote_due(database, time);
-        if (maintained.promoted > 0) leases_.look_from_start();
-        maintained.expired =
-            expire_dead(database, time - std::max<std::int64_t>(0, retention.count()));
-        Query query(database,
-                    "SELECT next_at FROM outbox WHERE state = 1 ORDER BY next_at LIMIT 1");
-        if (query.step()) maintained.next_due = sqlite::elapsed(time, query.integer(0));
-        return maintained;
-      });
+  return run<Maintained>(Role::kOperator, "outbox maintain", [&](Database& database, SenderSeat&) {
+    const std::int64_t time = now();
+    Maintained maintained;
+    maintained.promoted = promote_due(database, time);
+    if (maintained.promoted > 0) leases_.look_from_start();
+    maintained.expired = expire_dead(database, time - std::max<std::int64_t>(0, retention.count()));
+    Query query(database, "SELECT next_at FROM outbox WHERE state = 1 ORDER BY next_at LIMIT 1");
+    if (query.step()) maintained.next_due = sqlite::elapsed(time, query.integer(0));
+    return maintained;
+  });
 }
 
 SqliteOutbox::Lane& SqliteOutbox::lane(Role role) noexcept {
-  if (in_memory() || role == Role::kSender) return sender_lane_;
-  return role == Role::kAppend ? append_lane_ : reader_lane_;
+  return in_memory() || role == Role::kFlow ? flow_lane_ : operator_lane_;
 }
 
 sqlite::Database& SqliteOutbox::connect(Role role, Lane& lane) {
@@ -165,31 +182,35 @@ sqlite::Database& SqliteOutbox::connect(Role role, Lane& lane) {
   leases_.look_from_start();
   if (in_memory()) {
     lane.database.emplace(sqlite::open_memory_store());
+  } else if (role == Role::kFlow) {
+    lane.database.emplace(sqlite::open_store(path_, shared_, busy_timeout_));
   } else {
-    constexpr std::array kAccess = {sqlite::Access::kDurable, sqlite::Access::kFast,
-                                    sqlite::Access::kRead};
-    lane.database.emplace(sqlite::open_store(path_, shared_, busy_timeout_,
-                                             kAccess.at(static_cast<std::size_t>(role))));
+    const sqlite::Turn turn(shared_.turn, busy_timeout_);
+    lane.database.emplace(sqlite::open_store(path_, shared_, busy_timeout_));
+    lane.database->take_turns();
   }
   lane.generation = generation;
   return *lane.database;
 }
 
-// The log goes into the file on the sender's time, since it syncs the disk twice, which an append
-// would have to wait for. The log starts again from its beginning only once it has been moved
-// completely: when it has grown large, the rest is moved while nobody may write. Only where no
-// sender does any of this is it done on the time of whoever appends.
-void SqliteOutbox::checkpoint_when_due(Role role, sqlite::Database& database) {
+// The log starts again from its beginning only once it has been moved completely: when it has grown
+// large, the rest is moved while nobody may write. Moving it syncs the disk twice, so it is done on
+// the operator's connection and the sender's time, while appends go on; on an append's time only
+// where no sender does it. An operator at work is not waited for.
+void SqliteOutbox::move_log() {
   constexpr int kDue = 4'000;
   constexpr int kLarge = 8'000;
-  constexpr int kNobodyDoes = 12'000;
   const int pages = shared_.wal_pages.load(std::memory_order_relaxed);
-  if (role == Role::kReader || pages < (role == Role::kAppend ? kNobodyDoes : kDue)) return;
-  database.checkpoint();
-  if (pages < kLarge) return;
-  if (!shared_.turn.take(busy_timeout_)) return;
-  database.checkpoint();
-  shared_.turn.pass_on();
+  if (pages < kDue) return;
+  if (!operator_lane_.mutex.try_lock()) return;
+  if (operator_lane_.database.has_value()) {
+    operator_lane_.database->checkpoint();
+    if (pages >= kLarge && shared_.turn.take(busy_timeout_)) {
+      operator_lane_.database->checkpoint();
+      shared_.turn.pass_on();
+    }
+  }
+  operator_lane_.mutex.unlock();
 }
 
 void SqliteOutbox::after_failure(ErrorCode code, Lane& lane) {

@@ -1,10 +1,12 @@
 // SqliteOutbox keeps events in one SQLite file, or in memory.
 //
 // Place:     what open_outbox() returns for "sqlite:PATH" and "memory:".
-// Threads:   every member may be called from several threads at once. A file has three connections
-//            with a mutex each, so that an append that waits for the disk makes neither the sender
-//            nor a reader wait for a mutex. (SQLite has one writer at a time: a settle that finds
-//            an append in the middle of its commit waits for busy_timeout, then says kOutboxBusy.)
+// Threads:   every member may be called from several threads at once. A file has two connections.
+//            Appends, claims and settlements share one, whose cache then still holds an event's
+//            pages when it is settled: with a connection each, every commit of the one empties the
+//            other's cache. They take turns, and one that waits behind a hanging disk for longer
+//            than busy_timeout says kOutboxBusy. Operators have the other, so that no append waits
+//            for a long count or purge.
 // Lifetime:  owns its connections and the sender's seat.
 // Failure:   kOutboxBusy and kOutboxFull keep the connections. After kOutboxUnavailable and
 //            kOutboxCorrupt they are closed, and the next call of each opens again. Nothing is
@@ -57,15 +59,15 @@ class SqliteOutbox final : public Outbox {
   [[nodiscard]] Result<OutboxStats> stats() override;
 
  private:
-  enum class Role : std::uint8_t { kAppend, kSender, kReader };
+  enum class Role : std::uint8_t { kFlow, kOperator };
 
   // One connection and who may touch it.
   struct Lane {
-    explicit Lane(std::string lock_path) : seat(std::move(lock_path)) {}
+    explicit Lane(std::string lock_path = {}) : seat(std::move(lock_path)) {}
     Mutex mutex;
     std::optional<sqlite::Database> database POSTBOX_GUARDED_BY(mutex);
     std::uint64_t generation POSTBOX_GUARDED_BY(mutex) = 0;
-    sqlite::SenderSeat seat POSTBOX_GUARDED_BY(mutex);  // of the sender's lane only
+    sqlite::SenderSeat seat POSTBOX_GUARDED_BY(mutex);  // of the flow's only
   };
 
   // Runs `work(database, seat)` on the connection of `role`; what is thrown becomes an Error.
@@ -75,7 +77,7 @@ class SqliteOutbox final : public Outbox {
   [[nodiscard]] Lane& lane(Role role) noexcept;
   sqlite::Database& connect(Role role, Lane& lane) POSTBOX_REQUIRES(lane.mutex);
   void after_failure(ErrorCode code, Lane& lane) POSTBOX_REQUIRES(lane.mutex);
-  void checkpoint_when_due(Role role, sqlite::Database& database);
+  void move_log();
   [[nodiscard]] bool in_memory() const noexcept { return path_.empty(); }
   [[nodiscard]] std::int64_t now() const noexcept;
 
@@ -92,10 +94,9 @@ class SqliteOutbox final : public Outbox {
   sqlite::Leases leases_;
 
   // Each guards itself. Memory is visible to one connection only, so there everything is the
-  // sender's.
-  Lane append_lane_;
-  Lane sender_lane_;
-  Lane reader_lane_;
+  // flow's.
+  Lane flow_lane_;
+  Lane operator_lane_;
 };
 
 }  // namespace postbox

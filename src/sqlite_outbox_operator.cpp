@@ -17,27 +17,6 @@ using sqlite::Transaction;
 
 constexpr std::int64_t kChunk = 200;
 
-// Commits of this scope are as durable as an append: an operator was told that it is done. The
-// sender's connection is used, so that no append waits behind a long purge for a mutex.
-class DurableScope {
- public:
-  explicit DurableScope(Database& database) : database_(database) {
-    database_.execute("PRAGMA synchronous=FULL");
-  }
-  DurableScope(const DurableScope&) = delete;
-  DurableScope& operator=(const DurableScope&) = delete;
-  ~DurableScope() {
-    try {
-      database_.execute("PRAGMA synchronous=NORMAL");
-    } catch (...) {
-      return;  // stays FULL: slower, and safe
-    }
-  }
-
- private:
-  Database& database_;
-};
-
 // A filter as bounds, which are the same statement whatever is set. `reason` is the filter's.
 struct Bounds {
   std::int64_t above;
@@ -108,22 +87,29 @@ EventRecord read_dead_record(Database& database, std::int64_t id) {
   return record;
 }
 
+bool is_waiting(Database& database, QueueId queue, const Key& key) {
+  const auto number = static_cast<std::int64_t>(queue);
+  Query query(database, "SELECT 1 FROM outbox WHERE dedup = ?1");
+  query.bind(sqlite::dedup_of(number, key));
+  return query.step();
+}
+
 // Moves one dead letter back under its old handle, so that what an operator noted stays true.
 bool revive(Database& database, std::int64_t id, const Rewrite& rewrite) {
   EventRecord record = read_dead_record(database, id);
+  const Key key = record.dedup_key;
+  // It may have come in again meanwhile, perhaps as another dead letter that was revived.
+  if (is_waiting(database, record.queue, key)) return false;
   if (rewrite) rewrite(record);
-  // ON CONFLICT looks at the new queue.
-  if (Query(database,
-            "INSERT INTO outbox(id, queue_id, created_at, dedup_key, profile_key, payload)"
-            " SELECT id, ?2, created_at, dedup_key, profile_key, ?3 FROM outbox_dead AS dead"
-            " WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE queue_id = dead.queue_id"
-            "  AND dedup_key = dead.dedup_key) ON CONFLICT DO NOTHING")
-          .bind(id, static_cast<std::int64_t>(record.queue), record.payload)
-          .run() == 0) {
-    return false;  // its key came in again meanwhile, perhaps from another dead letter
-  }
-  Query(database, "DELETE FROM outbox_dead WHERE id = ?1").bind(id).run();
-  return true;
+  if (is_waiting(database, record.queue, key)) return false;
+  const auto queue = static_cast<std::int64_t>(record.queue);
+  Query(database,
+        "INSERT INTO outbox(id, queue_id, created_at, dedup, dedup_key, profile_key, payload)"
+        " SELECT id, ?2, created_at, ?3, dedup_key, profile_key, ?4 FROM outbox_dead"
+        " WHERE id = ?1")
+      .bind(id, queue, sqlite::dedup_of(queue, key), record.payload)
+      .run();
+  return Query(database, "DELETE FROM outbox_dead WHERE id = ?1").bind(id).run() == 1;
 }
 
 std::vector<std::int64_t> ids_of(Query& query) {
@@ -138,7 +124,7 @@ template <class Act>
 std::size_t in_chunks(Database& database, Bounds bounds, std::size_t max, Act act) {
   std::size_t done = 0;
   while (done < max) {
-    Transaction transaction(database, Transaction::Kind::kWrite);
+    Transaction transaction(database, Transaction::Kind::kDurable);
     std::vector<std::int64_t> ids;
     {
       Query query(database,
@@ -197,14 +183,12 @@ OutboxTotals read_totals(Database& database) {
 }  // namespace
 
 Result<std::size_t> SqliteOutbox::release_held(QueueId queue) {
-  return run<std::size_t>(
-      Role::kSender, "outbox release", [&](Database& database, SenderSeat&) {
-        const DurableScope durable(database);
-        leases_.look_from_start();  // also for what was released before a failure
+  auto result =
+      run<std::size_t>(Role::kOperator, "outbox release", [&](Database& database, SenderSeat&) {
         std::size_t released = 0;
         std::size_t chunk = 0;
         do {
-          Transaction transaction(database, Transaction::Kind::kWrite);
+          Transaction transaction(database, Transaction::Kind::kDurable);
           chunk = Query(database,
                         "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
                         " WHERE queue_id = ?1 AND state = 2 LIMIT ?2)")
@@ -215,12 +199,14 @@ Result<std::size_t> SqliteOutbox::release_held(QueueId queue) {
         } while (chunk == static_cast<std::size_t>(kChunk));
         return released;
       });
+  leases_.look_from_start();  // also for what was released before a failure
+  return result;
 }
 
 Result<std::vector<DeadLetter>> SqliteOutbox::dead(const EventFilter& filter, EventHandle after,
                                                    std::size_t max) {
   using Letters = std::vector<DeadLetter>;
-  return run<Letters>(Role::kReader, "outbox dead", [&](Database& database, SenderSeat&) {
+  return run<Letters>(Role::kOperator, "outbox dead", [&](Database& database, SenderSeat&) {
     const std::int64_t time = now();
     // The plus signs: in the order of the primary key, whatever the planner thinks of the others.
     Query query(database,
@@ -238,10 +224,8 @@ Result<std::vector<DeadLetter>> SqliteOutbox::dead(const EventFilter& filter, Ev
 
 Result<std::size_t> SqliteOutbox::replay(const EventFilter& filter, std::size_t max,
                                          const Rewrite& rewrite) {
-  return run<std::size_t>(
-      Role::kSender, "outbox replay", [&](Database& database, SenderSeat&) {
-        const DurableScope durable(database);
-        leases_.look_from_start();
+  auto result =
+      run<std::size_t>(Role::kOperator, "outbox replay", [&](Database& database, SenderSeat&) {
         const Bounds bounds = bounds_of(filter, kFromStart, now());
         return in_chunks(database, bounds, max, [&](const std::vector<std::int64_t>& ids) {
           std::size_t revived = 0;
@@ -249,11 +233,12 @@ Result<std::size_t> SqliteOutbox::replay(const EventFilter& filter, std::size_t 
           return revived;
         });
       });
+  leases_.look_from_start();
+  return result;
 }
 
 Result<std::size_t> SqliteOutbox::purge(const EventFilter& filter) {
-  return run<std::size_t>(Role::kSender, "outbox purge", [&](Database& database, SenderSeat&) {
-    const DurableScope durable(database);
+  return run<std::size_t>(Role::kOperator, "outbox purge", [&](Database& database, SenderSeat&) {
     constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
     const Bounds bounds = bounds_of(filter, kFromStart, now());
     return in_chunks(database, bounds, kAll, [&](const std::vector<std::int64_t>& ids) {
@@ -267,8 +252,7 @@ Result<std::size_t> SqliteOutbox::purge(const EventFilter& filter) {
 }
 
 Result<std::size_t> SqliteOutbox::purge_profile(const Key& profile) {
-  return run<std::size_t>(Role::kSender, "outbox purge", [&](Database& database, SenderSeat&) {
-    const DurableScope durable(database);
+  return run<std::size_t>(Role::kOperator, "outbox purge", [&](Database& database, SenderSeat&) {
     std::vector<std::int64_t> ids;
     {
       // The profile stands in no index, which would cost half the insert rate. The whole table is
@@ -277,7 +261,7 @@ Result<std::size_t> SqliteOutbox::purge_profile(const Key& profile) {
       query.bind(profile);
       ids = ids_of(query);
     }
-    Transaction transaction(database, Transaction::Kind::kWrite);
+    Transaction transaction(database, Transaction::Kind::kDurable);
     std::size_t purged =
         Query(database, "DELETE FROM outbox_dead WHERE profile_key = ?1").bind(profile).run();
     Query remove(database, "DELETE FROM outbox WHERE id = ?1 AND profile_key = ?2");
@@ -289,7 +273,7 @@ Result<std::size_t> SqliteOutbox::purge_profile(const Key& profile) {
 }
 
 Result<OutboxStats> SqliteOutbox::stats() {
-  return run<OutboxStats>(Role::kReader, "outbox stats", [&](Database& database, SenderSeat&) {
+  return run<OutboxStats>(Role::kOperator, "outbox stats", [&](Database& database, SenderSeat&) {
     OutboxStats stats;
     ByQueue queues;
     const Transaction snapshot(database, Transaction::Kind::kRead);

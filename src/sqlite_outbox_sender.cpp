@@ -114,7 +114,7 @@ bool apply(Database& database, const Outcome& outcome, std::int64_t claimed_at, 
 
 Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
                                   std::chrono::milliseconds lease) {
-  return run<Claim>(Role::kSender, "outbox claim", [&](Database& database, SenderSeat& seat) {
+  return run<Claim>(Role::kFlow, "outbox claim", [&](Database& database, SenderSeat& seat) {
     Claim claim;
     if (!seat.take(database, leases_)) return claim;
     const auto number = static_cast<std::int64_t>(queue);
@@ -143,29 +143,32 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
 }
 
 Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> outcomes) {
-  return run<Settled>(Role::kSender, "outbox settle", [&](Database& database, SenderSeat& seat) {
-    const auto number = static_cast<std::int64_t>(token);
-    const std::int64_t time = now();
-    std::vector<std::int64_t> applied;
-    OutboxTotals totals;
-    bool ready_again = false;
-    Transaction transaction(database, Transaction::Kind::kWrite);
-    if (!seat.is_ours(database, number)) return Settled{.stale = outcomes.size()};
-    for (const Outcome& outcome : outcomes) {
-      const auto row = static_cast<std::int64_t>(outcome.handle);
-      const auto claimed_at = leases_.claimed_at(row, number);
-      if (!claimed_at || !apply(database, outcome, *claimed_at, time)) continue;
-      applied.push_back(row);
-      ready_again |= outcome.kind == OutcomeKind::kRetry && outcome.delay.count() <= 0;
-      if (outcome.kind == OutcomeKind::kDelivered) ++totals.delivered;
-    }
-    if (totals.delivered > 0) sqlite::add_totals(database, totals);
-    transaction.commit();
-    leases_.end(applied);
-    const Settled settled{.applied = applied.size(), .stale = outcomes.size() - applied.size()};
-    if (ready_again || settled.stale > 0) leases_.look_from_start();
-    return settled;
-  });
+  auto result =
+      run<Settled>(Role::kFlow, "outbox settle", [&](Database& database, SenderSeat& seat) {
+        const auto number = static_cast<std::int64_t>(token);
+        const std::int64_t time = now();
+        std::vector<std::int64_t> applied;
+        OutboxTotals totals;
+        bool ready_again = false;
+        Transaction transaction(database, Transaction::Kind::kWrite);
+        if (!seat.is_ours(database, number)) return Settled{.stale = outcomes.size()};
+        for (const Outcome& outcome : outcomes) {
+          const auto row = static_cast<std::int64_t>(outcome.handle);
+          const auto claimed_at = leases_.claimed_at(row, number);
+          if (!claimed_at || !apply(database, outcome, *claimed_at, time)) continue;
+          applied.push_back(row);
+          ready_again |= outcome.kind == OutcomeKind::kRetry && outcome.delay.count() <= 0;
+          if (outcome.kind == OutcomeKind::kDelivered) ++totals.delivered;
+        }
+        if (totals.delivered > 0) sqlite::add_totals(database, totals);
+        transaction.commit();
+        leases_.end(applied);
+        const Settled settled{.applied = applied.size(), .stale = outcomes.size() - applied.size()};
+        if (ready_again || settled.stale > 0) leases_.look_from_start();
+        return settled;
+      });
+  move_log();
+  return result;
 }
 
 Result<std::size_t> SqliteOutbox::extend(ClaimToken token, std::span<const EventHandle> events,
@@ -174,15 +177,15 @@ Result<std::size_t> SqliteOutbox::extend(ClaimToken token, std::span<const Event
       clock_->now() + milliseconds(sqlite::bounded(lease, sqlite::kLeaseHorizon));
   std::size_t extended = 0;
   for (const EventHandle event : events) {
-    extended += leases_.extend(static_cast<std::int64_t>(event), static_cast<std::int64_t>(token),
-                               until);
+    extended +=
+        leases_.extend(static_cast<std::int64_t>(event), static_cast<std::int64_t>(token), until);
   }
   return extended;
 }
 
 Result<std::vector<QueueId>> SqliteOutbox::due_queues() {
   using Queues = std::vector<QueueId>;
-  return run<Queues>(Role::kSender, "outbox due", [&](Database& database, SenderSeat& seat) {
+  return run<Queues>(Role::kFlow, "outbox due", [&](Database& database, SenderSeat& seat) {
     Queues queues;
     if (!seat.take(database, leases_)) {
       throw Failure({ErrorCode::kOutboxTaken, "another process sends from this outbox"});

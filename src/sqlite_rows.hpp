@@ -27,13 +27,12 @@ namespace postbox::sqlite {
   return std::chrono::milliseconds(std::max<std::int64_t>(0, now - then));
 }
 
-// Adds to the totals, inside the transaction that makes the change.
+// Adds what has left the outbox to the totals, inside the transaction that makes the change.
 inline void add_totals(Database& database, const OutboxTotals& delta) {
   Query(database,
-        "UPDATE totals SET appended = appended + ?1, duplicates = duplicates + ?2,"
-        " delivered = delivered + ?3, purged = purged + ?4, expired = expired + ?5")
-      .bind(static_cast<std::int64_t>(delta.appended), static_cast<std::int64_t>(delta.duplicates),
-            static_cast<std::int64_t>(delta.delivered), static_cast<std::int64_t>(delta.purged),
+        "UPDATE totals SET delivered = delivered + ?1, purged = purged + ?2,"
+        " expired = expired + ?3")
+      .bind(static_cast<std::int64_t>(delta.delivered), static_cast<std::int64_t>(delta.purged),
             static_cast<std::int64_t>(delta.expired))
       .run();
 }

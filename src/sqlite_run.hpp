@@ -16,16 +16,17 @@ template <class Value, class Work>
 Result<Value> SqliteOutbox::run(Role role, std::string_view what, Work work) {
   try {
     Lane& chosen = lane(role);
+    std::optional<sqlite::Turn> turn;
+    if (role == Role::kFlow) turn.emplace(shared_.turn, busy_timeout_);
     const MutexLock lock(chosen.mutex);
     try {
-      sqlite::Database& database = connect(role, chosen);
-      Result<Value> result(work(database, chosen.seat));
-      checkpoint_when_due(role, database);
-      return result;
+      return Result<Value>(work(connect(role, chosen), chosen.seat));
     } catch (const sqlite::Failure& failure) {
       after_failure(failure.error().code, chosen);
-      return failure.error().with_context(what);
+      throw;
     }
+  } catch (const sqlite::Failure& failure) {
+    return failure.error().with_context(what);
   } catch (const std::bad_alloc&) {
     return Error{ErrorCode::kInternal, "out of memory"};  // short enough to need none
   } catch (...) {

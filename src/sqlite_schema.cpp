@@ -1,6 +1,7 @@
 #include "sqlite_schema.hpp"
 
 #include <array>
+#include <cstring>
 #include <string>
 
 #include "mutex.hpp"
@@ -8,9 +9,8 @@
 namespace postbox::sqlite {
 namespace {
 
-// Times are milliseconds since 1970. AUTOINCREMENT: an id is never reused, not even after the
-// newest row was deleted, so that a late settle cannot hit a stranger. The lease stands in no index
-// on purpose: a claim then rewrites the row alone. The partial indexes repeat the state, which
+// Times are milliseconds since 1970. An id is never used again, not even after the newest row was
+// deleted, so that what an operator noted stays true. The partial indexes repeat the state, which
 // takes no room, so that counting needs no look at the rows.
 constexpr const char* kVersion1 = R"sql(
 CREATE TABLE outbox(
@@ -65,18 +65,59 @@ PRAGMA application_id = 1346531192;
 )sql";
 static_assert(kApplicationId == 1346531192);
 
-// Last in the row, behind the payload: a claim rewrites the row whole, and nothing else reads it.
 constexpr const char* kVersion2 = R"sql(
 ALTER TABLE outbox ADD COLUMN first_attempt_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE outbox_dead ADD COLUMN first_attempt_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE outbox_dead ADD COLUMN pointer TEXT NOT NULL DEFAULT '';
 )sql";
 
+// Leases have left the rows. Ids are counted in totals, which spares each insert the update of
+// AUTOINCREMENT's own table, and an index on integers takes two thirds of one on keys: the index
+// that is read and written in random places is what an event costs most.
+constexpr const char* kVersion3 = R"sql(
+CREATE TABLE outbox_3(
+  id          INTEGER PRIMARY KEY,
+  queue_id    INTEGER NOT NULL,
+  state       INTEGER NOT NULL DEFAULT 0,
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  next_at     INTEGER NOT NULL DEFAULT 0,
+  created_at  INTEGER NOT NULL,
+  first_attempt_at INTEGER NOT NULL DEFAULT 0,
+  dedup       INTEGER NOT NULL,
+  dedup_key   BLOB NOT NULL,
+  profile_key BLOB NOT NULL,
+  payload     BLOB NOT NULL
+) STRICT;
+INSERT INTO outbox_3 SELECT id, queue_id, state, attempts, next_at, created_at, first_attempt_at,
+  postbox_dedup(queue_id, dedup_key), dedup_key, profile_key, payload FROM outbox;
+ALTER TABLE totals ADD COLUMN last_id INTEGER NOT NULL DEFAULT 0;
+UPDATE totals SET last_id = ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0);
+DROP TABLE outbox;
+DROP TABLE claimed;
+ALTER TABLE outbox_3 RENAME TO outbox;
+CREATE INDEX outbox_ready   ON outbox(queue_id, state)          WHERE state = 0;
+CREATE INDEX outbox_delayed ON outbox(next_at, queue_id, state) WHERE state = 1;
+CREATE INDEX outbox_held    ON outbox(queue_id, state)          WHERE state = 2;
+CREATE UNIQUE INDEX outbox_dedup ON outbox(dedup);
+)sql";
+
 // Step n brings a file from version n to n + 1. A published step is never edited.
-constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2};
+constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2, kVersion3};
+
+// dedup_of() as an SQL function of (queue_id, dedup_key).
+void dedup_function(sqlite3_context* context, int, sqlite3_value** arguments) {
+  Key key{};
+  const void* bytes = sqlite3_value_blob(arguments[1]);
+  if (bytes == nullptr || sqlite3_value_bytes(arguments[1]) != static_cast<int>(key.size())) {
+    return sqlite3_result_error(context, "a key does not have 16 bytes", -1);
+  }
+  std::memcpy(key.data(), bytes, key.size());
+  sqlite3_result_int64(context, dedup_of(sqlite3_value_int64(arguments[0]), key));
+}
 
 void migrate(Database& database) {
-  Transaction transaction(database, Transaction::Kind::kWrite);
+  database.define("postbox_dedup", 2, dedup_function);
+  Transaction transaction(database, Transaction::Kind::kDurable);
   // Asked again under the write lock: another process may have done it meanwhile.
   const std::int64_t version = database.integer("PRAGMA user_version");
   for (std::int64_t step = version; step < kSchemaVersion; ++step) {
@@ -117,21 +158,18 @@ void use_wal(Database& database) {
                       "local disk"});
 }
 
-void prepare(Database& database, Access access) {
+void prepare(Database& database) {
   // Read first, with nothing set: a damaged or foreign file must stay as it is.
   const std::int64_t version = check_identity(database);
   use_wal(database);
   database.execute(
-      "PRAGMA synchronous=FULL;"              // for the migration, whoever performs it
-      "PRAGMA cache_size=-2048;"              // KiB, of three connections: memory matters
+      "PRAGMA cache_size=-8192;"              // KiB: holds some thousand events on their way
       "PRAGMA temp_store=MEMORY;"             // no temporary files with other people's events
       "PRAGMA journal_size_limit=33554432");  // a WAL that grew behind a slow reader shrinks again
   if (version < kSchemaVersion) migrate(database);
-  if (access == Access::kFast) database.execute("PRAGMA synchronous=NORMAL");
-  if (access == Access::kRead) database.execute("PRAGMA query_only=ON");
 }
 
-// Lanes and instances of one process open one after another: the switch to WAL finds the file busy
+// Instances of one process open one after another: the switch to WAL finds the file busy
 // when two of them try at once, and no timeout helps there.
 Mutex& opening() {
   static Mutex mutex;
@@ -140,12 +178,25 @@ Mutex& opening() {
 
 }  // namespace
 
+std::int64_t dedup_of(std::int64_t queue, const Key& key) {
+  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 / golden ratio
+  const auto half = [&key](std::size_t from) {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < sizeof(value); ++i) {
+      value |= std::to_integer<std::uint64_t>(key.at(from + i)) << (8 * i);
+    }
+    return value;
+  };
+  const std::uint64_t rest = half(8) + static_cast<std::uint64_t>(queue) * kOdd;
+  return static_cast<std::int64_t>(half(0) ^ (rest * kOdd));
+}
+
 Database open_store(const std::string& path, SharedFile& shared,
-                    std::chrono::milliseconds busy_timeout, Access access) {
+                    std::chrono::milliseconds busy_timeout) {
   const MutexLock lock(opening());
   create_private_file(path);
   Database database = Database::open_file(path, shared, busy_timeout);
-  prepare(database, access);
+  prepare(database);
   return database;
 }
 

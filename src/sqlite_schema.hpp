@@ -19,7 +19,7 @@ namespace postbox::sqlite {
 inline constexpr std::int64_t kApplicationId = 0x50426f78;
 
 // PRAGMA user_version: how many of the migration steps the file has seen.
-inline constexpr std::int64_t kSchemaVersion = 2;
+inline constexpr std::int64_t kSchemaVersion = 3;
 
 // Column outbox.state. Do not change; the SQL text spells these numbers, as partial indexes need
 // literals:
@@ -27,10 +27,11 @@ inline constexpr std::int64_t kSchemaVersion = 2;
 //   1  delayed: becomes ready at next_at
 //   2  held: becomes ready when its queue is released
 //
-// Columns lease_token and lease_until, table claimed: of versions that kept leases in rows. Nothing
-// reads them.
 // Column first_attempt_at: when the first attempt that was spent was claimed; 0 before it, and when
 // format 1 did not note it.
+// Column dedup: dedup_of(queue_id, dedup_key), or the next number that was free when another key
+// had that one.
+// Table totals, column last_id: the highest id that was ever given.
 // Table meta, key 'sender_epoch': counts the processes (or instances) that became the sender.
 // The longest lease.
 inline constexpr std::chrono::milliseconds kLeaseHorizon = std::chrono::hours(1);
@@ -40,18 +41,14 @@ inline constexpr std::chrono::milliseconds kLeaseHorizon = std::chrono::hours(1)
 // longer.
 inline constexpr std::chrono::milliseconds kDelayHorizon = std::chrono::hours(2);
 
-enum class Access : std::uint8_t {
-  kDurable,  // synchronous=FULL: a commit is on the disk when it returns
-  kFast,     // synchronous=NORMAL: the last commits may be undone by a power cut, in order
-  kRead,     // does not write
-};
+[[nodiscard]] std::int64_t dedup_of(std::int64_t queue, const Key& key);
 
 // Opens the file at `path`, creating it with mode 0600 when it is missing. Checks that it is an
 // outbox this version understands, brings an empty or older one up to date, and sets the connection
-// up. Fails with kOutboxTooNew, kOutboxCorrupt, or kOutboxUnavailable when the file is the database
-// of another program.
+// up. The caller holds the turn of `shared`. Fails with kOutboxTooNew, kOutboxCorrupt, or
+// kOutboxUnavailable when the file is the database of another program.
 [[nodiscard]] Database open_store(const std::string& path, SharedFile& shared,
-                                  std::chrono::milliseconds busy_timeout, Access access);
+                                  std::chrono::milliseconds busy_timeout);
 
 [[nodiscard]] Database open_memory_store();
 

@@ -71,6 +71,7 @@ void Tracker::Impl::run_writer() {
     const SteadyTime next = attempt(&Impl::write_once);
     if (!intake.closed()) {
       if (next > now()) intake.wait(next);
+      intake.gather(writer.gather_until());
       continue;
     }
     if (intake.pending() == 0 || now() >= stop_deadline.load()) return;

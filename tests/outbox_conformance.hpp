@@ -67,6 +67,14 @@ TEST_P(OutboxConformance, ADuplicateIsCountedAndNotStored) {
   EXPECT_EQ(take(outbox().stats()).totals.duplicates, 2U);
 }
 
+TEST_P(OutboxConformance, AHandleIsNeverUsedAgain) {
+  append({event(1)});
+  const Claim first = claim();
+  settle_all(first, OutcomeKind::kDelivered);
+  append({event(2)});
+  EXPECT_GT(claim().events.at(0).handle, first.events.at(0).handle);
+}
+
 TEST_P(OutboxConformance, AKeyIsADuplicateWhileItsEventIsLeasedDelayedOrHeld) {
   append(events(1, 3));
   const Claim claimed = claim();

@@ -12,6 +12,7 @@
 
 #include "fault_vfs.hpp"
 #include "outbox_conformance.hpp"
+#include "sqlite_schema.hpp"
 
 namespace postbox::testing {
 namespace {
@@ -222,12 +223,14 @@ TEST_F(SqliteOutbox, AnAppendThatHangsBlocksNobodyForEver) {
   reopen();
   append({event(1)});
   const Claim claimed = claim();
+  EXPECT_EQ(stats_of().leased, 1U);
   FaultVfs::hold_syncs();
   std::thread appender([this] { append({event(2)}); });
   FaultVfs::wait_for_a_held_sync();
   EXPECT_TRUE(outbox().stats());
-  EXPECT_TRUE(outbox().due_queues());
+  EXPECT_TRUE(outbox().dead({}, EventHandle{0}, 10));
   EXPECT_TRUE(outbox().maintain(24h));
+  expect_error(outbox().due_queues(), ErrorCode::kOutboxBusy, "the disk hangs");
   expect_error(outbox().settle(claimed.token, outcomes(claimed, OutcomeKind::kDelivered)),
                ErrorCode::kOutboxBusy);
   FaultVfs::release_syncs();
@@ -320,7 +323,7 @@ TEST_F(SqliteOutbox, AFileOfANewerVersionIsLeftAlone) {
   const auto outbox = another();
   const std::vector<EventRecord> batch = {event(2)};
   expect_error(outbox->append(batch), ErrorCode::kOutboxTooNew, "format 99");
-  RawConnection(path()).execute("PRAGMA user_version = 2");
+  RawConnection(path()).execute("PRAGMA user_version = 3");
   use(outbox);
   EXPECT_EQ(append(batch), 1U);
 }
@@ -352,6 +355,27 @@ TEST_F(SqliteOutbox, AFileOfTheFirstVersionGoesOnWithAllItsRows) {
   EXPECT_EQ(take(outbox().replay({}, 100, {})), 3U);
   reopen();
   EXPECT_EQ(claim().events.size(), 3U);
+}
+
+// The second half of a key changes all bits of the number that stands in the index; the first half
+// can take the change back.
+EventRecord with_the_same_number(EventRecord record) {
+  const auto queue = static_cast<std::int64_t>(record.queue);
+  const std::int64_t wanted = sqlite::dedup_of(queue, record.dedup_key);
+  record.dedup_key.back() = std::byte{1};
+  const std::int64_t change = wanted ^ sqlite::dedup_of(queue, record.dedup_key);
+  for (std::size_t i = 0; i < 8; ++i) {
+    record.dedup_key.at(i) ^= static_cast<std::byte>(static_cast<std::uint64_t>(change) >> (8 * i));
+  }
+  EXPECT_EQ(sqlite::dedup_of(queue, record.dedup_key), wanted);
+  return record;
+}
+
+TEST_F(SqliteOutbox, KeysWithTheSameNumberInTheIndexAreDifferent) {
+  reopen();
+  EXPECT_EQ(append({event(1), with_the_same_number(event(1))}), 2U);
+  EXPECT_EQ(append({event(1), with_the_same_number(event(1))}), 0U);
+  EXPECT_EQ(claim().events.size(), 2U);
 }
 
 TEST_F(SqliteOutbox, AnotherProgramsDatabaseIsLeftAlone) {
