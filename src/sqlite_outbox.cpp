@@ -13,7 +13,6 @@ namespace {
 using sqlite::Database;
 using sqlite::Failure;
 using sqlite::Query;
-using sqlite::SenderSeat;
 using sqlite::Transaction;
 
 constexpr std::string_view kFileScheme = "sqlite:";
@@ -64,7 +63,8 @@ bool insert(Database& database, const EventRecord& record, std::int64_t id, std:
   }
 }
 
-Appended insert_all(Database& database, std::span<const EventRecord> batch, std::int64_t now) {
+Appended insert_all(Database& database, std::span<const EventRecord> batch, std::int64_t number,
+                    std::int64_t now) {
   std::int64_t last_id = database.integer("SELECT last_id FROM totals");
   Appended appended;
   for (const EventRecord& record : batch) {
@@ -74,9 +74,10 @@ Appended insert_all(Database& database, std::span<const EventRecord> batch, std:
   }
   appended.duplicates = batch.size() - appended.inserted;
   Query(database,
-        "UPDATE totals SET appended = appended + ?1, duplicates = duplicates + ?2, last_id = ?3")
+        "UPDATE totals SET appended = appended + ?1, duplicates = duplicates + ?2, last_id = ?3,"
+        " last_batch = ?4")
       .bind(static_cast<std::int64_t>(appended.inserted),
-            static_cast<std::int64_t>(appended.duplicates), last_id)
+            static_cast<std::int64_t>(appended.duplicates), last_id, number)
       .run();
   return appended;
 }
@@ -146,12 +147,21 @@ OutboxCaps SqliteOutbox::caps() const noexcept {
 }
 
 Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
-  return run<Appended>(Role::kFlow, "outbox append", [&](Database& database, SenderSeat&) {
+  return run<Appended>(Role::kFlow, "outbox append", [&](Database& database, Memory& memory) {
     check_payloads(batch);
+    const std::int64_t number = memory.batch.of(batch);
     Transaction transaction(database, Transaction::Kind::kDurable);
+    const Appended* repeated = memory.batch.repeated();
+    if (repeated != nullptr && database.integer("SELECT last_batch FROM totals") == number) {
+      const Appended appended = *repeated;
+      memory.batch.sure();
+      return appended;
+    }
     check_room(database, max_disk_);
-    const Appended appended = insert_all(database, batch, now());
+    const Appended appended = insert_all(database, batch, number, now());
+    memory.batch.not_sure(batch, appended);
     transaction.commit();
+    memory.batch.sure();
     constexpr int kNobodyMovesIt = 12'000;
     if (shared_.wal_pages.load(std::memory_order_relaxed) >= kNobodyMovesIt) database.checkpoint();
     return appended;
@@ -159,7 +169,7 @@ Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
 }
 
 Result<Maintained> SqliteOutbox::maintain(std::chrono::milliseconds retention) {
-  return run<Maintained>(Role::kOperator, "outbox maintain", [&](Database& database, SenderSeat&) {
+  return run<Maintained>(Role::kOperator, "outbox maintain", [&](Database& database) {
     const std::int64_t time = now();
     Maintained maintained;
     maintained.promoted = promote_due(database, time);

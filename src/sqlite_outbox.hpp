@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "mutex.hpp"
+#include "sqlite_batch.hpp"
 #include "sqlite_database.hpp"
 #include "sqlite_leases.hpp"
 #include "sqlite_seat.hpp"
@@ -61,16 +62,23 @@ class SqliteOutbox final : public Outbox {
  private:
   enum class Role : std::uint8_t { kFlow, kOperator };
 
+  // What the flow remembers besides its connection.
+  struct Memory {
+    sqlite::SenderSeat seat;
+    sqlite::BatchNumber batch;
+  };
+
   // One connection and who may touch it.
   struct Lane {
-    explicit Lane(std::string lock_path = {}) : seat(std::move(lock_path)) {}
+    explicit Lane(std::string lock_path = {}) : memory{sqlite::SenderSeat(lock_path), {}} {}
     Mutex mutex;
     std::optional<sqlite::Database> database POSTBOX_GUARDED_BY(mutex);
     std::uint64_t generation POSTBOX_GUARDED_BY(mutex) = 0;
-    sqlite::SenderSeat seat POSTBOX_GUARDED_BY(mutex);  // of the flow's only
+    Memory memory POSTBOX_GUARDED_BY(mutex);  // of the flow's only
   };
 
-  // Runs `work(database, seat)` on the connection of `role`; what is thrown becomes an Error.
+  // Runs `work(database)` or `work(database, memory)` on the connection of `role`; what is thrown
+  // becomes an Error.
   template <class Value, class Work>
   Result<Value> run(Role role, std::string_view what, Work work);
 

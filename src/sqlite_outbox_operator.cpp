@@ -12,7 +12,6 @@ namespace {
 
 using sqlite::Database;
 using sqlite::Query;
-using sqlite::SenderSeat;
 using sqlite::Transaction;
 
 constexpr std::int64_t kChunk = 200;
@@ -183,22 +182,21 @@ OutboxTotals read_totals(Database& database) {
 }  // namespace
 
 Result<std::size_t> SqliteOutbox::release_held(QueueId queue) {
-  auto result =
-      run<std::size_t>(Role::kOperator, "outbox release", [&](Database& database, SenderSeat&) {
-        std::size_t released = 0;
-        std::size_t chunk = 0;
-        do {
-          Transaction transaction(database, Transaction::Kind::kDurable);
-          chunk = Query(database,
-                        "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
-                        " WHERE queue_id = ?1 AND state = 2 LIMIT ?2)")
-                      .bind(static_cast<std::int64_t>(queue), kChunk)
-                      .run();
-          transaction.commit();
-          released += chunk;
-        } while (chunk == static_cast<std::size_t>(kChunk));
-        return released;
-      });
+  auto result = run<std::size_t>(Role::kOperator, "outbox release", [&](Database& database) {
+    std::size_t released = 0;
+    std::size_t chunk = 0;
+    do {
+      Transaction transaction(database, Transaction::Kind::kDurable);
+      chunk = Query(database,
+                    "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
+                    " WHERE queue_id = ?1 AND state = 2 LIMIT ?2)")
+                  .bind(static_cast<std::int64_t>(queue), kChunk)
+                  .run();
+      transaction.commit();
+      released += chunk;
+    } while (chunk == static_cast<std::size_t>(kChunk));
+    return released;
+  });
   leases_.look_from_start();  // also for what was released before a failure
   return result;
 }
@@ -206,7 +204,7 @@ Result<std::size_t> SqliteOutbox::release_held(QueueId queue) {
 Result<std::vector<DeadLetter>> SqliteOutbox::dead(const EventFilter& filter, EventHandle after,
                                                    std::size_t max) {
   using Letters = std::vector<DeadLetter>;
-  return run<Letters>(Role::kOperator, "outbox dead", [&](Database& database, SenderSeat&) {
+  return run<Letters>(Role::kOperator, "outbox dead", [&](Database& database) {
     const std::int64_t time = now();
     // The plus signs: in the order of the primary key, whatever the planner thinks of the others.
     Query query(database,
@@ -224,21 +222,20 @@ Result<std::vector<DeadLetter>> SqliteOutbox::dead(const EventFilter& filter, Ev
 
 Result<std::size_t> SqliteOutbox::replay(const EventFilter& filter, std::size_t max,
                                          const Rewrite& rewrite) {
-  auto result =
-      run<std::size_t>(Role::kOperator, "outbox replay", [&](Database& database, SenderSeat&) {
-        const Bounds bounds = bounds_of(filter, kFromStart, now());
-        return in_chunks(database, bounds, max, [&](const std::vector<std::int64_t>& ids) {
-          std::size_t revived = 0;
-          for (const std::int64_t id : ids) revived += revive(database, id, rewrite) ? 1 : 0;
-          return revived;
-        });
-      });
+  auto result = run<std::size_t>(Role::kOperator, "outbox replay", [&](Database& database) {
+    const Bounds bounds = bounds_of(filter, kFromStart, now());
+    return in_chunks(database, bounds, max, [&](const std::vector<std::int64_t>& ids) {
+      std::size_t revived = 0;
+      for (const std::int64_t id : ids) revived += revive(database, id, rewrite) ? 1 : 0;
+      return revived;
+    });
+  });
   leases_.look_from_start();
   return result;
 }
 
 Result<std::size_t> SqliteOutbox::purge(const EventFilter& filter) {
-  return run<std::size_t>(Role::kOperator, "outbox purge", [&](Database& database, SenderSeat&) {
+  return run<std::size_t>(Role::kOperator, "outbox purge", [&](Database& database) {
     constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
     const Bounds bounds = bounds_of(filter, kFromStart, now());
     return in_chunks(database, bounds, kAll, [&](const std::vector<std::int64_t>& ids) {
@@ -252,7 +249,7 @@ Result<std::size_t> SqliteOutbox::purge(const EventFilter& filter) {
 }
 
 Result<std::size_t> SqliteOutbox::purge_profile(const Key& profile) {
-  return run<std::size_t>(Role::kOperator, "outbox purge", [&](Database& database, SenderSeat&) {
+  return run<std::size_t>(Role::kOperator, "outbox purge", [&](Database& database) {
     std::vector<std::int64_t> ids;
     {
       // The profile stands in no index, which would cost half the insert rate. The whole table is
@@ -273,7 +270,7 @@ Result<std::size_t> SqliteOutbox::purge_profile(const Key& profile) {
 }
 
 Result<OutboxStats> SqliteOutbox::stats() {
-  return run<OutboxStats>(Role::kOperator, "outbox stats", [&](Database& database, SenderSeat&) {
+  return run<OutboxStats>(Role::kOperator, "outbox stats", [&](Database& database) {
     OutboxStats stats;
     ByQueue queues;
     const Transaction snapshot(database, Transaction::Kind::kRead);

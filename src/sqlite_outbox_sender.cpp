@@ -14,7 +14,6 @@ using sqlite::Failure;
 using sqlite::Lease;
 using sqlite::Leases;
 using sqlite::Query;
-using sqlite::SenderSeat;
 using sqlite::Transaction;
 
 // Steps through the ready rows of a queue that nobody leases, oldest first.
@@ -114,9 +113,9 @@ bool apply(Database& database, const Outcome& outcome, std::int64_t claimed_at, 
 
 Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
                                   std::chrono::milliseconds lease) {
-  return run<Claim>(Role::kFlow, "outbox claim", [&](Database& database, SenderSeat& seat) {
+  return run<Claim>(Role::kFlow, "outbox claim", [&](Database& database, Memory& memory) {
     Claim claim;
-    if (!seat.take(database, leases_)) return claim;
+    if (!memory.seat.take(database, leases_)) return claim;
     const auto number = static_cast<std::int64_t>(queue);
     const SteadyTime time = clock_->now();
     const std::int64_t wall_time = now();
@@ -132,7 +131,7 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
       ids.push_back(static_cast<std::int64_t>(event.handle));
     }
     if (ids.empty()) return claim;
-    claim.token = ClaimToken{seat.next_token()};
+    claim.token = ClaimToken{memory.seat.next_token()};
     const auto until = time + milliseconds(sqlite::bounded(lease, sqlite::kLeaseHorizon));
     leases_.add(ids, {.token = static_cast<std::int64_t>(claim.token),
                       .queue = number,
@@ -143,30 +142,29 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
 }
 
 Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> outcomes) {
-  auto result =
-      run<Settled>(Role::kFlow, "outbox settle", [&](Database& database, SenderSeat& seat) {
-        const auto number = static_cast<std::int64_t>(token);
-        const std::int64_t time = now();
-        std::vector<std::int64_t> applied;
-        OutboxTotals totals;
-        bool ready_again = false;
-        Transaction transaction(database, Transaction::Kind::kWrite);
-        if (!seat.is_ours(database, number)) return Settled{.stale = outcomes.size()};
-        for (const Outcome& outcome : outcomes) {
-          const auto row = static_cast<std::int64_t>(outcome.handle);
-          const auto claimed_at = leases_.claimed_at(row, number);
-          if (!claimed_at || !apply(database, outcome, *claimed_at, time)) continue;
-          applied.push_back(row);
-          ready_again |= outcome.kind == OutcomeKind::kRetry && outcome.delay.count() <= 0;
-          if (outcome.kind == OutcomeKind::kDelivered) ++totals.delivered;
-        }
-        if (totals.delivered > 0) sqlite::add_totals(database, totals);
-        transaction.commit();
-        leases_.end(applied);
-        const Settled settled{.applied = applied.size(), .stale = outcomes.size() - applied.size()};
-        if (ready_again || settled.stale > 0) leases_.look_from_start();
-        return settled;
-      });
+  auto result = run<Settled>(Role::kFlow, "outbox settle", [&](Database& database, Memory& memory) {
+    const auto number = static_cast<std::int64_t>(token);
+    const std::int64_t time = now();
+    std::vector<std::int64_t> applied;
+    OutboxTotals totals;
+    bool ready_again = false;
+    Transaction transaction(database, Transaction::Kind::kWrite);
+    if (!memory.seat.is_ours(database, number)) return Settled{.stale = outcomes.size()};
+    for (const Outcome& outcome : outcomes) {
+      const auto row = static_cast<std::int64_t>(outcome.handle);
+      const auto claimed_at = leases_.claimed_at(row, number);
+      if (!claimed_at || !apply(database, outcome, *claimed_at, time)) continue;
+      applied.push_back(row);
+      ready_again |= outcome.kind == OutcomeKind::kRetry && outcome.delay.count() <= 0;
+      if (outcome.kind == OutcomeKind::kDelivered) ++totals.delivered;
+    }
+    if (totals.delivered > 0) sqlite::add_totals(database, totals);
+    transaction.commit();
+    leases_.end(applied);
+    const Settled settled{.applied = applied.size(), .stale = outcomes.size() - applied.size()};
+    if (ready_again || settled.stale > 0) leases_.look_from_start();
+    return settled;
+  });
   move_log();
   return result;
 }
@@ -185,9 +183,9 @@ Result<std::size_t> SqliteOutbox::extend(ClaimToken token, std::span<const Event
 
 Result<std::vector<QueueId>> SqliteOutbox::due_queues() {
   using Queues = std::vector<QueueId>;
-  return run<Queues>(Role::kFlow, "outbox due", [&](Database& database, SenderSeat& seat) {
+  return run<Queues>(Role::kFlow, "outbox due", [&](Database& database, Memory& memory) {
     Queues queues;
-    if (!seat.take(database, leases_)) {
+    if (!memory.seat.take(database, leases_)) {
       throw Failure({ErrorCode::kOutboxTaken, "another process sends from this outbox"});
     }
     const SteadyTime time = clock_->now();

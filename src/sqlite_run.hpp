@@ -6,7 +6,9 @@
 // Failure:   does not throw.
 #pragma once
 
+#include <concepts>
 #include <new>
+#include <optional>
 
 #include "sqlite_outbox.hpp"
 
@@ -20,7 +22,12 @@ Result<Value> SqliteOutbox::run(Role role, std::string_view what, Work work) {
     if (role == Role::kFlow) turn.emplace(shared_.turn, busy_timeout_);
     const MutexLock lock(chosen.mutex);
     try {
-      return Result<Value>(work(connect(role, chosen), chosen.seat));
+      sqlite::Database& database = connect(role, chosen);
+      if constexpr (std::invocable<Work, sqlite::Database&>) {
+        return Result<Value>(work(database));
+      } else {
+        return Result<Value>(work(database, chosen.memory));
+      }
     } catch (const sqlite::Failure& failure) {
       after_failure(failure.error().code, chosen);
       throw;

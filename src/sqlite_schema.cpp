@@ -91,6 +91,7 @@ CREATE TABLE outbox_3(
 INSERT INTO outbox_3 SELECT id, queue_id, state, attempts, next_at, created_at, first_attempt_at,
   postbox_dedup(queue_id, dedup_key), dedup_key, profile_key, payload FROM outbox;
 ALTER TABLE totals ADD COLUMN last_id INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE totals ADD COLUMN last_batch INTEGER NOT NULL DEFAULT 0;
 UPDATE totals SET last_id = ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0);
 DROP TABLE outbox;
 DROP TABLE claimed;

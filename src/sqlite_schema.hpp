@@ -31,7 +31,8 @@ inline constexpr std::int64_t kSchemaVersion = 3;
 // format 1 did not note it.
 // Column dedup: dedup_of(queue_id, dedup_key), or the next number that was free when another key
 // had that one.
-// Table totals, column last_id: the highest id that was ever given.
+// Table totals, columns last_id: the highest id that was ever given; last_batch: a number of the
+// latest append's own (BatchNumber).
 // Table meta, key 'sender_epoch': counts the processes (or instances) that became the sender.
 // The longest lease.
 inline constexpr std::chrono::milliseconds kLeaseHorizon = std::chrono::hours(1);

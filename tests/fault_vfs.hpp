@@ -32,6 +32,9 @@ class FaultVfs {
   // Every write returns `code`, SQLITE_FULL for instance; SQLITE_OK ends that.
   static void fail_writes(int code) { write_result() = code; }
 
+  // Every sync returns `code`: what was written may be there or not.
+  static void fail_syncs(int code) { sync_result() = code; }
+
   // Makes every sync wait until release_syncs().
   static void hold_syncs() {
     const MutexLock lock(gate().mutex);
@@ -61,6 +64,10 @@ class FaultVfs {
     return vfs;
   }
   static std::atomic<int>& write_result() {
+    static std::atomic<int> result{SQLITE_OK};
+    return result;
+  }
+  static std::atomic<int>& sync_result() {
     static std::atomic<int> result{SQLITE_OK};
     return result;
   }
@@ -108,7 +115,8 @@ class FaultVfs {
       while (gate_ref.closed) gate_ref.changed.wait(lock);
       --gate_ref.waiting;
     }
-    return real_methods().load()->xSync(file, flags);
+    const int code = sync_result();
+    return code != SQLITE_OK ? code : real_methods().load()->xSync(file, flags);
   }
 };
 

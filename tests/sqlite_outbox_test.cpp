@@ -71,6 +71,7 @@ class SqliteOutbox : public ::testing::Test, protected OutboxFixture {
   static void SetUpTestSuite() { FaultVfs::install(); }
   void TearDown() override {
     FaultVfs::fail_writes(SQLITE_OK);
+    FaultVfs::fail_syncs(SQLITE_OK);
     expect_conservation();
   }
 
@@ -284,6 +285,23 @@ TEST_F(SqliteOutbox, ABrokenDiskIsAnErrorAndThenRecoversWithItsLeases) {
   EXPECT_EQ(append(batch), 1U);
   EXPECT_EQ(claim().events.size(), 2U) << "what was leased before stays leased";
   EXPECT_EQ(settle_all(claimed, OutcomeKind::kDelivered).applied, 1U);
+}
+
+TEST_F(SqliteOutbox, AFailedAppendThatWasStoredAllTheSameIsNoDuplicateWhenItIsRepeated) {
+  reopen();
+  append({event(1)});
+  const std::vector<EventRecord> batch = {event(1), event(2), event(3)};
+  FaultVfs::fail_syncs(SQLITE_IOERR_FSYNC);
+  expect_error(outbox().append(batch), ErrorCode::kOutboxUnavailable, "append");
+  FaultVfs::fail_syncs(SQLITE_OK);
+  EXPECT_EQ(claim().events.size(), 3U) << "SQLite found the commit in its log";
+  const Appended repeated = take(outbox().append(batch));
+  EXPECT_EQ(repeated.inserted, 2U);
+  EXPECT_EQ(repeated.duplicates, 1U);
+  EXPECT_EQ(take(outbox().stats()).totals.appended, 3U);
+  EXPECT_EQ(take(outbox().stats()).totals.duplicates, 1U);
+  EXPECT_EQ(append(batch), 0U) << "once more, and they are duplicates";
+  EXPECT_EQ(take(outbox().stats()).totals.duplicates, 4U);
 }
 
 TEST_F(SqliteOutbox, AFileThatIsNoDatabaseIsLeftAlone) {

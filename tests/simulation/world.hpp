@@ -229,14 +229,18 @@ class World {
       if (stats.waiting + stats.in_flight + stats.held > 0)
         found.push_back("something still waits");
     }
-    const OutboxStats stored = shops_.front().outbox->stats().value();
+    const auto stored = shops_.front().outbox->stats();
+    const auto letters = shops_.front().outbox->dead({}, EventHandle{0}, 10'000);
+    if (!stored || !letters) {
+      found.push_back("the outbox cannot be read");
+      return found;
+    }
     std::uint64_t dead = 0;
-    for (const QueueStats& queue : stored.queues) dead += queue.dead;
-    const OutboxTotals& totals = stored.totals;
+    for (const QueueStats& queue : stored->queues) dead += queue.dead;
+    const OutboxTotals& totals = stored->totals;
     if (totals.appended != totals.delivered + totals.purged + totals.expired + dead) {
       found.push_back("the outbox's own count does not add up");
     }
-    const auto letters = shops_.front().outbox->dead({}, EventHandle{0}, 10'000);
     for (const DeadLetter& letter : *letters) {
       if (!letter.record.payload.starts_with("poison")) {
         found.push_back("dead: " + letter.record.payload + ": " + letter.reason);
