@@ -128,6 +128,16 @@ void check_time(postbox::WallTime time, postbox::WallTime now, const postbox::Pa
   violations.push_back({path.to_string(), std::move(rule)});
 }
 
+void check_unique_id(std::string_view unique_id, const postbox::Path& path,
+                     std::vector<postbox::Violation>& violations) {
+  postbox::validate(unique_id, path, {.max_length = kMaxUniqueId}, violations);
+}
+
+void append_second(postbox::WallTime time, std::string& out) {
+  const auto second = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch();
+  postbox::append_integer(second.count(), out);
+}
+
 postbox::Key dedup_key(const postbox::Key& profile, std::string_view metric,
                        std::string_view unique_id) {
   // The profile's key stands for the profile: equal keys are the same person.

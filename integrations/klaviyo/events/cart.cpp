@@ -49,8 +49,7 @@ void CartEvent::encode(postbox::EventBatch& batch) const {
   head.metric = CartUpdated::kMetric;
   head.unique_id = unique_id;
   head.value = value_of(cart_);
-  auto record = encode_event(head, CartUpdated{&cart_, &lists}, cart_.properties, size_hint(cart_));
-  if (check_size(record, violations)) batch.add(std::move(record));
+  add_event(head, CartUpdated{&cart_, &lists}, cart_.properties, size_hint(cart_), batch);
 }
 
 }  // namespace klaviyo

@@ -27,12 +27,11 @@ std::string contents_hash(const Cart& cart) {
 }  // namespace
 
 std::string cart_update_id(const Cart& cart, postbox::WallTime updated_at) {
-  const auto second = std::chrono::floor<std::chrono::seconds>(updated_at).time_since_epoch();
   std::string id = cart.cart_id;
   id += '_';
   id += cart.version ? std::to_string(*cart.version) : contents_hash(cart);
   id += '_';
-  id += std::to_string(second.count());
+  append_second(updated_at, id);
   return id;
 }
 

@@ -10,7 +10,6 @@ using postbox::Path;
 using postbox::Violation;
 
 constexpr postbox::Rules kNotNegative{.minimum = 0};
-constexpr std::size_t kMaxUniqueId = 255;
 
 void validate_amounts(const Order& order, const Path& root, std::vector<Violation>& violations) {
   postbox::validate(order.currency, root.child("currency"), {.required = true}, violations);
