@@ -88,6 +88,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_config_test.cpp
   tests/klaviyo_destination_test.cpp
   tests/klaviyo_money_test.cpp
+  tests/klaviyo_order_events_test.cpp
   tests/klaviyo_orders_test.cpp
   tests/klaviyo_profile_test.cpp
   tests/klaviyo_purchase_test.cpp
@@ -124,7 +125,7 @@ postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
   tests/klaviyo_sim_rules_test.cpp
   tests/klaviyo_sim_test.cpp)
 
-postbox_test(scenario_tests LINK klaviyo_sim_core SOURCES
+postbox_test(scenario_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
   tests/scenarios/a_backlog_travels_in_bulk_and_inside_the_limits_test.cpp
   tests/scenarios/a_new_key_resumes_without_a_restart_test.cpp
   tests/scenarios/every_order_of_the_real_file_is_recorded_once_test.cpp

@@ -283,8 +283,49 @@ TEST(OrderRules, EveryBrokenRuleIsReportedAtOnceWithoutPersonalData) {
   }
 }
 
-static_assert(postbox::TrackableEvent<klaviyo::PurchaseEvents>);
-static_assert(postbox::TrackableEvent<klaviyo::SubscriptionEvent>);
-static_assert(postbox::TrackableEvent<klaviyo::CartEvent>);
+TEST(OrderRules, LinesMayBeUnknownWhenTheTotalIsNot) {
+  auto paid = order();
+  paid.items.clear();
+  paid.lines_unknown = true;
+  EXPECT_EQ(rule_for(paid, "total"), "is required");
+  paid.total = MinorUnits{2'900};
+  const auto records = records_of(order_placed(paid));
+  ASSERT_EQ(records.size(), 1U);
+  const Json got = attributes_of(records[0]);
+  EXPECT_DOUBLE_EQ(got["value"].get<double>(), 29.0);
+  EXPECT_FALSE(got["properties"].contains("Items"));
+}
+
+TEST(OrderRules, AnIdOfTheCallersOwnIsTheKeyOfEveryEvent) {
+  auto adapted = order();
+  adapted.unique_id = "stripe:in_1";
+  const auto records = records_of(order_placed(adapted));
+  ASSERT_EQ(records.size(), 3U);
+  EXPECT_EQ(attributes_of(records[0])["unique_id"], "stripe:in_1");
+  EXPECT_EQ(attributes_of(records[0])["properties"]["OrderId"], "1001");
+  EXPECT_EQ(attributes_of(records[2])["unique_id"], "stripe:in_1_2");
+  adapted.unique_id.assign(256, 'x');
+  EXPECT_EQ(rule_for(adapted, "unique_id"), "must have at most 255 characters, found 256");
+}
+
+TEST(OrderRules, ALineOfAnInvoiceHasATotalOfItsOwn) {
+  auto invoice = order();
+  invoice.items = {klaviyo_test::item("P1", 3, 0)};
+  invoice.items[0].row_total = MinorUnits{1'000};
+  invoice.items[0].price_id = "price_1";
+  invoice.items[0].proration = true;
+  const auto records = records_of(order_placed(invoice));
+  ASSERT_EQ(records.size(), 2U);
+  const Json got = attributes_of(records[0]);
+  EXPECT_DOUBLE_EQ(got["value"].get<double>(), 14.0);  // 10.00 + 4.90 + 2.10 - 3.00
+  const Json line = got["properties"]["Items"][0];
+  EXPECT_DOUBLE_EQ(line["RowTotal"].get<double>(), 10.0);
+  EXPECT_FALSE(line.contains("ItemPrice"));
+  EXPECT_EQ(line["PriceID"], "price_1");
+  EXPECT_EQ(line["Proration"], true);
+  EXPECT_DOUBLE_EQ(attributes_of(records[1])["value"].get<double>(), 10.0);
+  invoice.items[0].row_total = MinorUnits{-1};
+  EXPECT_EQ(rule_for(invoice, "items[0].row_total"), "must be at least 0, found -1");
+}
 
 }  // namespace
