@@ -31,6 +31,7 @@ class RealOrders : public Shop {
     config.api_key = "pk_for_tests";
     config.api_url = "http://127.0.0.1:" + std::to_string(klaviyo_port);
     config.engine.outbox.url = "sqlite:" + folder.file("back-office.db");
+    config.engine.log_level = LogLevel::kError;
     config.set(klaviyo::kPurchase, Flag::on());
     return klaviyo::start(config);
   }
