@@ -87,6 +87,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_cart_test.cpp
   tests/klaviyo_config_test.cpp
   tests/klaviyo_destination_test.cpp
+  tests/klaviyo_metric_names_test.cpp
   tests/klaviyo_money_test.cpp
   tests/klaviyo_order_events_test.cpp
   tests/klaviyo_orders_test.cpp

@@ -174,7 +174,7 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
       (!flag.is_on() && !flag.includes(event.profile_key(event.event)))) {
     return refuse(TrackStatus::kDisabled);
   }
-  EventBatch batch(services.clock->wall_now());
+  EventBatch batch(services.clock->wall_now(), &services.type_names);
   if (!encode(event, batch)) {
     return refuse(TrackStatus::kRejected, std::move(batch.violations()));
   }

@@ -105,6 +105,9 @@ struct Services {
   std::shared_ptr<Random> random{};
   std::vector<std::pair<QueueId, Flag>> flags{};  // a family that is not named is off
 
+  // Other names for types of events; see EventBatch::name_of().
+  TypeNames type_names{};
+
   // Read the settings again and make the destination use them. Called by Tracker::reload(), by one
   // thread at a time. Unset: reload() fails.
   std::function<Result<Reloaded>()> reload{};

@@ -89,7 +89,7 @@ std::string_view metric_of(std::string_view payload) {
   if (!parts) return {};
   const std::size_t found = parts->members.find(kMetric);
   if (found == std::string_view::npos) return {};
-  // No metric's name has a character that JSON escapes.
+  // No metric's name has a character that JSON escapes: check_metric_names().
   const std::string_view quoted = parts->members.substr(found + kMetric.size() + 1);
   return quoted.substr(0, quoted.find('"'));
 }

@@ -53,7 +53,7 @@ void CartEvent::encode(postbox::EventBatch& batch) const {
   head.profile = profile;
   head.kind = metric.kind;
   head.subject = subject;
-  head.metric = metric.name;
+  head.metric = batch.name_of(metric.name);
   head.unique_id = unique_id;
   head.value = value_of(cart_, details_);
   std::visit(

@@ -26,7 +26,6 @@ std::size_t size_hint(const Order& order) {
 }
 
 postbox::EventRecord placed_order(const Order& order, EventHead head) {
-  head.metric = PlacedOrder::kMetric;
   head.unique_id = order_unique_id(order);
   head.value = Money{order_total(order).value_or(MinorUnits{}).count, order.currency};
   const PlacedOrder properties{&order, &flat_lists(order.items)};
@@ -37,7 +36,6 @@ postbox::EventRecord ordered_product(const Order& order, std::size_t index, Even
   constexpr std::size_t kNames = 200;
   const OrderItem& item = order.items[index];
   const std::string unique_id = order_unique_id(order) + "_" + line_key(item, index);
-  head.metric = OrderedProduct::kMetric;
   head.unique_id = unique_id;
   head.value = Money{row_total(item).value_or(MinorUnits{}).count, order.currency};
   std::size_t size = kNames + item.product_id.size() + item.sku.size() + item.name.size() +
@@ -77,9 +75,11 @@ void PurchaseEvents::encode(postbox::EventBatch& batch) const {
   const std::string_view profile = profile_text(order_.customer, violations);
   if (!violations.empty()) return;
 
-  const EventHead head = head_of(order_, kKind, order_.placed_at.value_or(batch.now()), profile);
+  EventHead head = head_of(order_, kKind, order_.placed_at.value_or(batch.now()), profile);
   batch.reserve(size());
+  head.metric = batch.name_of(PlacedOrder::kMetric);
   batch.add(placed_order(order_, head));
+  head.metric = batch.name_of(OrderedProduct::kMetric);
   for (std::size_t i = 0; i < order_.items.size(); ++i) {
     batch.add(ordered_product(order_, i, head));
   }
@@ -106,7 +106,7 @@ void OrderEvent::encode(postbox::EventBatch& batch) const {
         const Occurrence what = occurrence(order_, details);
         EventHead head =
             head_of(order_, metric_of(kind_).kind, what.time.value_or(batch.now()), profile);
-        head.metric = metric_of(kind_).name;
+        head.metric = batch.name_of(metric_of(kind_).name);
         head.unique_id = unique_id;
         head.value = Money{what.value.value_or(MinorUnits{}).count, order_.currency};
         const OrderProperties<Details> properties{&order_, &flat_lists(order_.items), &details};

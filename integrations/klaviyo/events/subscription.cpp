@@ -42,7 +42,7 @@ void SubscriptionEvent::encode(postbox::EventBatch& batch) const {
   head.profile_key = profile_key();
   head.profile = profile;
   head.kind = metric_of(kind_).kind;
-  head.metric = metric_of(kind_).name;
+  head.metric = batch.name_of(metric_of(kind_).name);
   head.time = occurred_at(kind_, subscription_).value_or(batch.now());
   const auto unique_id = subscription_unique_id(kind_, subscription_, details_, head.time);
   head.unique_id = unique_id;
@@ -71,7 +71,7 @@ void PaymentEvent::encode(postbox::EventBatch& batch) const {
   head.profile_key = profile_key();
   head.profile = profile;
   head.kind = metric_of(kind_).kind;
-  head.metric = metric_of(kind_).name;
+  head.metric = batch.name_of(metric_of(kind_).name);
   head.unique_id = unique_id;
   head.time = payment_.occurred_at.value_or(batch.now());
   add_event(head, payment_, payment_.properties, size_hint(payment_), batch);
