@@ -147,8 +147,12 @@ if(NOT POSTBOX_SANITIZE)
   add_test(NAME "checks: consumer of the installed package"
            COMMAND ${PROJECT_SOURCE_DIR}/tests/consumer/run.sh ${CMAKE_BINARY_DIR} ${CMAKE_CXX_COMPILER})
   set_tests_properties("checks: consumer of the installed package" PROPERTIES TIMEOUT 300)
+  postbox_program(event_bodies LINK postbox::klaviyo nlohmann_json::nlohmann_json
+                  SOURCES tests/official_client/event_bodies.cpp)
+  target_include_directories(event_bodies PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   add_test(NAME "checks: official client"
-           COMMAND ${PROJECT_SOURCE_DIR}/tests/official_client/run.sh $<TARGET_FILE:klaviyo-sim>)
+           COMMAND ${PROJECT_SOURCE_DIR}/tests/official_client/run.sh
+                   $<TARGET_FILE:klaviyo-sim> $<TARGET_FILE:event_bodies>)
   set_tests_properties("checks: official client" PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
 endif()
 
