@@ -185,7 +185,7 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
   const auto pushed = intake.push(batch.records());
   sequence = pushed.sequence;
   if (pushed.answer == IntakeQueue::Answer::kAccepted) {
-    return TrackResult(TrackStatus::kAccepted);
+    return TrackResult(TrackStatus::kAccepted, {}, std::move(batch.warnings()));
   }
   const bool full = pushed.answer == IntakeQueue::Answer::kFull;
   counters.accepted.fetch_sub(events, std::memory_order_relaxed);

@@ -259,6 +259,34 @@ TEST(PropertyRules, ValuesAreChecked) {
   EXPECT_EQ(rule_for(bad, "properties[2].value[1]"), "must be valid UTF-8");
 }
 
+TEST(PropertyRules, WhatKlaviyoIgnoresIsReportedAndRefusesNothing) {
+  auto vain = order();
+  vain.properties = {{"zero", std::int64_t{0}},
+                     {"free", klaviyo::Money{0, "EUR"}},
+                     {"none", std::string()},
+                     {"no list", std::vector<std::string>{}},
+                     {"off", false},
+                     {"one", std::int64_t{1}}};
+  klaviyo::Config config;
+  config.api_key = "pk_0123456789abcdef";
+  config.engine.outbox.url = "memory:";
+  config.set(klaviyo::kPurchase, postbox::Flag::on());
+  auto tracker = klaviyo::start(config, {.threads = false});
+  ASSERT_TRUE(tracker) << tracker.error().message;
+  const auto result = tracker->track(order_placed(vain));
+  EXPECT_EQ(result.status(), postbox::TrackStatus::kAccepted);
+  EXPECT_TRUE(result.violations().empty());
+  ASSERT_EQ(result.warnings().size(), 4U) << result.to_string();
+  EXPECT_EQ(rule_at(result.warnings(), "properties[0].value"),
+            "is zero, which Klaviyo reads as never set");
+  EXPECT_FALSE(rule_at(result.warnings(), "properties[1].value").empty());
+  EXPECT_EQ(rule_at(result.warnings(), "properties[2].value"),
+            "is empty and not sent: Klaviyo reads it as never set");
+  EXPECT_FALSE(rule_at(result.warnings(), "properties[3].value").empty());
+  EXPECT_NE(result.to_string().find("accepted: properties[0].value: is zero"), std::string::npos);
+  EXPECT_TRUE(tracker->track(order_placed(order())).warnings().empty());
+}
+
 TEST(OrderRules, APayloadOfMoreThan5MegaBytesIsRejectedAsAWhole) {
   auto big = order();
   for (int i = 0; i < 60; ++i) {

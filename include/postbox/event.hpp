@@ -72,16 +72,21 @@ class EventBatch {
 
   void add(EventRecord record) { records_.push_back(std::move(record)); }
   void reject(Violation violation) { violations_.push_back(std::move(violation)); }
+
+  // Report what the vendor will leave out of an event that is good enough otherwise.
+  void warn(Violation violation) { warnings_.push_back(std::move(violation)); }
   void reserve(std::size_t records) { records_.reserve(records); }
 
   [[nodiscard]] std::vector<EventRecord>& records() noexcept { return records_; }
   [[nodiscard]] std::vector<Violation>& violations() noexcept { return violations_; }
+  [[nodiscard]] std::vector<Violation>& warnings() noexcept { return warnings_; }
 
  private:
   WallTime now_;
   const TypeNames* names_;
   std::vector<EventRecord> records_;
   std::vector<Violation> violations_;
+  std::vector<Violation> warnings_;
 };
 
 // What track() takes: a type that knows its family and profile, and writes itself into a batch.

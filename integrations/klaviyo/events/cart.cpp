@@ -40,6 +40,7 @@ void CartEvent::encode(postbox::EventBatch& batch) const {
   validate_cart(cart_, details_, lists, batch.now(), violations);
   const std::string_view profile = profile_text(cart_.customer, violations);
   if (!violations.empty()) return;
+  find_ignored(cart_.properties, batch.warnings());
 
   const CartMetric& metric = kCartMetrics[details_.index()];
   const std::string subject = subject_of(cart_);

@@ -74,6 +74,7 @@ void PurchaseEvents::encode(postbox::EventBatch& batch) const {
   validate_order(order_, batch.now(), violations);
   const std::string_view profile = profile_text(order_.customer, violations);
   if (!violations.empty()) return;
+  find_ignored(order_.properties, batch.warnings());
 
   EventHead head = head_of(order_, kKind, order_.placed_at.value_or(batch.now()), profile);
   batch.reserve(size());
@@ -99,6 +100,7 @@ void OrderEvent::encode(postbox::EventBatch& batch) const {
   validate_order(kind_, order_, details_, batch.now(), violations);
   const std::string_view profile = profile_text(order_.customer, violations);
   if (!violations.empty()) return;
+  find_ignored(order_.properties, batch.warnings());
 
   const std::string unique_id = order_unique_id(kind_, order_, details_);
   std::visit(

@@ -36,6 +36,7 @@ void SubscriptionEvent::encode(postbox::EventBatch& batch) const {
   validate_subscription(kind_, subscription_, details_, batch.now(), violations);
   const std::string_view profile = profile_text(subscription_.customer, violations);
   if (!violations.empty()) return;
+  find_ignored(subscription_.properties, batch.warnings());
 
   EventHead head;
   head.queue = kSubscription.queue;
@@ -64,6 +65,7 @@ void PaymentEvent::encode(postbox::EventBatch& batch) const {
   validate_payment(payment_, batch.now(), violations);
   const std::string_view profile = profile_text(payment_.customer, violations);
   if (!violations.empty()) return;
+  find_ignored(payment_.properties, batch.warnings());
 
   const std::string unique_id = payment_unique_id(kind_, payment_);
   EventHead head;
