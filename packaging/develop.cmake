@@ -87,7 +87,9 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_cart_test.cpp
   tests/klaviyo_config_test.cpp
   tests/klaviyo_destination_test.cpp
+  tests/klaviyo_metric_names_test.cpp
   tests/klaviyo_money_test.cpp
+  tests/klaviyo_order_events_test.cpp
   tests/klaviyo_orders_test.cpp
   tests/klaviyo_profile_test.cpp
   tests/klaviyo_purchase_test.cpp
@@ -124,7 +126,7 @@ postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
   tests/klaviyo_sim_rules_test.cpp
   tests/klaviyo_sim_test.cpp)
 
-postbox_test(scenario_tests LINK klaviyo_sim_core SOURCES
+postbox_test(scenario_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
   tests/scenarios/a_backlog_travels_in_bulk_and_inside_the_limits_test.cpp
   tests/scenarios/a_new_key_resumes_without_a_restart_test.cpp
   tests/scenarios/every_order_of_the_real_file_is_recorded_once_test.cpp
@@ -145,8 +147,12 @@ if(NOT POSTBOX_SANITIZE)
   add_test(NAME "checks: consumer of the installed package"
            COMMAND ${PROJECT_SOURCE_DIR}/tests/consumer/run.sh ${CMAKE_BINARY_DIR} ${CMAKE_CXX_COMPILER})
   set_tests_properties("checks: consumer of the installed package" PROPERTIES TIMEOUT 300)
+  postbox_program(event_bodies LINK postbox::klaviyo nlohmann_json::nlohmann_json
+                  SOURCES tests/official_client/event_bodies.cpp)
+  target_include_directories(event_bodies PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   add_test(NAME "checks: official client"
-           COMMAND ${PROJECT_SOURCE_DIR}/tests/official_client/run.sh $<TARGET_FILE:klaviyo-sim>)
+           COMMAND ${PROJECT_SOURCE_DIR}/tests/official_client/run.sh
+                   $<TARGET_FILE:klaviyo-sim> $<TARGET_FILE:event_bodies>)
   set_tests_properties("checks: official client" PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
 endif()
 

@@ -26,9 +26,11 @@ std::string_view status_text(TrackStatus status) {
 std::string TrackResult::to_string() const {
   std::string text(status_text(status_));
   std::string_view separator = ": ";
-  for (const Violation& violation : violations_) {
-    text.append(separator).append(violation.path).append(": ").append(violation.rule);
-    separator = "; ";
+  for (const auto* list : {&violations_, &warnings_}) {
+    for (const Violation& violation : *list) {
+      text.append(separator).append(violation.path).append(": ").append(violation.rule);
+      separator = "; ";
+    }
   }
   return text;
 }

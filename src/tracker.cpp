@@ -175,7 +175,7 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
       (!flag.is_on() && !flag.includes(event.profile_key(event.event)))) {
     return refuse(TrackStatus::kDisabled);
   }
-  EventBatch batch(services.clock->wall_now());
+  EventBatch batch(services.clock->wall_now(), &services.type_names);
   if (!encode(event, batch)) {
     return refuse(TrackStatus::kRejected, std::move(batch.violations()));
   }
@@ -186,7 +186,7 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
   const auto pushed = intake.push(batch.records());
   sequence = pushed.sequence;
   if (pushed.answer == IntakeQueue::Answer::kAccepted) {
-    return TrackResult(TrackStatus::kAccepted);
+    return TrackResult(TrackStatus::kAccepted, {}, std::move(batch.warnings()));
   }
   const bool full = pushed.answer == IntakeQueue::Answer::kFull;
   counters.accepted.fetch_sub(events, std::memory_order_relaxed);

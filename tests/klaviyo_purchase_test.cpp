@@ -259,6 +259,34 @@ TEST(PropertyRules, ValuesAreChecked) {
   EXPECT_EQ(rule_for(bad, "properties[2].value[1]"), "must be valid UTF-8");
 }
 
+TEST(PropertyRules, WhatKlaviyoIgnoresIsReportedAndRefusesNothing) {
+  auto vain = order();
+  vain.properties = {{"zero", std::int64_t{0}},
+                     {"free", klaviyo::Money{0, "EUR"}},
+                     {"none", std::string()},
+                     {"no list", std::vector<std::string>{}},
+                     {"off", false},
+                     {"one", std::int64_t{1}}};
+  klaviyo::Config config;
+  config.api_key = "pk_0123456789abcdef";
+  config.engine.outbox.url = "memory:";
+  config.set(klaviyo::kPurchase, postbox::Flag::on());
+  auto tracker = klaviyo::start(config, {.threads = false});
+  ASSERT_TRUE(tracker) << tracker.error().message;
+  const auto result = tracker->track(order_placed(vain));
+  EXPECT_EQ(result.status(), postbox::TrackStatus::kAccepted);
+  EXPECT_TRUE(result.violations().empty());
+  ASSERT_EQ(result.warnings().size(), 4U) << result.to_string();
+  EXPECT_EQ(rule_at(result.warnings(), "properties[0].value"),
+            "is zero, which Klaviyo reads as never set");
+  EXPECT_FALSE(rule_at(result.warnings(), "properties[1].value").empty());
+  EXPECT_EQ(rule_at(result.warnings(), "properties[2].value"),
+            "is empty and not sent: Klaviyo reads it as never set");
+  EXPECT_FALSE(rule_at(result.warnings(), "properties[3].value").empty());
+  EXPECT_NE(result.to_string().find("accepted: properties[0].value: is zero"), std::string::npos);
+  EXPECT_TRUE(tracker->track(order_placed(order())).warnings().empty());
+}
+
 TEST(OrderRules, APayloadOfMoreThan5MegaBytesIsRejectedAsAWhole) {
   auto big = order();
   for (int i = 0; i < 60; ++i) {
@@ -283,8 +311,49 @@ TEST(OrderRules, EveryBrokenRuleIsReportedAtOnceWithoutPersonalData) {
   }
 }
 
-static_assert(postbox::TrackableEvent<klaviyo::PurchaseEvents>);
-static_assert(postbox::TrackableEvent<klaviyo::SubscriptionEvent>);
-static_assert(postbox::TrackableEvent<klaviyo::CartEvent>);
+TEST(OrderRules, LinesMayBeUnknownWhenTheTotalIsNot) {
+  auto paid = order();
+  paid.items.clear();
+  paid.lines_unknown = true;
+  EXPECT_EQ(rule_for(paid, "total"), "is required");
+  paid.total = MinorUnits{2'900};
+  const auto records = records_of(order_placed(paid));
+  ASSERT_EQ(records.size(), 1U);
+  const Json got = attributes_of(records[0]);
+  EXPECT_DOUBLE_EQ(got["value"].get<double>(), 29.0);
+  EXPECT_FALSE(got["properties"].contains("Items"));
+}
+
+TEST(OrderRules, AnIdOfTheCallersOwnIsTheKeyOfEveryEvent) {
+  auto adapted = order();
+  adapted.unique_id = "stripe:in_1";
+  const auto records = records_of(order_placed(adapted));
+  ASSERT_EQ(records.size(), 3U);
+  EXPECT_EQ(attributes_of(records[0])["unique_id"], "stripe:in_1");
+  EXPECT_EQ(attributes_of(records[0])["properties"]["OrderId"], "1001");
+  EXPECT_EQ(attributes_of(records[2])["unique_id"], "stripe:in_1_2");
+  adapted.unique_id.assign(256, 'x');
+  EXPECT_EQ(rule_for(adapted, "unique_id"), "must have at most 255 characters, found 256");
+}
+
+TEST(OrderRules, ALineOfAnInvoiceHasATotalOfItsOwn) {
+  auto invoice = order();
+  invoice.items = {klaviyo_test::item("P1", 3, 0)};
+  invoice.items[0].row_total = MinorUnits{1'000};
+  invoice.items[0].price_id = "price_1";
+  invoice.items[0].proration = true;
+  const auto records = records_of(order_placed(invoice));
+  ASSERT_EQ(records.size(), 2U);
+  const Json got = attributes_of(records[0]);
+  EXPECT_DOUBLE_EQ(got["value"].get<double>(), 14.0);  // 10.00 + 4.90 + 2.10 - 3.00
+  const Json line = got["properties"]["Items"][0];
+  EXPECT_DOUBLE_EQ(line["RowTotal"].get<double>(), 10.0);
+  EXPECT_FALSE(line.contains("ItemPrice"));
+  EXPECT_EQ(line["PriceID"], "price_1");
+  EXPECT_EQ(line["Proration"], true);
+  EXPECT_DOUBLE_EQ(attributes_of(records[1])["value"].get<double>(), 10.0);
+  invoice.items[0].row_total = MinorUnits{-1};
+  EXPECT_EQ(rule_for(invoice, "items[0].row_total"), "must be at least 0, found -1");
+}
 
 }  // namespace

@@ -74,6 +74,20 @@ inline klaviyo::Subscription subscription() {
   return subscription;
 }
 
+inline klaviyo::PaymentAttempt payment() {
+  klaviyo::PaymentAttempt payment;
+  payment.payment_id = "in_1";
+  payment.subscription_id = "sub_1";
+  payment.amount = {1000, "EUR"};
+  payment.attempt = 4;
+  payment.final_attempt = true;
+  payment.billing_reason = "subscription_cycle";
+  payment.failure_reason = "card_declined";
+  payment.occurred_at = now();
+  payment.customer = customer();
+  return payment;
+}
+
 inline klaviyo::Cart cart() {
   klaviyo::Cart cart;
   cart.cart_id = "c-7";

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <postbox/clock.hpp>
@@ -48,25 +49,44 @@ struct Violation {
   friend bool operator==(const Violation&, const Violation&) = default;
 };
 
+// What the operator calls a vendor's types of events: (the integration's name, the name to send).
+using TypeNames = std::vector<std::pair<std::string, std::string>>;
+
 // The records that one call of track() produces: all of them are stored, or none is.
 class EventBatch {
  public:
-  explicit EventBatch(WallTime now) : now_(now) {}
+  // `names` must outlive the batch.
+  explicit EventBatch(WallTime now, const TypeNames* names = nullptr) : now_(now), names_(names) {}
 
   // The time that an event without a time of its own gets.
   [[nodiscard]] WallTime now() const noexcept { return now_; }
 
+  // The name under which events of `type` are sent: `type` itself unless the operator has another.
+  [[nodiscard]] std::string_view name_of(std::string_view type) const noexcept {
+    if (names_ == nullptr) return type;
+    for (const auto& [from, to] : *names_) {
+      if (from == type) return to;
+    }
+    return type;
+  }
+
   void add(EventRecord record) { records_.push_back(std::move(record)); }
   void reject(Violation violation) { violations_.push_back(std::move(violation)); }
+
+  // Report what the vendor will leave out of an event that is good enough otherwise.
+  void warn(Violation violation) { warnings_.push_back(std::move(violation)); }
   void reserve(std::size_t records) { records_.reserve(records); }
 
   [[nodiscard]] std::vector<EventRecord>& records() noexcept { return records_; }
   [[nodiscard]] std::vector<Violation>& violations() noexcept { return violations_; }
+  [[nodiscard]] std::vector<Violation>& warnings() noexcept { return warnings_; }
 
  private:
   WallTime now_;
+  const TypeNames* names_;
   std::vector<EventRecord> records_;
   std::vector<Violation> violations_;
+  std::vector<Violation> warnings_;
 };
 
 // What track() takes: a type that knows its family and profile, and writes itself into a batch.

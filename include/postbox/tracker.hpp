@@ -41,25 +41,31 @@ enum class TrackStatus : std::uint8_t {
 // The answer to a caller. Safe to ignore.
 class TrackResult {
  public:
-  explicit TrackResult(TrackStatus status, std::vector<Violation> violations = {})
-      : status_(status), violations_(std::move(violations)) {}
+  explicit TrackResult(TrackStatus status, std::vector<Violation> violations = {},
+                       std::vector<Violation> warnings = {})
+      : status_(status), violations_(std::move(violations)), warnings_(std::move(warnings)) {}
 
   [[nodiscard]] TrackStatus status() const noexcept { return status_; }
 
   // Every broken rule with its path; empty unless the status is kRejected.
   [[nodiscard]] const std::vector<Violation>& violations() const noexcept { return violations_; }
 
+  // What the vendor will leave out of an accepted event, with its path: a hint for whoever wrote
+  // the call. Empty unless the status is kAccepted.
+  [[nodiscard]] const std::vector<Violation>& warnings() const noexcept { return warnings_; }
+
   // True when nothing is left for the caller to do: accepted, or switched off on purpose.
   explicit operator bool() const noexcept {
     return status_ == TrackStatus::kAccepted || status_ == TrackStatus::kDisabled;
   }
 
-  // One line for a log or an error answer: the status, then each violation.
+  // One line for a log or an error answer: the status, then each violation and warning.
   [[nodiscard]] std::string to_string() const;
 
  private:
   TrackStatus status_;
   std::vector<Violation> violations_;
+  std::vector<Violation> warnings_;
 };
 
 // What stop() leaves for the next start.
@@ -104,6 +110,9 @@ struct Services {
   std::shared_ptr<Clock> clock{};
   std::shared_ptr<Random> random{};
   std::vector<std::pair<QueueId, Flag>> flags{};  // a family that is not named is off
+
+  // Other names for types of events; see EventBatch::name_of().
+  TypeNames type_names{};
 
   // Read the settings again and make the destination use them. Called by Tracker::reload(), by one
   // thread at a time. Unset: reload() fails.

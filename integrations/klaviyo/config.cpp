@@ -2,6 +2,7 @@
 #include <charconv>
 #include <klaviyo/api_url.hpp>
 #include <klaviyo/config.hpp>
+#include <klaviyo/metric_names.hpp>
 #include <postbox/schema.hpp>
 #include <string>
 
@@ -120,6 +121,7 @@ Result<Config> Config::from(const Environment& environment) {
         read(environment, "KLAVIYO_API_URL", &parse_api_url, config.api_url),
         read(environment, "KLAVIYO_REVISION", &parse_revision, config.revision),
         read(environment, "KLAVIYO_QUOTA_SHARE", &QuotaShare::parse, config.quota_share),
+        read(environment, "KLAVIYO_METRIC_NAMES", &parse_metric_names, config.metric_names),
         read(environment, "VITE_APP_URL", &parse_app_url, config.app_url),
         read(environment, "KLAVIYO_CART_ABANDONED_AFTER", &parse_abandoned_after,
              config.cart_abandoned_after)}) {
@@ -163,6 +165,7 @@ Result<void> Config::validate() const {
   if (!app_url.empty()) {
     if (auto ok = check(parse_app_url(app_url), "VITE_APP_URL"); !ok) return ok;
   }
+  if (auto ok = check(check_metric_names(metric_names), "KLAVIYO_METRIC_NAMES"); !ok) return ok;
   return check(engine.validate(), "configuration");
 }
 

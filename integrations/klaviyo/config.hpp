@@ -52,6 +52,12 @@ struct Config {
   // Default to off.
   std::array<postbox::Flag, kFamilies.size()> flags{};
 
+  // What metrics are called at Klaviyo, as pairs of this library's name and the account's. Names
+  // are exact and case-sensitive: a metric that flows know by another name needs that name. Applied
+  // to the events of a new start; what waits keeps its name. KLAVIYO_METRIC_NAMES. Defaults to
+  // none.
+  postbox::TypeNames metric_names;
+
   // The app's address, for cart recovery links. VITE_APP_URL. Defaults to none.
   std::string app_url;
 

@@ -89,7 +89,7 @@ std::string_view metric_of(std::string_view payload) {
   if (!parts) return {};
   const std::size_t found = parts->members.find(kMetric);
   if (found == std::string_view::npos) return {};
-  // No metric's name has a character that JSON escapes.
+  // No metric's name has a character that JSON escapes: check_metric_names().
   const std::string_view quoted = parts->members.substr(found + kMetric.size() + 1);
   return quoted.substr(0, quoted.find('"'));
 }
@@ -126,6 +126,16 @@ void check_time(postbox::WallTime time, postbox::WallTime now, const postbox::Pa
     postbox::append_time(time, rule);
   }
   violations.push_back({path.to_string(), std::move(rule)});
+}
+
+void check_unique_id(std::string_view unique_id, const postbox::Path& path,
+                     std::vector<postbox::Violation>& violations) {
+  postbox::validate(unique_id, path, {.max_length = kMaxUniqueId}, violations);
+}
+
+void append_second(postbox::WallTime time, std::string& out) {
+  const auto second = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch();
+  postbox::append_integer(second.count(), out);
 }
 
 postbox::Key dedup_key(const postbox::Key& profile, std::string_view metric,

@@ -45,6 +45,9 @@ struct EventHead {
 // Klaviyo takes 5 MB; the request around the event needs a little of it.
 inline constexpr std::size_t kMaxEventBytes = 5'000'000 - 1'000;
 
+// Klaviyo takes 255 characters.
+inline constexpr std::size_t kMaxUniqueId = 255;
+
 // The steps of encode_event() that do not depend on the type of the properties.
 [[nodiscard]] postbox::EventRecord begin_record(const EventHead& head, std::size_t size_hint);
 void finish_record(const EventHead& head, postbox::EventRecord& record);
@@ -59,6 +62,18 @@ template <class Properties>
   write_properties(extra, first, record.payload);
   finish_record(head, record);
   return record;
+}
+
+// Returns false and appends a violation when the payload is larger than Klaviyo takes.
+bool check_size(const postbox::EventRecord& record, std::vector<postbox::Violation>& violations);
+
+// Write one event and add it, unless it is larger than Klaviyo takes, which is a violation.
+template <class Properties>
+void add_event(const EventHead& head, const Properties& properties,
+               const std::vector<Property>& extra, std::size_t size_hint,
+               postbox::EventBatch& batch) {
+  auto record = encode_event(head, properties, extra, size_hint);
+  if (check_size(record, batch.violations())) batch.add(std::move(record));
 }
 
 struct Payload {
@@ -82,12 +97,16 @@ void mark_backfill(postbox::EventRecord& record);
 // to 128 bytes.
 [[nodiscard]] std::string clean_subject(std::string_view subject);
 
-// Returns false and appends a violation when the payload is larger than Klaviyo takes.
-bool check_size(const postbox::EventRecord& record, std::vector<postbox::Violation>& violations);
-
 // The time of an event: after 1990, at most one year after `now`.
 void check_time(postbox::WallTime time, postbox::WallTime now, const postbox::Path& path,
                 std::vector<postbox::Violation>& violations);
+
+// A unique_id of the caller's own: at most 255 characters.
+void check_unique_id(std::string_view unique_id, const postbox::Path& path,
+                     std::vector<postbox::Violation>& violations);
+
+// Append the Unix second that `time` lies in, for a unique_id.
+void append_second(postbox::WallTime time, std::string& out);
 
 // 16 bytes of SHA-256 over (profile, metric, unique_id), each with its length before it. It is what
 // Klaviyo itself tells events apart by.

@@ -108,6 +108,7 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
   Services services = std::move(overrides);
   services.destination = destination;
   services.flags = flags_of(config);
+  services.type_names = config.metric_names;
   services.change_prefix = "Klaviyo configuration changed";
   services.failure_prefix = "Klaviyo worker queue error";
   services.reload = nullptr;

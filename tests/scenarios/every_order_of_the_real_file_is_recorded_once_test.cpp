@@ -1,105 +1,94 @@
-#include <cmath>
-#include <cstdlib>
-#include <fstream>
-#include <map>
-#include <sstream>
+#include <klaviyo/klaviyo.hpp>
 
+#include "support/real_orders.hpp"
 #include "support/shop.hpp"
 
 namespace postbox::tests {
 namespace {
 
-std::vector<std::string> split(const std::string& line) {
-  std::vector<std::string> cells(1);
-  bool quoted = false;
-  for (const char c : line) {
-    if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      cells.emplace_back();
-    } else if (c != '\r') {
-      cells.back() += c;
-    }
+using klaviyo::Order;
+
+// In the form of the example server.
+Json body_of(const Order& order) {
+  Json body = {{"order_id", order.order_id}, {"currency", "GBP"}, {"items", Json::array()}};
+  body["customer"] = Json::object();
+  if (!order.customer.email.empty()) body["customer"]["email"] = order.customer.email;
+  for (const klaviyo::OrderItem& item : order.items) {
+    body["items"].push_back({{"product_id", item.product_id},
+                             {"sku", item.sku},
+                             {"name", item.name},
+                             {"quantity", item.quantity},
+                             {"unit_price", item.unit_price.count}});
   }
-  return cells;
+  return body;
 }
 
-struct Invoice {
-  Json body;
-  long long pence = 0;
+class RealOrders : public Shop {
+ protected:
+  // A program of the shop's back office: its own tracker, its own outbox, the same account.
+  Result<Tracker> back_office() {
+    klaviyo::Config config;
+    config.api_key = "pk_for_tests";
+    config.api_url = "http://127.0.0.1:" + std::to_string(klaviyo_port);
+    config.engine.outbox.url = "sqlite:" + folder.file("back-office.db");
+    config.engine.log_level = LogLevel::kError;
+    config.set(klaviyo::kPurchase, Flag::on());
+    return klaviyo::start(config);
+  }
 };
 
-// Invoices in the form of the example server; the file's prices have up to two decimals.
-std::map<std::string, Invoice> read_sales(std::istream& file) {
-  std::map<std::string, Invoice> sales;
-  std::string line;
-  std::getline(file, line);
-  while (std::getline(file, line)) {
-    const auto cell = split(line);
-    if (cell.size() < 8 || cell[0].starts_with('C')) continue;
-    const long long price = std::llround(std::stod(cell[5]) * 100);
-    const long long quantity = std::stoll(cell[3]);
-    Invoice& invoice = sales[cell[0]];
-    if (invoice.body.is_null()) {
-      invoice.body = {{"order_id", cell[0]}, {"currency", "GBP"}, {"items", Json::array()}};
-      invoice.body["customer"] = Json::object();
-      if (!cell[6].empty()) {
-        invoice.body["customer"]["email"] = "customer-" + cell[6] + "@goldenacre.example";
-      }
-    }
-    invoice.body["items"].push_back({{"product_id", cell[1]},
-                                     {"sku", cell[1]},
-                                     {"name", cell[2].empty() ? cell[1] : cell[2]},
-                                     {"quantity", quantity},
-                                     {"unit_price", price}});
-    invoice.pence += price * quantity;
-  }
-  return sales;
-}
-
-using RealOrders = Shop;
-
-TEST_F(RealOrders, EverySaleWithACustomerOnceWithAllItsLinesToThePenny) {
-  const char* shared = std::getenv("POSTBOX_SHARED_DIR");
-  const std::string path =
-      std::string(shared != nullptr ? shared : POSTBOX_SOURCE_DIR "/../shared") +
-      "/orders/online-retail-1000.csv";
-  std::ifstream file(path);
-  if (!file) GTEST_SKIP() << "the real orders are not here: " << path;
+TEST_F(RealOrders, EverySaleAndCancellationOnceWithAllItsLinesToThePenny) {
+  std::ifstream file(orders_file());
+  if (!file) GTEST_SKIP() << "the real orders are not here: " << orders_file();
 
   open_shop();
   auto http = client();
-  long long pence = 0;
+  auto office = back_office();
+  ASSERT_TRUE(office) << office.error().message;
+  long long sold = 0;
+  long long cancelled = 0;
   std::size_t lines = 0;
-  std::set<std::string> expected;
+  std::set<std::pair<std::string, std::string>> expected;
   std::size_t refused = 0;
-  for (auto& [id, invoice] : read_sales(file)) {
-    const auto answer = http.Post("/checkout/complete", invoice.body.dump(), "application/json");
+  for (const auto& [id, order] : read_orders(file)) {
+    const auto total = klaviyo::order_total(order).value_or(klaviyo::MinorUnits{}).count;
+    if (id.starts_with('C')) {
+      ASSERT_EQ(office->track(klaviyo::order_cancelled(order)).status(), TrackStatus::kAccepted);
+      expected.emplace("Cancelled Order", id);
+      cancelled += total;
+      continue;
+    }
+    const auto answer = http.Post("/checkout/complete", body_of(order).dump(), "application/json");
     ASSERT_TRUE(answer) << id;
-    if (invoice.body["customer"].empty()) {
+    if (order.customer.email.empty()) {
       EXPECT_EQ(answer->status, 400) << id;
       EXPECT_NE(answer->body.find("customer"), std::string::npos) << answer->body;
       ++refused;
       continue;
     }
     ASSERT_EQ(answer->status, 201) << id << answer->body;
-    expected.insert(id);
-    lines += invoice.body["items"].size();
-    pence += invoice.pence;
+    expected.emplace("Placed Order", id);
+    lines += order.items.size();
+    sold += total;
   }
   EXPECT_EQ(refused, 1U);
-  EXPECT_EQ(expected.size(), 61U);
+  EXPECT_EQ(expected.size(), 65U);
   wait_until_settled();
+  ASSERT_TRUE(office->flush(std::chrono::seconds(60)));
 
   const Recorded found = recorded();
   EXPECT_EQ(found.most(), 1U);
-  EXPECT_EQ(found.count("Placed Order"), expected.size());
+  EXPECT_EQ(found.count("Placed Order"), 61U);
+  EXPECT_EQ(found.count("Cancelled Order"), 4U);
   EXPECT_EQ(found.count("Ordered Product"), lines);
-  for (const std::string& id : expected)
-    EXPECT_EQ(found.events.count({"Placed Order", id}), 1U) << id;
-  EXPECT_EQ(found.cents.at("Placed Order"), pence);
-  EXPECT_EQ(found.cents.at("Ordered Product"), pence);
+  for (const auto& event : expected) {
+    EXPECT_EQ(found.events.count(event), 1U) << event.first << " " << event.second;
+  }
+  EXPECT_EQ(found.cents.at("Placed Order"), sold);
+  EXPECT_EQ(found.cents.at("Ordered Product"), sold);
+  EXPECT_EQ(found.cents.at("Cancelled Order"), cancelled);
   expect_conservation();
+  EXPECT_TRUE(office->stats().conserved());
 }
 
 }  // namespace

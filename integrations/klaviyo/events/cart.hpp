@@ -1,4 +1,4 @@
-// cart_updated() turns a Cart into what Tracker::track() takes.
+// cart_updated() and its like turn a Cart and what happened to it into what Tracker::track() takes.
 //
 // Place:     the cart family; between a route and the tracker.
 // Threads:   a plain value; const members may be called from several threads at once.
@@ -13,7 +13,7 @@ namespace klaviyo {
 
 class CartEvent {
  public:
-  explicit CartEvent(Cart cart);
+  CartEvent(Cart cart, CartDetails details);
 
   [[nodiscard]] const postbox::Family& family() const noexcept { return kCart; }
   [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(cart_.customer); }
@@ -21,11 +21,16 @@ class CartEvent {
   void encode(postbox::EventBatch& batch) const;
 
   [[nodiscard]] const Cart& cart() const noexcept { return cart_; }
+  [[nodiscard]] const CartDetails& details() const noexcept { return details_; }
 
  private:
   Cart cart_;
+  CartDetails details_;
 };
 
-[[nodiscard]] inline CartEvent cart_updated(Cart cart) { return CartEvent(std::move(cart)); }
+[[nodiscard]] CartEvent cart_updated(Cart cart);
+[[nodiscard]] CartEvent added_to_cart(Cart cart, CartItem added);
+[[nodiscard]] CartEvent checkout_started(Cart cart);
+[[nodiscard]] CartEvent checkout_abandoned(Cart cart, Abandonment abandonment = {});
 
 }  // namespace klaviyo

@@ -1,38 +1,41 @@
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/purchase.hpp>
 #include <klaviyo/events/scratch.hpp>
+#include <klaviyo/schemas/purchase_fields.hpp>
 
 namespace klaviyo {
 namespace {
 
 constexpr std::string_view kKind = "purchase";
 
-// The parts that the two metrics have in common.
-EventHead head_of(const Order& order, postbox::WallTime now, std::string_view profile) {
+// The parts that the events of an order have in common.
+EventHead head_of(const Order& order, std::string_view kind, postbox::WallTime time,
+                  std::string_view profile) {
   EventHead head;
   head.queue = kPurchase.queue;
   head.profile_key = profile_key(order.customer);
   head.profile = profile;
-  head.kind = kKind;
-  head.time = order.placed_at.value_or(now);
+  head.kind = kind;
+  head.time = time;
   return head;
 }
 
+std::size_t size_hint(const Order& order) {
+  constexpr std::size_t kAddressesAndDetails = 700;
+  return kAddressesAndDetails + json_size_hint(order.items) + json_size_hint(order.properties);
+}
+
 postbox::EventRecord placed_order(const Order& order, EventHead head) {
-  constexpr std::size_t kAddresses = 600;
-  head.metric = PlacedOrder::kMetric;
-  head.unique_id = order.order_id;
+  head.unique_id = order_unique_id(order);
   head.value = Money{order_total(order).value_or(MinorUnits{}).count, order.currency};
   const PlacedOrder properties{&order, &flat_lists(order.items)};
-  return encode_event(head, properties, order.properties,
-                      kAddresses + json_size_hint(order.items) + json_size_hint(order.properties));
+  return encode_event(head, properties, order.properties, size_hint(order));
 }
 
 postbox::EventRecord ordered_product(const Order& order, std::size_t index, EventHead head) {
   constexpr std::size_t kNames = 200;
   const OrderItem& item = order.items[index];
-  const std::string unique_id = order.order_id + "_" + line_key(item, index);
-  head.metric = OrderedProduct::kMetric;
+  const std::string unique_id = order_unique_id(order) + "_" + line_key(item, index);
   head.unique_id = unique_id;
   head.value = Money{row_total(item).value_or(MinorUnits{}).count, order.currency};
   std::size_t size = kNames + item.product_id.size() + item.sku.size() + item.name.size() +
@@ -40,6 +43,24 @@ postbox::EventRecord ordered_product(const Order& order, std::size_t index, Even
   for (const std::string& category : item.categories) size += category.size() + 3;
   return encode_event(head, OrderedProduct{&order, &item}, order.properties,
                       size + json_size_hint(order.properties));
+}
+
+// When it happened and what it is worth.
+struct Occurrence {
+  std::optional<postbox::WallTime> time;
+  std::optional<MinorUnits> value;
+};
+
+Occurrence occurrence(const Order& order, const Fulfillment& fulfillment) {
+  return {fulfillment.fulfilled_at, order_total(order)};
+}
+
+Occurrence occurrence(const Order& order, const OrderCancellation& cancellation) {
+  return {cancellation.cancelled_at, order_total(order)};
+}
+
+Occurrence occurrence(const Order& order, const Refund& refund) {
+  return {refund.refunded_at, refund_amount(order, refund)};
 }
 
 }  // namespace
@@ -53,10 +74,13 @@ void PurchaseEvents::encode(postbox::EventBatch& batch) const {
   validate_order(order_, batch.now(), violations);
   const std::string_view profile = profile_text(order_.customer, violations);
   if (!violations.empty()) return;
+  find_ignored(order_.properties, batch.warnings());
 
-  const EventHead head = head_of(order_, batch.now(), profile);
+  EventHead head = head_of(order_, kKind, order_.placed_at.value_or(batch.now()), profile);
   batch.reserve(size());
+  head.metric = batch.name_of(PlacedOrder::kMetric);
   batch.add(placed_order(order_, head));
+  head.metric = batch.name_of(OrderedProduct::kMetric);
   for (std::size_t i = 0; i < order_.items.size(); ++i) {
     batch.add(ordered_product(order_, i, head));
   }
@@ -64,6 +88,51 @@ void PurchaseEvents::encode(postbox::EventBatch& batch) const {
     if (!check_size(record, violations)) break;
   }
   if (!violations.empty()) batch.records().clear();
+}
+
+OrderEvent::OrderEvent(OrderKind kind, Order order, OrderDetails details)
+    : kind_(kind), order_(std::move(order)), details_(std::move(details)) {
+  normalize(order_.customer);
+}
+
+void OrderEvent::encode(postbox::EventBatch& batch) const {
+  auto& violations = batch.violations();
+  validate_order(kind_, order_, details_, batch.now(), violations);
+  const std::string_view profile = profile_text(order_.customer, violations);
+  if (!violations.empty()) return;
+  find_ignored(order_.properties, batch.warnings());
+
+  const std::string unique_id = order_unique_id(kind_, order_, details_);
+  std::visit(
+      [&]<class Details>(const Details& details) {
+        const Occurrence what = occurrence(order_, details);
+        EventHead head =
+            head_of(order_, metric_of(kind_).kind, what.time.value_or(batch.now()), profile);
+        head.metric = batch.name_of(metric_of(kind_).name);
+        head.unique_id = unique_id;
+        head.value = Money{what.value.value_or(MinorUnits{}).count, order_.currency};
+        const OrderProperties<Details> properties{&order_, &flat_lists(order_.items), &details};
+        add_event(head, properties, order_.properties, size_hint(order_), batch);
+      },
+      details_);
+}
+
+PurchaseEvents order_placed(Order order) { return PurchaseEvents(std::move(order)); }
+
+OrderEvent order_fulfilled(Order order, Fulfillment fulfillment) {
+  return {OrderKind::kFulfilled, std::move(order), std::move(fulfillment)};
+}
+
+OrderEvent order_cancelled(Order order, OrderCancellation cancellation) {
+  return {OrderKind::kCancelled, std::move(order), std::move(cancellation)};
+}
+
+OrderEvent order_refunded(Order order, Refund refund) {
+  return {OrderKind::kRefunded, std::move(order), std::move(refund)};
+}
+
+OrderEvent order_partially_refunded(Order order, Refund refund) {
+  return {OrderKind::kPartiallyRefunded, std::move(order), std::move(refund)};
 }
 
 }  // namespace klaviyo

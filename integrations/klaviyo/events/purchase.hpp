@@ -1,8 +1,9 @@
-// order_placed() turns an Order into what Tracker::track() takes.
+// order_placed() and its like turn an Order and what happened to it into what Tracker::track()
+// takes.
 //
 // Place:     the purchase family; between a route and the tracker.
-// Threads:   a plain value; const members may be called from several threads at once.
-// Lifetime:  owns the order.
+// Threads:   plain values; const members may be called from several threads at once.
+// Lifetime:  own the order.
 // Failure:   none here: track() rejects with every violation.
 #pragma once
 
@@ -27,8 +28,31 @@ class PurchaseEvents {
   Order order_;
 };
 
-[[nodiscard]] inline PurchaseEvents order_placed(Order order) {
-  return PurchaseEvents(std::move(order));
-}
+// What happened to an order after it was placed: one event.
+class OrderEvent {
+ public:
+  // `details` are those of `kind`: the functions below know which.
+  OrderEvent(OrderKind kind, Order order, OrderDetails details);
+
+  [[nodiscard]] const postbox::Family& family() const noexcept { return kPurchase; }
+  [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(order_.customer); }
+  [[nodiscard]] std::size_t size() const noexcept { return 1; }
+  void encode(postbox::EventBatch& batch) const;
+
+  [[nodiscard]] OrderKind kind() const noexcept { return kind_; }
+  [[nodiscard]] const Order& order() const noexcept { return order_; }
+  [[nodiscard]] const OrderDetails& details() const noexcept { return details_; }
+
+ private:
+  OrderKind kind_;
+  Order order_;
+  OrderDetails details_;
+};
+
+[[nodiscard]] PurchaseEvents order_placed(Order order);
+[[nodiscard]] OrderEvent order_fulfilled(Order order, Fulfillment fulfillment = {});
+[[nodiscard]] OrderEvent order_cancelled(Order order, OrderCancellation cancellation = {});
+[[nodiscard]] OrderEvent order_refunded(Order order, Refund refund = {});
+[[nodiscard]] OrderEvent order_partially_refunded(Order order, Refund refund);
 
 }  // namespace klaviyo

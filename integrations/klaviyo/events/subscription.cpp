@@ -1,44 +1,138 @@
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/scratch.hpp>
 #include <klaviyo/events/subscription.hpp>
+#include <klaviyo/schemas/subscription_fields.hpp>
 
 namespace klaviyo {
 namespace {
 
-constexpr std::string_view kKind = "subscription started";
+using Kind = SubscriptionKind;
 
 std::size_t size_hint(const Subscription& subscription) {
-  constexpr std::size_t kNamesAndNumbers = 450;
+  constexpr std::size_t kNamesAndNumbers = 550;
   return kNamesAndNumbers + subscription.subscription_id.size() + subscription.plan_id.size() +
-         subscription.plan_name.size() + subscription.status.size() + subscription.cart_id.size() +
-         subscription.user_id.size() + json_size_hint(subscription.properties);
+         subscription.plan_name.size() + subscription.product_id.size() +
+         subscription.status.size() + subscription.cart_id.size() + subscription.user_id.size() +
+         json_size_hint(subscription.properties);
+}
+
+std::size_t size_hint(const PaymentAttempt& payment) {
+  constexpr std::size_t kNamesAndNumbers = 300;
+  return kNamesAndNumbers + payment.payment_id.size() + payment.subscription_id.size() +
+         payment.billing_reason.size() + payment.failure_reason.size() + payment.user_id.size() +
+         json_size_hint(payment.properties);
 }
 
 }  // namespace
 
-SubscriptionEvent::SubscriptionEvent(Subscription subscription)
-    : subscription_(std::move(subscription)) {
+SubscriptionEvent::SubscriptionEvent(SubscriptionKind kind, Subscription subscription,
+                                     SubscriptionDetails details)
+    : kind_(kind), subscription_(std::move(subscription)), details_(std::move(details)) {
   normalize(subscription_.customer);
 }
 
 void SubscriptionEvent::encode(postbox::EventBatch& batch) const {
   auto& violations = batch.violations();
-  validate_subscription(subscription_, batch.now(), violations);
+  validate_subscription(kind_, subscription_, details_, batch.now(), violations);
   const std::string_view profile = profile_text(subscription_.customer, violations);
   if (!violations.empty()) return;
+  find_ignored(subscription_.properties, batch.warnings());
 
-  const std::string unique_id = subscription_.subscription_id + "_started";
   EventHead head;
   head.queue = kSubscription.queue;
   head.profile_key = profile_key();
   head.profile = profile;
-  head.kind = kKind;
-  head.metric = SubscriptionStarted::kMetric;
+  head.kind = metric_of(kind_).kind;
+  head.metric = batch.name_of(metric_of(kind_).name);
+  head.time = occurred_at(kind_, subscription_).value_or(batch.now());
+  const auto unique_id = subscription_unique_id(kind_, subscription_, details_, head.time);
   head.unique_id = unique_id;
-  head.time = subscription_.started_at.value_or(batch.now());
-  auto record = encode_event(head, SubscriptionStarted{&subscription_}, subscription_.properties,
-                             size_hint(subscription_));
-  if (check_size(record, violations)) batch.add(std::move(record));
+  std::visit(
+      [&]<class Details>(const Details& details) {
+        add_event(head, SubscriptionProperties<Details>{&subscription_, &details},
+                  subscription_.properties, size_hint(subscription_), batch);
+      },
+      details_);
+}
+
+PaymentEvent::PaymentEvent(PaymentKind kind, PaymentAttempt payment)
+    : kind_(kind), payment_(std::move(payment)) {
+  normalize(payment_.customer);
+}
+
+void PaymentEvent::encode(postbox::EventBatch& batch) const {
+  auto& violations = batch.violations();
+  validate_payment(payment_, batch.now(), violations);
+  const std::string_view profile = profile_text(payment_.customer, violations);
+  if (!violations.empty()) return;
+  find_ignored(payment_.properties, batch.warnings());
+
+  const std::string unique_id = payment_unique_id(kind_, payment_);
+  EventHead head;
+  head.queue = kSubscription.queue;
+  head.profile_key = profile_key();
+  head.profile = profile;
+  head.kind = metric_of(kind_).kind;
+  head.metric = batch.name_of(metric_of(kind_).name);
+  head.unique_id = unique_id;
+  head.time = payment_.occurred_at.value_or(batch.now());
+  add_event(head, payment_, payment_.properties, size_hint(payment_), batch);
+}
+
+SubscriptionEvent subscription_started(Subscription subscription, SubscriptionStart start) {
+  return {Kind::kStarted, std::move(subscription), start};
+}
+
+SubscriptionEvent subscription_renewed(Subscription subscription, Renewal renewal) {
+  return {Kind::kRenewed, std::move(subscription), renewal};
+}
+
+SubscriptionEvent subscription_upgraded(Subscription subscription, PlanChange change) {
+  return {Kind::kUpgraded, std::move(subscription), std::move(change)};
+}
+
+SubscriptionEvent subscription_downgraded(Subscription subscription, PlanChange change) {
+  return {Kind::kDowngraded, std::move(subscription), std::move(change)};
+}
+
+SubscriptionEvent subscription_changed(Subscription subscription, PlanChange change) {
+  return {Kind::kChanged, std::move(subscription), std::move(change)};
+}
+
+SubscriptionEvent subscription_cancelled(Subscription subscription, Cancellation cancellation) {
+  return {Kind::kCancelled, std::move(subscription), std::move(cancellation)};
+}
+
+SubscriptionEvent subscription_ended(Subscription subscription, Ending ending) {
+  return {Kind::kEnded, std::move(subscription), std::move(ending)};
+}
+
+SubscriptionEvent subscription_reactivated(Subscription subscription, Reactivation reactivation) {
+  return {Kind::kReactivated, std::move(subscription), reactivation};
+}
+
+SubscriptionEvent subscription_paused(Subscription subscription, Pause pause) {
+  return {Kind::kPaused, std::move(subscription), std::move(pause)};
+}
+
+SubscriptionEvent subscription_resumed(Subscription subscription, Pause pause) {
+  return {Kind::kResumed, std::move(subscription), std::move(pause)};
+}
+
+SubscriptionEvent subscription_trial_started(Subscription subscription, TrialStart trial) {
+  return {Kind::kTrialStarted, std::move(subscription), trial};
+}
+
+SubscriptionEvent subscription_trial_ending(Subscription subscription) {
+  return {Kind::kTrialEnding, std::move(subscription), TrialEnding{}};
+}
+
+PaymentEvent payment_failed(PaymentAttempt payment) {
+  return {PaymentKind::kFailed, std::move(payment)};
+}
+
+PaymentEvent payment_action_required(PaymentAttempt payment) {
+  return {PaymentKind::kActionRequired, std::move(payment)};
 }
 
 }  // namespace klaviyo

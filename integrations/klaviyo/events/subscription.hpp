@@ -1,19 +1,22 @@
-// subscription_started() turns a Subscription into what Tracker::track() takes.
+// subscription_started() and its like turn a Subscription and what happened to it into what
+// Tracker::track() takes; payment_failed() does it with a PaymentAttempt.
 //
 // Place:     the subscription family; between a route or webhook and the tracker.
-// Threads:   a plain value; const members may be called from several threads at once.
-// Lifetime:  owns the subscription.
+// Threads:   plain values; const members may be called from several threads at once.
+// Lifetime:  own what they were made from.
 // Failure:   none here: track() rejects with every violation.
 #pragma once
 
 #include <klaviyo/families.hpp>
+#include <klaviyo/schemas/payment.hpp>
 #include <klaviyo/schemas/subscription.hpp>
 
 namespace klaviyo {
 
 class SubscriptionEvent {
  public:
-  explicit SubscriptionEvent(Subscription subscription);
+  // `details` are those of `kind`: the functions below know which.
+  SubscriptionEvent(SubscriptionKind kind, Subscription subscription, SubscriptionDetails details);
 
   [[nodiscard]] const postbox::Family& family() const noexcept { return kSubscription; }
   [[nodiscard]] postbox::Key profile_key() const {
@@ -22,14 +25,55 @@ class SubscriptionEvent {
   [[nodiscard]] std::size_t size() const noexcept { return 1; }
   void encode(postbox::EventBatch& batch) const;
 
+  [[nodiscard]] SubscriptionKind kind() const noexcept { return kind_; }
   [[nodiscard]] const Subscription& subscription() const noexcept { return subscription_; }
+  [[nodiscard]] const SubscriptionDetails& details() const noexcept { return details_; }
 
  private:
+  SubscriptionKind kind_;
   Subscription subscription_;
+  SubscriptionDetails details_;
 };
 
-[[nodiscard]] inline SubscriptionEvent subscription_started(Subscription subscription) {
-  return SubscriptionEvent(std::move(subscription));
-}
+class PaymentEvent {
+ public:
+  PaymentEvent(PaymentKind kind, PaymentAttempt payment);
+
+  [[nodiscard]] const postbox::Family& family() const noexcept { return kSubscription; }
+  [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(payment_.customer); }
+  [[nodiscard]] std::size_t size() const noexcept { return 1; }
+  void encode(postbox::EventBatch& batch) const;
+
+  [[nodiscard]] PaymentKind kind() const noexcept { return kind_; }
+  [[nodiscard]] const PaymentAttempt& payment() const noexcept { return payment_; }
+
+ private:
+  PaymentKind kind_;
+  PaymentAttempt payment_;
+};
+
+[[nodiscard]] SubscriptionEvent subscription_started(Subscription subscription,
+                                                     SubscriptionStart start = {});
+[[nodiscard]] SubscriptionEvent subscription_renewed(Subscription subscription,
+                                                     Renewal renewal = {});
+[[nodiscard]] SubscriptionEvent subscription_upgraded(Subscription subscription,
+                                                      PlanChange change = {});
+[[nodiscard]] SubscriptionEvent subscription_downgraded(Subscription subscription,
+                                                        PlanChange change = {});
+[[nodiscard]] SubscriptionEvent subscription_changed(Subscription subscription,
+                                                     PlanChange change = {});
+[[nodiscard]] SubscriptionEvent subscription_cancelled(Subscription subscription,
+                                                       Cancellation cancellation = {});
+[[nodiscard]] SubscriptionEvent subscription_ended(Subscription subscription, Ending ending = {});
+[[nodiscard]] SubscriptionEvent subscription_reactivated(Subscription subscription,
+                                                         Reactivation reactivation = {});
+[[nodiscard]] SubscriptionEvent subscription_paused(Subscription subscription, Pause pause = {});
+[[nodiscard]] SubscriptionEvent subscription_resumed(Subscription subscription, Pause pause = {});
+[[nodiscard]] SubscriptionEvent subscription_trial_started(Subscription subscription,
+                                                           TrialStart trial = {});
+[[nodiscard]] SubscriptionEvent subscription_trial_ending(Subscription subscription);
+
+[[nodiscard]] PaymentEvent payment_failed(PaymentAttempt payment);
+[[nodiscard]] PaymentEvent payment_action_required(PaymentAttempt payment);
 
 }  // namespace klaviyo

@@ -1,6 +1,6 @@
 #include <klaviyo/encode.hpp>
 #include <klaviyo/hash.hpp>
-#include <klaviyo/schemas/cart.hpp>
+#include <klaviyo/schemas/cart_fields.hpp>
 
 namespace klaviyo {
 namespace {
@@ -24,33 +24,89 @@ std::string contents_hash(const Cart& cart) {
   return hex64(hash_key({"cart", cart.currency.code(), lines}));
 }
 
+std::string item_hash(const CartItem& item) {
+  return hex64(hash_key({"added", item.product_id, item.sku, std::to_string(item.quantity)}));
+}
+
+// Emptied carts are updates; whoever goes to the checkout has something in the cart, or at least
+// something to pay.
+template <class Details>
+void validate_details(const Cart& cart, const Details& /*details*/, postbox::WallTime /*now*/,
+                      std::vector<postbox::Violation>& violations) {
+  if constexpr (!std::is_same_v<Details, CartUpdate>) {
+    if (!cart.items.empty() || cart.total) return;
+    postbox::check_count(0, postbox::Path().child("items"), {.required = true}, violations);
+  }
+}
+
+void validate_details(const Cart& cart, const Abandonment& abandonment, postbox::WallTime now,
+                      std::vector<postbox::Violation>& violations) {
+  validate_details<Abandonment>(cart, abandonment, now, violations);
+  if (!abandonment.abandoned_at) return;
+  const postbox::Path root;
+  const postbox::Path path = root.child("abandonment");
+  check_time(*abandonment.abandoned_at, now, path.child("abandoned_at"), violations);
+}
+
+void validate_total(const Cart& cart, const postbox::Path& root,
+                    std::vector<postbox::Violation>& violations) {
+  const bool has_amounts = !cart.items.empty() || cart.total;
+  postbox::validate(cart.currency, root.child("currency"), {.required = has_amounts}, violations);
+  if (const auto total = cart_total(cart)) {
+    // That of the lines is not negative when they are not.
+    if (cart.total) {
+      postbox::validate(total->count, root.child("total"), {.minimum = 0}, violations);
+    }
+  } else {
+    violations.push_back({"items", "must fit in 64 bits: the lines add up to more"});
+  }
+}
+
 }  // namespace
 
+std::optional<MinorUnits> cart_total(const Cart& cart) noexcept {
+  return cart.total ? cart.total : items_total(cart.items);
+}
+
 std::string cart_update_id(const Cart& cart, postbox::WallTime updated_at) {
-  const auto second = std::chrono::floor<std::chrono::seconds>(updated_at).time_since_epoch();
   std::string id = cart.cart_id;
   id += '_';
   id += cart.version ? std::to_string(*cart.version) : contents_hash(cart);
   id += '_';
-  id += std::to_string(second.count());
+  append_second(updated_at, id);
   return id;
 }
 
-void validate_cart(const Cart& cart, const FlatLists& lists, postbox::WallTime now,
-                   std::vector<postbox::Violation>& violations) {
+std::string cart_unique_id(const Cart& cart, const CartDetails& details,
+                           postbox::WallTime updated_at) {
+  if (!cart.unique_id.empty()) return cart.unique_id;
+  if (std::holds_alternative<CartUpdate>(details)) return cart_update_id(cart, updated_at);
+  if (const auto* added = std::get_if<AddedItem>(&details)) {
+    return cart_update_id(cart, updated_at) + "_" + item_hash(added->item);
+  }
+  std::string id = cart.cart_id + "_";
+  append_second(updated_at, id);
+  return id;
+}
+
+void validate_cart(const Cart& cart, const CartDetails& details, const FlatLists& lists,
+                   postbox::WallTime now, std::vector<postbox::Violation>& violations) {
   const postbox::Path root;
-  const CartUpdated updated{&cart, &lists};
-  postbox::validate(updated, root, violations);
-  postbox::validate(cart.currency, root.child("currency"), {.required = !cart.items.empty()},
-                    violations);
+  std::visit(
+      [&]<class Details>(const Details& own) {
+        using Properties = CartProperties<Details>;
+        const Properties properties{&cart, &lists, &own};
+        postbox::validate(properties, root, violations);
+        validate_details(cart, own, now, violations);
+        validate_properties(cart.properties, postbox::count_members(properties),
+                            postbox::has_field<Properties>, violations);
+      },
+      details);
+  validate_total(cart, root, violations);
   validate_profile(cart.customer, root.child("customer"), violations);
   validate_rows(cart.items, root.child("items"), violations);
-  if (!items_total(cart.items)) {
-    violations.push_back({"items", "must fit in 64 bits: the lines add up to more"});
-  }
+  check_unique_id(cart.unique_id, root.child("unique_id"), violations);
   if (cart.updated_at) check_time(*cart.updated_at, now, root.child("updated_at"), violations);
-  validate_properties(cart.properties, postbox::count_members(updated),
-                      postbox::has_field<CartUpdated>, violations);
 }
 
 }  // namespace klaviyo

@@ -1,11 +1,13 @@
-// Cart is the state of a shopping cart after a change; it becomes Cart Updated.
+// Cart is the state of a shopping cart after a change; with what happened to it, it becomes one of
+// the events of kCartMetrics.
 //
-// Place:     made by a route, handed to klaviyo::cart_updated().
+// Place:     made by a route, handed to klaviyo::cart_updated() and its like.
 // Threads:   plain values.
 // Lifetime:  owns its strings.
 // Failure:   see validate_cart(): every broken rule is a violation with its path.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <klaviyo/schemas/item.hpp>
 #include <klaviyo/schemas/money.hpp>
@@ -16,22 +18,59 @@
 #include <postbox/schema.hpp>
 #include <string>
 #include <string_view>
-#include <tuple>
+#include <variant>
 #include <vector>
 
 namespace klaviyo {
 
 struct Cart {
-  std::string cart_id{};          // required
-  std::string user_id{};          // the app's id of the user; stands in the log line
-  Currency currency{};            // required unless the cart is empty
-  std::vector<CartItem> items{};  // may be empty: a cart that was emptied is a state, too
+  std::string cart_id{};              // required
+  std::string user_id{};              // the app's id of the user; stands in the log line
+  Currency currency{};                // required unless the cart is empty
+  std::vector<CartItem> items{};      // may be empty: a cart that was emptied is a state, too
+  std::optional<MinorUnits> total{};  // defaults to what the lines add up to; not negative
   std::optional<postbox::WallTime> updated_at{};  // defaults to the time of track()
   std::optional<std::int64_t> version{};  // the cart's own counter of changes, if it has one
   std::string checkout_url{};             // where the customer goes on
+  std::string unique_id{};                // another key of the event than cart_unique_id() makes
   Profile customer{};                     // required: one identifier
   std::vector<Property> properties{};
 };
+
+// Cart Updated. The cart says all.
+struct CartUpdate {};
+
+// Added to Cart. The cart is that with the item in it.
+struct AddedItem {
+  CartItem item{};
+};
+
+// Started Checkout, at `updated_at`. It may happen to a cart again.
+struct CheckoutStart {};
+
+// Abandoned Checkout, of the cart as it was last changed at `updated_at`.
+struct Abandonment {
+  std::string recovery_url{};                       // brings the customer back to the cart
+  std::optional<postbox::WallTime> abandoned_at{};  // defaults to the time of track()
+};
+
+using CartDetails = std::variant<CartUpdate, AddedItem, CheckoutStart, Abandonment>;
+
+struct CartMetric {
+  std::string_view name;  // at Klaviyo
+  std::string_view kind;  // in log lines
+};
+
+// In the order of CartDetails.
+inline constexpr std::array<CartMetric, std::variant_size_v<CartDetails>> kCartMetrics = {{
+    {"Cart Updated", "cart updated"},
+    {"Added to Cart", "added to cart"},
+    {"Started Checkout", "checkout started"},
+    {"Abandoned Checkout", "checkout abandoned"},
+}};
+
+// What lies in the cart; nothing on overflow.
+[[nodiscard]] std::optional<MinorUnits> cart_total(const Cart& cart) noexcept;
 
 // What makes an update an event of its own: <cart id>_<version, or a hash of the contents>_<second
 // of updated_at>. The same update reported twice is one event; a new state is a new event, even
@@ -39,50 +78,22 @@ struct Cart {
 // time of track() stands in, so that only repeats within one second are recognised.
 [[nodiscard]] std::string cart_update_id(const Cart& cart, postbox::WallTime updated_at);
 
-// Append every broken rule. `now` bounds updated_at: after 1990, at most one year ahead.
-void validate_cart(const Cart& cart, const FlatLists& lists, postbox::WallTime now,
-                   std::vector<postbox::Violation>& violations);
+// What makes it an event of its own: cart_update_id(), for an added item with a hash of it; a start
+// of the checkout and an abandonment are <cart id>_<second of updated_at>.
+[[nodiscard]] std::string cart_unique_id(const Cart& cart, const CartDetails& details,
+                                         postbox::WallTime updated_at);
 
-// The properties of "Cart Updated". unique_id: cart_update_id(); value: what lies in the cart, zero
-// for an empty one.
-struct CartUpdated {
-  static constexpr std::string_view kMetric = "Cart Updated";
+// Append every broken rule. `now` bounds the times: after 1990, at most one year ahead.
+void validate_cart(const Cart& cart, const CartDetails& details, const FlatLists& lists,
+                   postbox::WallTime now, std::vector<postbox::Violation>& violations);
 
+// The properties of the events of kCartMetrics. value: what lies in the cart, zero for an empty
+// one. An abandoned checkout has no value, and the amount as a property: nobody has paid it.
+template <class Details>
+struct CartProperties {
   const Cart* cart;
   const FlatLists* lists;
+  const Details* details;
 };
 
 }  // namespace klaviyo
-
-template <>
-struct postbox::Schema<klaviyo::CartUpdated> {
-  using C = klaviyo::CartUpdated;
-  static constexpr auto fields = std::make_tuple(
-      field(
-          "CartId", "cart_id", [](const C& c) -> auto& { return c.cart->cart_id; },
-          {.required = true, .max_length = 200}, "The cart's id."),
-      field(
-          "UserId", "user_id", [](const C& c) -> auto& { return c.cart->user_id; },
-          {.max_length = 255}, "The app's id of the user."),
-      // A flow must be able to leave emptied carts alone: Klaviyo reads a zero as never set.
-      field(
-          "IsEmpty", "items", [](const C& c) { return c.cart->items.empty(); }, {},
-          "Whether nothing is left in the cart."),
-      field(
-          "ItemCount", "items",
-          [](const C& c) { return static_cast<std::int64_t>(c.cart->items.size()); }, {},
-          "How many lines."),
-      field(
-          "Categories", "items", [](const C& c) -> auto& { return c.lists->categories; },
-          {.derived = true}, "Every category, once."),
-      field(
-          "ItemNames", "items", [](const C& c) -> auto& { return c.lists->names; },
-          {.derived = true}, "Every product name, once."),
-      field(
-          "CheckoutURL", "checkout_url", [](const C& c) -> auto& { return c.cart->checkout_url; },
-          {}, "Where the customer goes on."),
-      field(
-          "Items", "items",
-          [](const C& c) { return klaviyo::PricedItems(c.cart->items, c.cart->currency); }, {},
-          "The lines."));
-};

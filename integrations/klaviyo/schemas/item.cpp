@@ -33,7 +33,7 @@ class Distinct {
 }  // namespace
 
 std::optional<MinorUnits> row_total(const OrderItem& item) noexcept {
-  return checked_multiply(item.unit_price, item.quantity);
+  return item.row_total ? item.row_total : checked_multiply(item.unit_price, item.quantity);
 }
 
 std::optional<MinorUnits> items_total(const std::vector<OrderItem>& items) noexcept {
@@ -60,6 +60,10 @@ void FlatLists::assign(const std::vector<OrderItem>& items) {
 void validate_rows(const std::vector<OrderItem>& items, const postbox::Path& path,
                    std::vector<postbox::Violation>& violations) {
   for (std::size_t i = 0; i < items.size(); ++i) {
+    if (items[i].row_total) {
+      postbox::validate(items[i].row_total->count, path.item(i).child("row_total"), {.minimum = 0},
+                        violations);
+    }
     if (row_total(items[i])) continue;
     violations.push_back({path.item(i).child("unit_price").to_string(),
                           "times the quantity must fit in 64 bits, found " +
@@ -73,7 +77,7 @@ std::size_t json_size_hint(const std::vector<OrderItem>& items) noexcept {
   std::size_t size = 0;
   for (const OrderItem& item : items) {
     size += kNamesOfOneLine + item.product_id.size() + item.sku.size() + 2 * item.name.size() +
-            item.url.size() + item.image_url.size() + 2 * item.brand.size();
+            item.url.size() + item.image_url.size() + 2 * item.brand.size() + item.price_id.size();
     for (const std::string& category : item.categories) size += 2 * (category.size() + 3);
   }
   return size;

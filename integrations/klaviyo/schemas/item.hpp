@@ -29,11 +29,18 @@ struct OrderItem {
   std::string image_url{};
   std::vector<std::string> categories{};
   std::string brand{};
+
+  // What a billing system's invoice has: the price's id, a total that need not be a multiple of the
+  // unit price (without one, the unit price counts as not known), and whether the line settles a
+  // part of a period.
+  std::string price_id{};
+  std::optional<MinorUnits> row_total{};  // defaults to quantity times unit price; not negative
+  std::optional<bool> proration{};
 };
 
 using CartItem = OrderItem;
 
-// Quantity times unit price; nothing on overflow.
+// The line's total as given, else quantity times unit price; nothing on overflow.
 [[nodiscard]] std::optional<MinorUnits> row_total(const OrderItem& item) noexcept;
 
 // The sum of all lines; nothing on overflow.
@@ -88,7 +95,7 @@ struct FlatLists {
   void assign(const std::vector<OrderItem>& items);
 };
 
-// Check what the field table cannot: that each row's total fits 64 bits.
+// Check what the field table cannot: that each row's total fits 64 bits and is not negative.
 void validate_rows(const std::vector<OrderItem>& items, const postbox::Path& path,
                    std::vector<postbox::Violation>& violations);
 
@@ -114,7 +121,8 @@ struct postbox::Schema<klaviyo::PricedItem> {
           "How many."),
       field(
           "ItemPrice", "unit_price",
-          [](const I& i) {
+          [](const I& i) -> std::optional<klaviyo::Money> {
+            if (i.item->row_total && i.item->unit_price.count == 0) return std::nullopt;
             return klaviyo::Money{i.item->unit_price.count, i.currency};
           },
           {.minimum = 0}, "Price of one."),
@@ -136,5 +144,11 @@ struct postbox::Schema<klaviyo::PricedItem> {
           "Categories", "categories", [](const I& i) -> auto& { return i.item->categories; }, {},
           "Categories of the product."),
       field(
-          "Brand", "brand", [](const I& i) -> auto& { return i.item->brand; }, {}, "Brand."));
+          "Brand", "brand", [](const I& i) -> auto& { return i.item->brand; }, {}, "Brand."),
+      field(
+          "PriceID", "price_id", [](const I& i) -> auto& { return i.item->price_id; }, {},
+          "The price's id at a billing system."),
+      field(
+          "Proration", "proration", [](const I& i) -> auto& { return i.item->proration; }, {},
+          "Whether the line settles a part of a period."));
 };

@@ -31,6 +31,12 @@ bool is_unset(const PropertyValue& value) {
   return std::visit([](const auto& v) { return postbox::is_empty(v); }, value);
 }
 
+bool is_zero(const PropertyValue& value) {
+  if (const auto* number = std::get_if<std::int64_t>(&value)) return *number == 0;
+  const auto* money = std::get_if<Money>(&value);
+  return money != nullptr && money->minor == 0;
+}
+
 }  // namespace
 
 void validate_properties(const std::vector<Property>& properties, std::size_t typed,
@@ -52,6 +58,18 @@ void validate_properties(const std::vector<Property>& properties, std::size_t ty
                                                 " together with the event's own " +
                                                 std::to_string(typed) + ", found " +
                                                 std::to_string(found)});
+  }
+}
+
+void find_ignored(const std::vector<Property>& properties, std::vector<Violation>& warnings) {
+  const Path root;
+  const Path path = root.child("properties");
+  for (std::size_t i = 0; i < properties.size(); ++i) {
+    const bool zero = is_zero(properties[i].value);
+    if (!zero && !is_unset(properties[i].value)) continue;
+    warnings.push_back({path.item(i).child("value").to_string(),
+                        zero ? "is zero, which Klaviyo reads as never set"
+                             : "is empty and not sent: Klaviyo reads it as never set"});
   }
 }
 

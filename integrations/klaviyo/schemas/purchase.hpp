@@ -1,11 +1,14 @@
-// Order is what a shop knows when somebody has bought; it becomes Placed Order + Ordered Product.
+// Order is what a shop knows when somebody has bought; it becomes Placed Order + Ordered Product,
+// and, with what happened to it later, one of the events of kOrderMetrics.
 //
-// Place:     made by a route, handed to klaviyo::order_placed().
+// Place:     made by a route, handed to klaviyo::order_placed() and its like.
 // Threads:   plain values.
 // Lifetime:  owns its strings.
 // Failure:   see validate_order(): every broken rule is a violation with its path.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <klaviyo/schemas/item.hpp>
 #include <klaviyo/schemas/money.hpp>
 #include <klaviyo/schemas/profile.hpp>
@@ -15,7 +18,7 @@
 #include <postbox/schema.hpp>
 #include <string>
 #include <string_view>
-#include <tuple>
+#include <variant>
 #include <vector>
 
 namespace klaviyo {
@@ -43,17 +46,85 @@ struct Order {
   Currency currency{};                           // required; of every amount
   Profile customer{};                            // required: one identifier
   std::vector<OrderItem> items{};                // required: 1 to 4,000
+
+  // A payment provider reports an order of whose lines it knows nothing: `items` may be empty, and
+  // `total` is required where the event has the order's value.
+  bool lines_unknown = false;
+
   Discount discount{};
   MinorUnits shipping{};
   MinorUnits tax{};
   std::optional<MinorUnits> total{};  // defaults to items + shipping + tax - discount
   std::optional<Address> billing_address{};
   std::optional<Address> shipping_address{};
-  std::vector<Property> properties{};  // on Placed Order and on every Ordered Product
+  std::string unique_id{};             // another key than order_id, such as one with a prefix
+  std::vector<Property> properties{};  // on every event of the order
 };
+
+// Fulfilled Order.
+struct Fulfillment {
+  std::string fulfillment_id{};                     // tells several shipments of an order apart
+  std::optional<postbox::WallTime> fulfilled_at{};  // defaults to the time of track()
+};
+
+// Cancelled Order. The order's lines and total are what is cancelled.
+struct OrderCancellation {
+  std::string reason{};
+  std::optional<postbox::WallTime> cancelled_at{};  // defaults to the time of track()
+};
+
+// Refunded Order, when nothing is left to refund, and Partially Refunded Order.
+struct Refund {
+  // Of this refund; at least one. Required by the partial one; defaults to the order's total.
+  std::optional<MinorUnits> amount{};
+
+  // Of this refund and all before it. Required by the partial one; defaults to `amount`.
+  std::optional<MinorUnits> total_refunded{};
+
+  std::string reason{};
+  std::optional<postbox::WallTime> refunded_at{};  // defaults to the time of track()
+  std::string unique_id{};  // another key of the partial one than order_unique_id() makes
+};
+
+// In the order of kOrderMetrics.
+enum class OrderKind : std::uint8_t { kFulfilled, kCancelled, kRefunded, kPartiallyRefunded };
+
+struct OrderMetric {
+  std::string_view name;  // at Klaviyo
+  std::string_view kind;  // in log lines
+};
+
+inline constexpr std::array<OrderMetric, 4> kOrderMetrics = {{
+    {"Fulfilled Order", "order fulfilled"},
+    {"Cancelled Order", "order cancelled"},
+    {"Refunded Order", "order refunded"},
+    {"Partially Refunded Order", "order partially refunded"},
+}};
+
+[[nodiscard]] constexpr const OrderMetric& metric_of(OrderKind kind) noexcept {
+  return kOrderMetrics[static_cast<std::size_t>(kind)];
+}
+
+using OrderDetails = std::variant<Fulfillment, OrderCancellation, Refund>;
 
 // What was paid; nothing on overflow.
 [[nodiscard]] std::optional<MinorUnits> order_total(const Order& order) noexcept;
+
+// What a refund gives back, this time and in all; nothing when neither it nor the order says.
+[[nodiscard]] std::optional<MinorUnits> refund_amount(const Order& order,
+                                                      const Refund& refund) noexcept;
+[[nodiscard]] std::optional<MinorUnits> total_refunded(const Order& order,
+                                                       const Refund& refund) noexcept;
+
+// What makes the order an event of its own: its unique_id, else its order_id.
+[[nodiscard]] const std::string& order_unique_id(const Order& order) noexcept;
+
+// The same for what happened to it. Klaviyo wants a cancellation and a refund to carry the order's
+// key. A fulfilment with an id of its own is <order>_<fulfillment id>; a partial refund is
+// <order>_refunded_<total refunded, minor units>: a repeated report is the same event, and a second
+// refund is another.
+[[nodiscard]] std::string order_unique_id(OrderKind kind, const Order& order,
+                                          const OrderDetails& details);
 
 // What makes line `index` (from 0) an event of its own: its line id, else its position from 1. So a
 // stock code that stands twice in an order is two events, and a repeated report is none.
@@ -63,7 +134,11 @@ struct Order {
 void validate_order(const Order& order, postbox::WallTime now,
                     std::vector<postbox::Violation>& violations);
 
-// The properties of "Placed Order". unique_id: the order id. value: order_total().
+// The same for what happened to the order, with `now` as the bound of its own time.
+void validate_order(OrderKind kind, const Order& order, const OrderDetails& details,
+                    postbox::WallTime now, std::vector<postbox::Violation>& violations);
+
+// The properties of "Placed Order". unique_id: order_unique_id(). value: order_total().
 struct PlacedOrder {
   static constexpr std::string_view kMetric = "Placed Order";
 
@@ -71,7 +146,7 @@ struct PlacedOrder {
   const FlatLists* lists;  // of order->items
 };
 
-// The properties of "Ordered Product", one per line. unique_id: <order id>_<line key>; value: the
+// The properties of "Ordered Product", one per line. unique_id: <order>_<line key>; value: the
 // line's total.
 struct OrderedProduct {
   static constexpr std::string_view kMetric = "Ordered Product";
@@ -80,92 +155,12 @@ struct OrderedProduct {
   const OrderItem* item;
 };
 
+// The properties of the events of kOrderMetrics. value: the order's total; of a refund, its amount.
+template <class Details>
+struct OrderProperties {
+  const Order* order;
+  const FlatLists* lists;  // of order->items
+  const Details* details;
+};
+
 }  // namespace klaviyo
-
-template <>
-struct postbox::Schema<klaviyo::Address> {
-  using A = klaviyo::Address;
-  static constexpr auto fields =
-      std::make_tuple(field("FirstName", "first_name", &A::first_name, {}, "First name."),
-                      field("LastName", "last_name", &A::last_name, {}, "Last name."),
-                      field("Address1", "address1", &A::address1, {}, "Street and number."),
-                      field("City", "city", &A::city, {}, "City."),
-                      field("RegionCode", "region_code", &A::region_code, {}, "Region or state."),
-                      field("CountryCode", "country_code", &A::country_code, {}, "Country."),
-                      field("Zip", "zip", &A::zip, {}, "Postal code."),
-                      field("Phone", "phone", &A::phone, {}, "Phone number."));
-};
-
-template <>
-struct postbox::Schema<klaviyo::PlacedOrder> {
-  using P = klaviyo::PlacedOrder;
-  static constexpr auto fields = std::make_tuple(
-      field(
-          "OrderId", "order_id", [](const P& p) -> auto& { return p.order->order_id; },
-          {.required = true, .max_length = 255}, "The order's id."),
-      field(
-          "CartId", "cart_id", [](const P& p) -> auto& { return p.order->cart_id; }, {},
-          "The cart that became this order."),
-      field(
-          "Categories", "items", [](const P& p) -> auto& { return p.lists->categories; },
-          {.derived = true}, "Every category, once."),
-      field(
-          "ItemNames", "items", [](const P& p) -> auto& { return p.lists->names; },
-          {.derived = true}, "Every product name, once."),
-      field(
-          "Brands", "items", [](const P& p) -> auto& { return p.lists->brands; }, {.derived = true},
-          "Every brand, once."),
-      field(
-          "DiscountCode", "discount.code",
-          [](const P& p) -> auto& { return p.order->discount.code; }, {}, "Discount code."),
-      field(
-          "DiscountValue", "discount.amount",
-          [](const P& p) -> std::optional<klaviyo::Money> {
-            const auto amount = p.order->discount.amount.count;
-            if (amount == 0) return std::nullopt;
-            return klaviyo::Money{amount, p.order->currency};
-          },
-          {.minimum = 0}, "What the discount took off."),
-      field(
-          "Items", "items",
-          [](const P& p) { return klaviyo::PricedItems(p.order->items, p.order->currency); },
-          {.required = true}, "The lines."),
-      field(
-          "BillingAddress", "billing_address",
-          [](const P& p) -> auto& { return p.order->billing_address; }, {}, "Billing address."),
-      field(
-          "ShippingAddress", "shipping_address",
-          [](const P& p) -> auto& { return p.order->shipping_address; }, {}, "Shipping address."));
-};
-
-template <>
-struct postbox::Schema<klaviyo::OrderedProduct> {
-  using P = klaviyo::OrderedProduct;
-  static constexpr auto fields = std::make_tuple(
-      field(
-          "OrderId", "order_id", [](const P& p) -> auto& { return p.order->order_id; },
-          {.required = true, .max_length = 255}, "The order's id."),
-      field(
-          "ProductID", "product_id", [](const P& p) -> auto& { return p.item->product_id; },
-          {.required = true}, "The product's id in the catalogue."),
-      field(
-          "SKU", "sku", [](const P& p) -> auto& { return p.item->sku; }, {}, "Stock code."),
-      field(
-          "ProductName", "name", [](const P& p) -> auto& { return p.item->name; },
-          {.required = true}, "The product's name."),
-      field(
-          "Quantity", "quantity", [](const P& p) { return p.item->quantity; }, {.minimum = 1},
-          "How many."),
-      field(
-          "ProductURL", "url", [](const P& p) -> auto& { return p.item->url; }, {},
-          "Address of the product's page."),
-      field(
-          "ImageURL", "image_url", [](const P& p) -> auto& { return p.item->image_url; }, {},
-          "Address of the product's image."),
-      field(
-          "Categories", "categories", [](const P& p) -> auto& { return p.item->categories; }, {},
-          "Categories of the product."),
-      field(
-          "ProductBrand", "brand", [](const P& p) -> auto& { return p.item->brand; }, {},
-          "Brand."));
-};

@@ -1,13 +1,31 @@
 #include <algorithm>
 #include <array>
 #include <klaviyo/encode.hpp>
-#include <klaviyo/schemas/subscription.hpp>
+#include <klaviyo/schemas/subscription_fields.hpp>
 
 namespace klaviyo {
 namespace {
 
+using Moment = std::optional<postbox::WallTime>;
+
 // In the order of Interval.
 constexpr std::array<std::string_view, 4> kIntervals = {"day", "week", "month", "year"};
+
+// The moment that tells one of its kind from the next, where the details have a better one than the
+// event's time: it is the same in every report.
+struct KeyMoment {
+  Moment operator()(const Renewal& renewal) const { return renewal.period_start; }
+  Moment operator()(const Cancellation& cancellation) const { return cancellation.cancelled_at; }
+  Moment operator()(const Reactivation& reactivation) const { return reactivation.cancelled_at; }
+  Moment operator()(const TrialStart& trial) const { return trial.started_at; }
+  Moment operator()(const TrialEnding& /*trial*/) const { return subscription->trial_end; }
+  template <class Details>
+  Moment operator()(const Details& /*details*/) const {
+    return std::nullopt;
+  }
+
+  const Subscription* subscription;
+};
 
 }  // namespace
 
@@ -22,17 +40,58 @@ std::optional<Interval> parse_interval(std::string_view text) noexcept {
   return static_cast<Interval>(found - kIntervals.begin());
 }
 
-void validate_subscription(const Subscription& subscription, postbox::WallTime now,
+std::optional<postbox::WallTime> occurred_at(SubscriptionKind kind,
+                                             const Subscription& subscription) {
+  if (subscription.occurred_at) return subscription.occurred_at;
+  return kind == SubscriptionKind::kStarted ? subscription.started_at : std::nullopt;
+}
+
+std::string subscription_unique_id(SubscriptionKind kind, const Subscription& subscription,
+                                   const SubscriptionDetails& details, postbox::WallTime time) {
+  if (!subscription.unique_id.empty()) return subscription.unique_id;
+  const SubscriptionMetric& metric = metric_of(kind);
+  std::string id = subscription.subscription_id;
+  id += '_';
+  id += metric.key;
+  if (metric.once) return id;
+  id += '_';
+  append_second(std::visit(KeyMoment{&subscription}, details).value_or(time), id);
+  return id;
+}
+
+void validate_subscription(SubscriptionKind kind, const Subscription& subscription,
+                           const SubscriptionDetails& details, postbox::WallTime now,
                            std::vector<postbox::Violation>& violations) {
   const postbox::Path root;
-  const SubscriptionStarted started{&subscription};
-  postbox::validate(started, root, violations);
+  std::visit(
+      [&]<class Details>(const Details& own) {
+        using Properties = SubscriptionProperties<Details>;
+        const Properties properties{&subscription, &own};
+        postbox::validate(properties, root, violations);
+        validate_properties(subscription.properties, postbox::count_members(properties),
+                            postbox::has_field<Properties>, violations);
+      },
+      details);
   validate_profile(subscription.customer, root.child("customer"), violations);
-  if (subscription.started_at) {
-    check_time(*subscription.started_at, now, root.child("started_at"), violations);
+  check_unique_id(subscription.unique_id, root.child("unique_id"), violations);
+  if (kind == SubscriptionKind::kTrialEnding && !subscription.trial_end) {
+    postbox::check_present(root.child("trial_end"), violations);
   }
-  validate_properties(subscription.properties, postbox::count_members(started),
-                      postbox::has_field<SubscriptionStarted>, violations);
+  if (const auto time = occurred_at(kind, subscription)) {
+    const auto name = subscription.occurred_at ? "occurred_at" : "started_at";
+    check_time(*time, now, root.child(name), violations);
+  }
 }
+
+namespace detail {
+
+std::optional<Money> paid_amount(const Subscription& subscription,
+                                 const Renewal& renewal) noexcept {
+  if (renewal.amount) return Money{renewal.amount->count, subscription.price.currency};
+  if (subscription.metered) return std::nullopt;
+  return checked_multiply(subscription.price, subscription.quantity);
+}
+
+}  // namespace detail
 
 }  // namespace klaviyo

@@ -1,11 +1,13 @@
-// Subscription is what a shop knows when somebody has subscribed; it becomes Subscription Started.
+// Subscription is what a billing system knows of somebody's subscription; with what happened to it,
+// it becomes one of the events of kSubscriptionMetrics.
 //
-// Place:     made by a route or a webhook, handed to klaviyo::subscription_started().
+// Place:     made by a route or a webhook, handed to klaviyo::subscription_started() and its like.
 // Threads:   plain values.
 // Lifetime:  owns its strings.
 // Failure:   see validate_subscription(): every broken rule is a violation with its path.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <klaviyo/schemas/money.hpp>
 #include <klaviyo/schemas/profile.hpp>
@@ -15,10 +17,53 @@
 #include <postbox/schema.hpp>
 #include <string>
 #include <string_view>
-#include <tuple>
+#include <variant>
 #include <vector>
 
 namespace klaviyo {
+
+// In the order of kSubscriptionMetrics.
+enum class SubscriptionKind : std::uint8_t {
+  kStarted,
+  kRenewed,
+  kUpgraded,
+  kDowngraded,
+  kChanged,
+  kCancelled,
+  kEnded,
+  kReactivated,
+  kPaused,
+  kResumed,
+  kTrialStarted,
+  kTrialEnding,
+};
+
+// What the kinds of subscription events differ in, beside their details.
+struct SubscriptionMetric {
+  std::string_view name;  // at Klaviyo
+  std::string_view kind;  // in log lines
+  std::string_view key;   // in the unique_id; sent ones are compared with it, so never change one
+  bool once;              // happens to a subscription once
+};
+
+inline constexpr std::array<SubscriptionMetric, 12> kSubscriptionMetrics = {{
+    {"Subscription Started", "subscription started", "started", true},
+    {"Subscription Renewed", "subscription renewed", "renewed", false},
+    {"Subscription Upgraded", "subscription upgraded", "upgraded", false},
+    {"Subscription Downgraded", "subscription downgraded", "downgraded", false},
+    {"Subscription Changed", "subscription changed", "changed", false},
+    {"Subscription Cancelled", "subscription cancelled", "cancelled", false},
+    {"Subscription Ended", "subscription ended", "ended", true},
+    {"Subscription Reactivated", "subscription reactivated", "reactivated", false},
+    {"Subscription Paused", "subscription paused", "paused", false},
+    {"Subscription Resumed", "subscription resumed", "resumed", false},
+    {"Subscription Trial Started", "subscription trial started", "trial_started", false},
+    {"Subscription Trial Ending", "subscription trial ending", "trial_ending", false},
+}};
+
+[[nodiscard]] constexpr const SubscriptionMetric& metric_of(SubscriptionKind kind) noexcept {
+  return kSubscriptionMetrics[static_cast<std::size_t>(kind)];
+}
 
 enum class Interval : std::uint8_t { kDay, kWeek, kMonth, kYear };
 
@@ -28,88 +73,108 @@ enum class Interval : std::uint8_t { kDay, kWeek, kMonth, kYear };
 
 struct Subscription {
   std::string subscription_id{};  // required; what makes a repeated report the same event
-  std::string plan_id{};          // required
+  std::string plan_id{};          // required but on a renewal; the price's id at a billing system
   std::string plan_name{};
-  Money price{};  // of one period and one unit; the currency is required
+  std::string product_id{};
+  Money price{};         // of one period and one unit; the currency is required
+  bool metered = false;  // the price depends on use: `price` is its currency alone
   Interval interval = Interval::kMonth;
   std::int64_t interval_count = 1;  // every so many intervals; at least one
   std::int64_t quantity = 1;        // at least one
   std::string status{};             // as the billing system calls it: "active", "trialing"
-  std::optional<postbox::WallTime> started_at{};  // defaults to the time of track()
+  std::optional<postbox::WallTime> started_at{};
   std::optional<postbox::WallTime> current_period_end{};
-  std::optional<postbox::WallTime> trial_end{};
+  std::optional<postbox::WallTime> trial_end{};  // required by Subscription Trial Ending
   std::string cart_id{};
   std::string user_id{};
+
+  // When what is reported happened. Defaults to started_at for Subscription Started, and to the
+  // time of track().
+  std::optional<postbox::WallTime> occurred_at{};
+
+  // Another key of the event than subscription_unique_id() makes.
+  std::string unique_id{};
+
   Profile customer{};  // required: one identifier
   std::vector<Property> properties{};
 };
 
-// Append every broken rule. `now` bounds started_at: after 1990, at most one year ahead.
-void validate_subscription(const Subscription& subscription, postbox::WallTime now,
+// Subscription Started.
+struct SubscriptionStart {
+  bool converted_from_trial = false;
+};
+
+// Subscription Renewed. The money is on the Placed Order of the period; here it is a property.
+struct Renewal {
+  std::optional<MinorUnits> amount{};               // paid; defaults to the price of all units
+  std::optional<MinorUnits> total{};                // before a credit balance was used
+  std::optional<postbox::WallTime> period_start{};  // of the period that was paid
+  std::optional<postbox::WallTime> period_end{};
+  bool recovered = false;  // an earlier attempt had failed
+};
+
+// Subscription Upgraded, Subscription Downgraded, and Subscription Changed for what is neither,
+// such as another interval. The new plan is the subscription's.
+struct PlanChange {
+  std::string previous_plan_id{};
+  std::optional<MinorUnits> previous_price{};  // in the currency of the new one
+  std::optional<std::int64_t> previous_quantity{};
+};
+
+// Subscription Cancelled: somebody has asked for the end, which may be later.
+struct Cancellation {
+  std::optional<postbox::WallTime> cancelled_at{};  // when it was asked for
+  std::optional<postbox::WallTime> effective_at{};
+  bool immediate = false;
+  std::string reason{};
+  std::string feedback{};
+};
+
+// Subscription Ended.
+struct Ending {
+  bool involuntary = false;  // a payment failed or was disputed
+  std::string reason{};
+};
+
+// Subscription Reactivated: a cancellation was taken back before the end.
+struct Reactivation {
+  std::optional<postbox::WallTime> cancelled_at{};  // when the cancellation had been asked for
+};
+
+// Subscription Paused and Subscription Resumed.
+struct Pause {
+  std::string kind{};  // as the billing system calls it
+  std::optional<postbox::WallTime> resumes_at{};
+};
+
+// Subscription Trial Started.
+struct TrialStart {
+  std::optional<postbox::WallTime> started_at{};
+  bool existing_subscription = false;  // a trial that a payer was granted
+};
+
+// Subscription Trial Ending: the subscription says all.
+struct TrialEnding {};
+
+using SubscriptionDetails = std::variant<SubscriptionStart, Renewal, PlanChange, Cancellation,
+                                         Ending, Reactivation, Pause, TrialStart, TrialEnding>;
+
+// When it happened, as far as the caller said: the event's time.
+[[nodiscard]] std::optional<postbox::WallTime> occurred_at(SubscriptionKind kind,
+                                                           const Subscription& subscription);
+
+// What makes it an event of its own: <subscription id>_<key of the kind>, and for what may happen
+// again also _<second of>: a renewal's period_start, cancelled_at, a trial's start or end,
+// otherwise `time`, at which it happened. So a repeated report is the same event as long as it says
+// when.
+[[nodiscard]] std::string subscription_unique_id(SubscriptionKind kind,
+                                                 const Subscription& subscription,
+                                                 const SubscriptionDetails& details,
+                                                 postbox::WallTime time);
+
+// Append every broken rule. `now` bounds the event's time: after 1990, at most one year ahead.
+void validate_subscription(SubscriptionKind kind, const Subscription& subscription,
+                           const SubscriptionDetails& details, postbox::WallTime now,
                            std::vector<postbox::Violation>& violations);
 
-// The properties of "Subscription Started". unique_id: <subscription id>_started. It has no value
-// of its own: the money of the first period is counted by Placed Order, and would count twice.
-struct SubscriptionStarted {
-  static constexpr std::string_view kMetric = "Subscription Started";
-
-  const Subscription* subscription;
-};
-
 }  // namespace klaviyo
-
-template <>
-struct postbox::Schema<klaviyo::SubscriptionStarted> {
-  using S = klaviyo::SubscriptionStarted;
-  static constexpr auto fields = std::make_tuple(
-      field(
-          "SubscriptionId", "subscription_id",
-          [](const S& s) -> auto& { return s.subscription->subscription_id; },
-          {.required = true, .max_length = 247}, "The subscription's id."),
-      field(
-          "PlanId", "plan_id", [](const S& s) -> auto& { return s.subscription->plan_id; },
-          {.required = true}, "The plan's id."),
-      field(
-          "PlanName", "plan_name", [](const S& s) -> auto& { return s.subscription->plan_name; },
-          {}, "The plan's name."),
-      field(
-          "Amount", "price", [](const S& s) { return s.subscription->price; }, {.minimum = 0},
-          "Price of one unit for one period."),
-      field(
-          "Currency", "price.currency",
-          [](const S& s) -> auto& { return s.subscription->price.currency; }, {.required = true},
-          "Currency of the price, ISO 4217."),
-      field(
-          "Interval", "interval",
-          [](const S& s) { return klaviyo::to_string(s.subscription->interval); }, {},
-          "day, week, month or year."),
-      field(
-          "IntervalCount", "interval_count",
-          [](const S& s) { return s.subscription->interval_count; }, {.minimum = 1},
-          "A period is so many intervals."),
-      field(
-          "Quantity", "quantity", [](const S& s) { return s.subscription->quantity; },
-          {.minimum = 1}, "How many units."),
-      field(
-          "Status", "status", [](const S& s) -> auto& { return s.subscription->status; }, {},
-          "As the billing system calls it."),
-      field(
-          "StartedAt", "started_at", [](const S& s) { return s.subscription->started_at; }, {},
-          "When it began."),
-      field(
-          "CurrentPeriodEnd", "current_period_end",
-          [](const S& s) { return s.subscription->current_period_end; }, {},
-          "When the paid period ends."),
-      field(
-          "IsTrial", "trial_end", [](const S& s) { return s.subscription->trial_end.has_value(); },
-          {}, "Whether it began with a trial."),
-      field(
-          "TrialEnd", "trial_end", [](const S& s) { return s.subscription->trial_end; }, {},
-          "When the trial ends."),
-      field(
-          "CartId", "cart_id", [](const S& s) -> auto& { return s.subscription->cart_id; }, {},
-          "The cart it came from."),
-      field(
-          "UserId", "user_id", [](const S& s) -> auto& { return s.subscription->user_id; }, {},
-          "The app's id of the user."));
-};

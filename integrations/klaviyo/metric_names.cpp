@@ -1,0 +1,101 @@
+#include <algorithm>
+#include <klaviyo/metric_names.hpp>
+#include <klaviyo/schemas/cart.hpp>
+#include <klaviyo/schemas/payment.hpp>
+#include <klaviyo/schemas/purchase.hpp>
+#include <klaviyo/schemas/subscription.hpp>
+#include <postbox/schema.hpp>
+#include <string>
+#include <vector>
+
+namespace klaviyo {
+namespace {
+
+using postbox::Result;
+using postbox::TypeNames;
+
+postbox::Error refuse(std::string message) {
+  return {postbox::ErrorCode::kInvalidConfig, std::move(message)};
+}
+
+std::vector<std::string_view> every_metric() {
+  std::vector<std::string_view> names = {PlacedOrder::kMetric, OrderedProduct::kMetric};
+  const auto add = [&](const auto& metrics) {
+    for (const auto& metric : metrics) names.push_back(metric.name);
+  };
+  add(kOrderMetrics);
+  add(kSubscriptionMetrics);
+  add(kPaymentMetrics);
+  add(kCartMetrics);
+  return names;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+std::size_t count_characters(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
+  }));
+}
+
+// What is wrong with a new name; empty when nothing is.
+std::string problem_of(std::string_view name) {
+  const std::size_t characters = count_characters(name);
+  if (characters == 0 || characters > kMaxMetricName) {
+    return "must have 1 to " + std::to_string(kMaxMetricName) + " characters, found " +
+           std::to_string(characters);
+  }
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '"' && c != '\\';
+  });
+  if (plain && postbox::is_utf8(name)) return {};
+  return "must be UTF-8 without control characters, quotation marks and backslashes";
+}
+
+}  // namespace
+
+Result<TypeNames> parse_metric_names(std::string_view text) {
+  TypeNames names;
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    const std::string_view pair = text.substr(0, comma);
+    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string_view::npos) {
+      return refuse("'" + std::string(trimmed(pair)) +
+                    "' is not accepted; expected a metric, '=' and the name to send, such as "
+                    "Cancelled Order=Canceled Order");
+    }
+    names.emplace_back(trimmed(pair.substr(0, equals)), trimmed(pair.substr(equals + 1)));
+  }
+  if (auto ok = check_metric_names(names); !ok) return ok.error();
+  return names;
+}
+
+Result<void> check_metric_names(const TypeNames& names) {
+  const std::vector<std::string_view> metrics = every_metric();
+  std::vector<std::string_view> sent = metrics;
+  for (const auto& [metric, name] : names) {
+    const auto found = std::find(metrics.begin(), metrics.end(), metric);
+    if (found == metrics.end()) {
+      return refuse("'" + metric + "' is no metric that is sent; expected one such as '" +
+                    std::string(kOrderMetrics[1].name) + "'");
+    }
+    if (std::string problem = problem_of(name); !problem.empty()) {
+      return refuse("the name of '" + metric + "' " + problem);
+    }
+    std::string_view& own = sent[static_cast<std::size_t>(found - metrics.begin())];
+    if (own != *found) return refuse("'" + metric + "' stands twice");
+    own = name;
+  }
+  std::sort(sent.begin(), sent.end());
+  const auto twice = std::adjacent_find(sent.begin(), sent.end());
+  if (twice == sent.end()) return {};
+  return refuse("two metrics would be called '" + std::string(*twice) + "'");
+}
+
+}  // namespace klaviyo
