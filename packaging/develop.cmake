@@ -23,7 +23,7 @@ function(postbox_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
   target_compile_definitions(${name} PRIVATE POSTBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE GTest::gmock GTest::gtest_main)
-  gtest_discover_tests(${name} TEST_PREFIX "${name}: " DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+  gtest_discover_tests(${name} TEST_PREFIX "${name}: " DISCOVERY_TIMEOUT 60)
 endfunction()
 
 add_library(klaviyo_sim_core STATIC
@@ -133,7 +133,7 @@ postbox_test(scenario_tests LINK klaviyo_sim_core SOURCES
   tests/scenarios/ten_thousand_orders_through_a_bad_api_test.cpp)
 target_compile_definitions(scenario_tests PRIVATE
                            POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
-add_dependencies(scenario_tests checkout_server)
+add_dependencies(scenario_tests checkout_server klaviyo-sim)
 
 # Rules that no compiler checks, and the package as a stranger sees it.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
