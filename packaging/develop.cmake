@@ -135,6 +135,11 @@ target_compile_definitions(scenario_tests PRIVATE
                            POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
 add_dependencies(scenario_tests checkout_server klaviyo-sim)
 
+postbox_test(process_tests LINK klaviyo_sim_core postbox::klaviyo postbox::testing SOURCES
+  tests/tracker_fork_test.cpp)
+target_compile_definitions(process_tests PRIVATE
+                           POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+
 # Rules that no compiler checks, and the package as a stranger sees it.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 foreach(check layout documents)
