@@ -34,8 +34,8 @@ class SenderSeat {
   // Precondition: take() returned true.
   [[nodiscard]] std::int64_t next_token() noexcept;
 
-  // In the child of a fork(), where the seat is the parent's: the lock belongs to the open file, and
-  // the child's copy of the descriptor would keep it after the parent's end. One system call.
+  // In the child of a fork(), where the seat is the parent's: the lock belongs to the open file,
+  // and the child's copy of the descriptor would keep it after the parent's end. One system call.
   void leave() noexcept;
 
  private:

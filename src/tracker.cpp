@@ -20,6 +20,10 @@ constexpr milliseconds kStopMargin{30};
 // After a step that could not be done: the outbox cannot be opened, or an exception.
 constexpr std::chrono::seconds kAfterFailure{1};
 
+Violation cannot_encode() {
+  return {"", "could not be encoded: out of memory, or an exception of the event's own"};
+}
+
 // A thread that goes on may return into code that dlclose() has removed meanwhile (pitfall P11).
 void keep_code_loaded() noexcept {
   static const char here = 0;
@@ -161,6 +165,15 @@ void Tracker::Impl::count(TrackStatus status, std::uint64_t events) {
   }
 }
 
+// Nothing when the event throws.
+std::optional<bool> Tracker::Impl::is_included(Flag flag, const EventView& event) {
+  try {
+    return flag.includes(event.profile_key(event.event));
+  } catch (...) {
+    return std::nullopt;
+  }
+}
+
 // True when every record of the event is complete and storable.
 bool Tracker::Impl::encode(const EventView& event, EventBatch& batch) const {
   try {
@@ -172,7 +185,7 @@ bool Tracker::Impl::encode(const EventView& event, EventBatch& batch) const {
                             " bytes; the outbox accepts " + std::to_string(most.count)});
     }
   } catch (...) {
-    batch.reject({"", "could not be encoded: out of memory, or an exception of the event's own"});
+    batch.reject(cannot_encode());
   }
   return batch.violations().empty();
 }
@@ -183,9 +196,11 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
     return TrackResult(status, std::move(violations));
   };
   const Flag flag = flags.get(event.family->queue);
-  if (flag.is_off() || !services.destination->ready() ||
-      (!flag.is_on() && !flag.includes(event.profile_key(event.event)))) {
-    return refuse(TrackStatus::kDisabled);
+  if (flag.is_off() || !services.destination->ready()) return refuse(TrackStatus::kDisabled);
+  if (!flag.is_on()) {
+    const auto included = is_included(flag, event);
+    if (!included) return refuse(TrackStatus::kRejected, {cannot_encode()});
+    if (!*included) return refuse(TrackStatus::kDisabled);
   }
   EventBatch batch(services.clock->wall_now());
   if (!encode(event, batch)) {

@@ -37,6 +37,18 @@ Result<std::size_t> for_each_of_type(const Tracker& tracker, const DeadLetterQue
   }
 }
 
+// What the host or an integration brought may throw; nothing leaves the library.
+template <class Work>
+auto guarded(Work work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const std::exception& failure) {
+    return Error{ErrorCode::kInternal, std::string("an exception was caught: ") + failure.what()};
+  } catch (...) {
+    return Error{ErrorCode::kInternal, "an exception was caught"};
+  }
+}
+
 }  // namespace
 
 Result<void> Tracker::reload() {
@@ -47,10 +59,10 @@ Result<void> Tracker::reload() {
   if (!impl.services.reload) {
     return Error{ErrorCode::kInvalidArgument, "this tracker has no configuration to read again"};
   }
-  const auto reloaded = [&] {
+  const auto reloaded = guarded([&] {
     const NoFork no_fork;  // a child reads the settings again from where this leaves them
     return impl.services.reload();
-  }();
+  });
   if (!reloaded) return reloaded.error();
   for (const auto& [queue, flag] : reloaded->flags) impl.flags.set(queue, flag);
   impl.logger.set_level(reloaded->log_level);
@@ -75,9 +87,11 @@ Result<std::vector<TypedDeadLetter>> Tracker::dead_letters(const DeadLetterQuery
     for (DeadLetter& letter : *page) {
       if (found.size() >= max) return found;
       after = letter.handle;
-      std::string type = services.destination->type_of(letter.record);
-      if (!query.type.empty() && query.type != type) continue;
-      found.push_back({std::move(letter), std::move(type)});
+      auto type = guarded(
+          [&]() -> Result<std::string> { return services.destination->type_of(letter.record); });
+      if (!type) return type.error();
+      if (!query.type.empty() && query.type != *type) continue;
+      found.push_back({std::move(letter), *std::move(type)});
     }
     if (page->size() < kPage) return found;
   }
