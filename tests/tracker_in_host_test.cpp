@@ -101,6 +101,11 @@ class Module {
   Module& operator=(const Module&) = delete;
   ~Module() { EXPECT_EQ(dlclose(handle_), 0); }
 
+  static bool is_loaded() {
+    void* const found = dlopen(POSTBOX_GUEST_MODULE, RTLD_NOW | RTLD_NOLOAD);
+    return found != nullptr && dlclose(found) == 0;
+  }
+
   template <class Function>
   Function* find(const char* name) const {
     return reinterpret_cast<Function*>(dlsym(handle_, name));
@@ -125,6 +130,11 @@ TEST_F(InHost, AModuleThatLinkedPostboxIsUnloadedAndLoadedAgain) {
       EXPECT_TRUE(module.find<decltype(guest_flush)>("guest_flush")());
       EXPECT_TRUE(module.find<decltype(guest_stop)>("guest_stop")(10'000));
     }).join();
+#if defined(__clang__)
+    // gcc marks what a module has of the standard library's templates as unique in the process,
+    // and the module with it as never to be unloaded.
+    EXPECT_FALSE(Module::is_loaded());
+#endif
     // No handler of the module's is left behind.
     if (kForkIsTestable) {
       EXPECT_TRUE(Child([] { return true; }).went_well());
@@ -139,12 +149,13 @@ TEST_F(InHost, AModuleWhoseWorkerHangsStaysLoadedUntilTheWorkerHasEnded) {
   const Signal gone;
   const GuestSettings guest{settings.api_url.c_str(), settings.engine.outbox.url.c_str(),
                             release.reading_end(), gone.writing_end()};
-  {
+  std::thread([&] {
     const Module module;
     EXPECT_TRUE(module.find<decltype(guest_start)>("guest_start")(&guest));
     EXPECT_TRUE(module.find<decltype(guest_buy)>("guest_buy")("hangs"));
     EXPECT_FALSE(module.find<decltype(guest_stop)>("guest_stop")(50));
-  }
+  }).join();
+  EXPECT_TRUE(Module::is_loaded());
   release.stay_silent();
   EXPECT_TRUE(gone.wait());  // the worker went on, in code that is still there
 }
@@ -200,9 +211,12 @@ TEST_F(InHost, ConnectionsThatBreakRaiseNoSigpipeInTheHost) {
   sigaction(SIGPIPE, &action, &before);
   {
     Tracker tracker = start();
-    set_faults(R"({"faults":[{"times":20,"reset":true}]})");
-    for (int i = 0; i < 20; ++i) EXPECT_TRUE(bought(tracker, std::to_string(i)));
-    EXPECT_TRUE(tracker.flush(kPatience));
+    for (int round = 0; round < 3; ++round) {
+      // One less than the breaker waits for, which would make this test a long one.
+      set_faults(R"({"faults":[{"times":4,"reset":true}]})");
+      EXPECT_TRUE(bought(tracker, std::to_string(round)));
+      EXPECT_TRUE(tracker.flush(kPatience));
+    }
   }
   sigaction(SIGPIPE, &before, nullptr);
   EXPECT_EQ(pipes, 0);
