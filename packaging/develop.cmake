@@ -23,7 +23,7 @@ function(postbox_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
   target_compile_definitions(${name} PRIVATE POSTBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE GTest::gmock GTest::gtest_main)
-  gtest_discover_tests(${name} TEST_PREFIX "${name}: " DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+  gtest_discover_tests(${name} TEST_PREFIX "${name}: " DISCOVERY_TIMEOUT 60)
 endfunction()
 
 add_library(klaviyo_sim_core STATIC
@@ -135,7 +135,17 @@ postbox_test(scenario_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
   tests/scenarios/ten_thousand_orders_through_a_bad_api_test.cpp)
 target_compile_definitions(scenario_tests PRIVATE
                            POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
-add_dependencies(scenario_tests checkout_server)
+add_dependencies(scenario_tests checkout_server klaviyo-sim)
+
+postbox_test(process_tests LINK klaviyo_sim_core postbox::klaviyo postbox::testing SOURCES
+  tests/tracker_fork_test.cpp
+  tests/tracker_in_host_test.cpp)
+add_library(guest_module MODULE tests/support/guest_module.cpp)
+target_link_libraries(guest_module PRIVATE postbox_build postbox::klaviyo)
+target_compile_definitions(process_tests PRIVATE
+                           POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
+                           POSTBOX_GUEST_MODULE="$<TARGET_FILE:guest_module>")
+add_dependencies(process_tests guest_module)
 
 # Rules that no compiler checks, and the package as a stranger sees it.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
@@ -171,13 +181,29 @@ if(NOT POSTBOX_SANITIZE)
                 SOURCES benchmarks/track_bench.cpp)
 endif()
 
-# libFuzzer targets; preset fuzz. Run one with: build/fuzz/bin/environment_fuzz -max_total_time=60
+# Fuzz targets: programs of libFuzzer in preset fuzz, which scripts/fuzz builds and runs; in every
+# other build one test that replays each corpus and what is near it.
 option(POSTBOX_FUZZ "Build the fuzz targets; needs clang" OFF)
+set(fuzz_targets environment headers json order outbox payload settings simulator verdict)
+set(fuzz_parts checkout_server_core klaviyo_sim_core postbox::testing nlohmann_json::nlohmann_json)
 if(POSTBOX_FUZZ)
-  foreach(target environment verdict payload)
-    postbox_program(${target}_fuzz LINK postbox::klaviyo SOURCES tests/fuzz/${target}_fuzz.cpp)
+  foreach(target ${fuzz_targets})
+    postbox_program(${target}_fuzz LINK ${fuzz_parts} SOURCES tests/fuzz/${target}_fuzz.cpp)
+    target_include_directories(${target}_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_compile_options(${target}_fuzz PRIVATE -fsanitize=fuzzer)
     target_link_options(${target}_fuzz PRIVATE -fsanitize=fuzzer)
-    add_test(NAME "fuzz: ${target}" COMMAND ${target}_fuzz -runs=100000 -max_len=4096)
   endforeach()
+else()
+  set(fuzz_sources tests/fuzz/replay_test.cpp)
+  set(fuzz_list "")
+  foreach(target ${fuzz_targets})
+    set(source tests/fuzz/${target}_fuzz.cpp)
+    set_source_files_properties(${source} PROPERTIES
+                                COMPILE_DEFINITIONS LLVMFuzzerTestOneInput=${target}_fuzz)
+    list(APPEND fuzz_sources ${source})
+    string(APPEND fuzz_list "X(${target}) ")
+  endforeach()
+  postbox_test(fuzz_tests LINK ${fuzz_parts} SOURCES ${fuzz_sources})
+  set_source_files_properties(tests/fuzz/replay_test.cpp PROPERTIES
+                              COMPILE_DEFINITIONS "POSTBOX_FUZZ_TARGETS=${fuzz_list}")
 endif()

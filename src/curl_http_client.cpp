@@ -18,6 +18,7 @@
 
 #include "curl_handles.hpp"
 #include "curl_transfer.hpp"
+#include "fork_gate.hpp"
 #include "proxy_settings.hpp"
 
 static_assert(LIBCURL_VERSION_NUM >= 0x075700, "Postbox needs libcurl 7.87: CURLOPT_QUICK_EXIT");
@@ -73,6 +74,7 @@ class CurlHttpClient final : public HttpClient {
   }
 
   ~CurlHttpClient() override {
+    const NoFork no_fork;
     const SigpipeGuard guard;
     cancel_all();
     if (last_id_ == 0) teach_no_signal();
@@ -92,6 +94,7 @@ class CurlHttpClient final : public HttpClient {
   }
 
   Result<TransferId> start(HttpRequest request) override {
+    const NoFork no_fork;
     try {
       if (const char* fault = fault_in(request)) return Error{ErrorCode::kTransport, fault};
       Transfer* transfer = idle_transfer();
@@ -110,9 +113,7 @@ class CurlHttpClient final : public HttpClient {
     const SigpipeGuard guard;
     const auto deadline = deadline_after(max_wait);
     for (;;) {
-      int running = 0;
-      curl_multi_perform(multi_.get(), &running);
-      collect_finished();
+      perform();
       auto finished = report_finished();
       const bool woken = woken_.exchange(false);
       if (woken || !finished.empty()) return finished;
@@ -131,6 +132,7 @@ class CurlHttpClient final : public HttpClient {
   // Returns without waiting for the network: connections in use are closed, and a look-up under
   // way is left to its resolver thread (CURLOPT_QUICK_EXIT), which frees what it owns.
   void cancel_all() noexcept override {
+    const NoFork no_fork;
     const SigpipeGuard guard;
     for (Transfer* transfer : finished_) recycle(*transfer);
     finished_.clear();
@@ -142,6 +144,13 @@ class CurlHttpClient final : public HttpClient {
   }
 
  private:
+  void perform() noexcept {
+    const NoFork no_fork;
+    int running = 0;
+    curl_multi_perform(multi_.get(), &running);
+    collect_finished();
+  }
+
   // Return a transfer that belongs to the caller until recycle(), or null.
   Transfer* idle_transfer() {
     if (!idle_.empty()) {

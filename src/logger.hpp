@@ -38,6 +38,7 @@ class Logger {
   [[nodiscard]] SteadyTime next_report() const noexcept;
 
   void set_level(LogLevel level) noexcept { level_.store(level, std::memory_order_relaxed); }
+  [[nodiscard]] LogLevel level() const noexcept { return level_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t sink_failures() const noexcept { return failures_.load(); }
 
  private:

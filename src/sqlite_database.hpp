@@ -101,6 +101,12 @@ class Database {
   // changes nothing: the pages stay in the log, and the next commit meets the same trouble.
   void checkpoint() noexcept;
 
+  // The connection belongs to the process that this one was forked from, and with it the log: leave
+  // that alone when it is closed here.
+  void abandon() noexcept {
+    sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  }
+
   // Rows that the last INSERT, UPDATE or DELETE changed.
   [[nodiscard]] std::size_t changes() const noexcept {
     return static_cast<std::size_t>(sqlite3_changes(handle_.get()));

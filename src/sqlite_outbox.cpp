@@ -141,6 +141,14 @@ SqliteOutbox::SqliteOutbox(std::string path, const OutboxOptions& options,
       clock_(std::move(clock)),
       flow_lane_(path_.empty() ? std::string() : path_ + "-sender") {}
 
+SqliteOutbox::~SqliteOutbox() {
+  const NoFork no_fork;
+  for (Lane* each : {&flow_lane_, &operator_lane_}) {
+    const MutexLock lock(each->mutex);
+    each->database.reset();
+  }
+}
+
 OutboxCaps SqliteOutbox::caps() const noexcept {
   return {.append = in_memory() ? Durability::kNone : Durability::kMachine,
           .max_payload = kMaxPayload};
@@ -208,6 +216,7 @@ sqlite::Database& SqliteOutbox::connect(Role role, Lane& lane) {
 // the operator's connection and the sender's time, while appends go on; on an append's time only
 // where no sender does it. An operator at work is not waited for.
 void SqliteOutbox::move_log() {
+  const NoFork no_fork;
   constexpr int kDue = 4'000;
   constexpr int kLarge = 8'000;
   const int pages = shared_.wal_pages.load(std::memory_order_relaxed);
@@ -221,6 +230,20 @@ void SqliteOutbox::move_log() {
     }
   }
   operator_lane_.mutex.unlock();
+}
+
+// Nobody holds the mutex: the process was forked at rest.
+void SqliteOutbox::forked() noexcept POSTBOX_NO_THREAD_SAFETY_ANALYSIS {
+  flow_lane_.seat.leave();
+}
+
+void SqliteOutbox::give_up() noexcept {
+  for (Lane* each : {&flow_lane_, &operator_lane_}) {
+    const MutexLock lock(each->mutex);
+    if (each->database.has_value()) each->database->abandon();
+    each->database.reset();
+  }
+  leases_.end_all();
 }
 
 void SqliteOutbox::after_failure(ErrorCode code, Lane& lane) {

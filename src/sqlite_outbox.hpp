@@ -7,7 +7,8 @@
 //            other's cache. They take turns, and one that waits behind a hanging disk for longer
 //            than busy_timeout says kOutboxBusy. Operators have the other, so that no append waits
 //            for a long count or purge.
-// Lifetime:  owns its connections and the sender's seat.
+// Lifetime:  owns its connections and the sender's seat. In the child of a fork() it leaves them to
+//            the parent and opens its own; what was kept in memory stays the parent's.
 // Failure:   kOutboxBusy and kOutboxFull keep the connections. After kOutboxUnavailable and
 //            kOutboxCorrupt they are closed, and the next call of each opens again. Nothing is
 //            ever deleted or created anew to repair a file.
@@ -27,6 +28,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fork_gate.hpp"
 #include "mutex.hpp"
 #include "sqlite_batch.hpp"
 #include "sqlite_database.hpp"
@@ -35,10 +37,13 @@
 
 namespace postbox {
 
-class SqliteOutbox final : public Outbox {
+class SqliteOutbox final : public Outbox, private Inherited {
  public:
   // An empty `path` means memory.
   SqliteOutbox(std::string path, const OutboxOptions& options, std::shared_ptr<Clock> clock);
+  SqliteOutbox(const SqliteOutbox&) = delete;
+  SqliteOutbox& operator=(const SqliteOutbox&) = delete;
+  ~SqliteOutbox() override;
 
   [[nodiscard]] OutboxCaps caps() const noexcept override;
   [[nodiscard]] Result<Appended> append(std::span<const EventRecord> batch) override;
@@ -85,6 +90,8 @@ class SqliteOutbox final : public Outbox {
   [[nodiscard]] Lane& lane(Role role) noexcept;
   sqlite::Database& connect(Role role, Lane& lane) POSTBOX_REQUIRES(lane.mutex);
   void after_failure(ErrorCode code, Lane& lane) POSTBOX_REQUIRES(lane.mutex);
+  void forked() noexcept override;
+  void give_up() noexcept override;
   void move_log();
   [[nodiscard]] bool in_memory() const noexcept { return path_.empty(); }
   [[nodiscard]] std::int64_t now() const noexcept;

@@ -10,6 +10,7 @@
 #include <new>
 #include <optional>
 
+#include "fork_gate.hpp"
 #include "sqlite_outbox.hpp"
 
 namespace postbox {
@@ -17,6 +18,7 @@ namespace postbox {
 template <class Value, class Work>
 Result<Value> SqliteOutbox::run(Role role, std::string_view what, Work work) {
   try {
+    const NoFork no_fork;
     Lane& chosen = lane(role);
     std::optional<sqlite::Turn> turn;
     if (role == Role::kFlow) turn.emplace(shared_.turn, busy_timeout_);

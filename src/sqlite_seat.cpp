@@ -32,6 +32,11 @@ std::int64_t start_epoch(Database& database) {
 
 SenderSeat::~SenderSeat() { unlock(); }
 
+void SenderSeat::leave() noexcept {
+  unlock();
+  epoch_ = 0;
+}
+
 bool SenderSeat::take(Database& database, Leases& leases) {
   if (!lock()) return false;
   if (epoch_ != 0 && stored_epoch(database) == epoch_) return true;

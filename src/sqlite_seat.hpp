@@ -5,9 +5,6 @@
 // Lifetime:  the seat is kept until destruction. When a process dies the kernel frees it, and the
 //            next holder opens a new epoch.
 // Failure:   throws sqlite::Failure.
-//
-// Caveat:    the lock belongs to the open file. A child that is forked without exec keeps it for as
-//            long as it lives: fork before the outbox is first used.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +33,10 @@ class SenderSeat {
 
   // Precondition: take() returned true.
   [[nodiscard]] std::int64_t next_token() noexcept;
+
+  // In the child of a fork(), where the seat is the parent's: the lock belongs to the open file,
+  // and the child's copy of the descriptor would keep it after the parent's end. One system call.
+  void leave() noexcept;
 
  private:
   [[nodiscard]] bool lock();

@@ -1,6 +1,8 @@
 // What callers and the two threads do; what operators ask for is in tracker_operator.cpp.
 #include "tracker_impl.hpp"
 
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <thread>
 #include <utility>
@@ -17,6 +19,19 @@ constexpr milliseconds kStopMargin{30};
 
 // After a step that could not be done: the outbox cannot be opened, or an exception.
 constexpr std::chrono::seconds kAfterFailure{1};
+
+Violation cannot_encode() {
+  return {"", "could not be encoded: out of memory, or an exception of the event's own"};
+}
+
+// A thread that goes on may return into code that dlclose() has removed meanwhile (pitfall P11).
+void keep_code_loaded() noexcept {
+  static const char here = 0;
+  Dl_info module{};
+  if (dladdr(&here, &module) == 0) return;
+  // Null for the program itself, which stays anyway. Never closed.
+  (void)dlopen(module.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
 
 }  // namespace
 
@@ -124,6 +139,7 @@ void Tracker::Impl::end_workers(SteadyTime until, StopReport& report) {
     }
     report.in_time = workers == 0;
   }
+  if (!report.in_time) keep_code_loaded();
   for (std::thread& thread : threads) {
     // A worker that hangs in a disk or a resolver cannot be joined in time. It keeps its share of
     // this object and ends by itself when the call returns.
@@ -149,6 +165,15 @@ void Tracker::Impl::count(TrackStatus status, std::uint64_t events) {
   }
 }
 
+// Nothing when the event throws.
+std::optional<bool> Tracker::Impl::is_included(Flag flag, const EventView& event) {
+  try {
+    return flag.includes(event.profile_key(event.event));
+  } catch (...) {
+    return std::nullopt;
+  }
+}
+
 // True when every record of the event is complete and storable.
 bool Tracker::Impl::encode(const EventView& event, EventBatch& batch) const {
   try {
@@ -160,7 +185,7 @@ bool Tracker::Impl::encode(const EventView& event, EventBatch& batch) const {
                             " bytes; the outbox accepts " + std::to_string(most.count)});
     }
   } catch (...) {
-    batch.reject({"", "could not be encoded: out of memory, or an exception of the event's own"});
+    batch.reject(cannot_encode());
   }
   return batch.violations().empty();
 }
@@ -171,9 +196,11 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
     return TrackResult(status, std::move(violations));
   };
   const Flag flag = flags.get(event.family->queue);
-  if (flag.is_off() || !services.destination->ready() ||
-      (!flag.is_on() && !flag.includes(event.profile_key(event.event)))) {
-    return refuse(TrackStatus::kDisabled);
+  if (flag.is_off() || !services.destination->ready()) return refuse(TrackStatus::kDisabled);
+  if (!flag.is_on()) {
+    const auto included = is_included(flag, event);
+    if (!included) return refuse(TrackStatus::kRejected, {cannot_encode()});
+    if (!*included) return refuse(TrackStatus::kDisabled);
   }
   EventBatch batch(services.clock->wall_now(), &services.type_names);
   if (!encode(event, batch)) {
@@ -209,7 +236,14 @@ Result<Tracker> Tracker::start(const ValidConfig& config, Services services) {
   if (!services.destination) {
     return Error{ErrorCode::kInvalidConfig, "Services::destination is not set"};
   }
+  if (!forked_at_rest()) {
+    return Error{ErrorCode::kClosed,
+                 "this process was forked while the outbox or the network was in use, and cannot "
+                 "use them: start a tracker in the parent, or begin a process anew (exec)"};
+  }
   try {
+    const NoFork no_fork;
+    Services given = services;
     if (!services.clock) services.clock = system_clock();
     if (!services.random) services.random = system_random();
     if (!services.outbox) {
@@ -223,7 +257,7 @@ Result<Tracker> Tracker::start(const ValidConfig& config, Services services) {
       services.http = *std::move(http);
     }
     const bool threads = services.threads;
-    Tracker tracker(std::make_shared<Impl>(config, std::move(services)));
+    Tracker tracker(std::make_shared<Impl>(config, std::move(given), std::move(services)));
     if (threads) {
       Impl::launch(tracker.impl_, &Impl::run_writer);
       Impl::launch(tracker.impl_, &Impl::run_sender);
@@ -239,59 +273,70 @@ Tracker::Tracker(Tracker&&) noexcept = default;
 
 Tracker& Tracker::operator=(Tracker&& other) noexcept {
   if (this != &other) {
-    if (impl_) stop(impl_->config->stop_timeout);
+    end();
     impl_ = std::move(other.impl_);
   }
   return *this;
 }
 
-Tracker::~Tracker() {
-  if (impl_) stop(impl_->config->stop_timeout);
+Tracker::~Tracker() { end(); }
+
+void Tracker::end() noexcept {
+  if (!impl_) return;
+  stop(impl_->config->stop_timeout);
+  if (impl_->is_foreign()) Impl::leave(std::move(impl_));
 }
 
 TrackResult Tracker::offer(const EventView& event) {
   std::uint64_t sequence = 0;
-  return impl_->offer(event, sequence);
+  Impl* const impl = here();
+  return impl != nullptr ? impl->offer(event, sequence) : impl_->turn_away(event);
 }
 
 TrackResult Tracker::offer_durably(const EventView& event, milliseconds deadline) {
   std::uint64_t sequence = 0;
-  const SteadyTime until = impl_->now() + deadline;
-  TrackResult offered = impl_->offer(event, sequence);
+  Impl* const impl = here();
+  if (impl == nullptr) return impl_->turn_away(event);
+  const SteadyTime until = impl->now() + deadline;
+  TrackResult offered = impl->offer(event, sequence);
   if (offered.status() != TrackStatus::kAccepted) return offered;
-  if (!impl_->services.threads) impl_->attempt(&Impl::write_once);
-  if (impl_->intake.wait_durable(sequence, until)) return offered;
+  if (!impl->services.threads) impl->attempt(&Impl::write_once);
+  if (impl->intake.wait_durable(sequence, until)) return offered;
   return TrackResult(TrackStatus::kNotDurable);
 }
 
 bool Tracker::flush(milliseconds deadline) {
-  const SteadyTime until = impl_->now() + deadline;
+  Impl* const here_or_null = here();
+  if (here_or_null == nullptr) return true;
+  Impl& impl = *here_or_null;
+  const SteadyTime until = impl.now() + deadline;
   // Progress is announced by settlements; events that a flag holds back settle without one.
   constexpr milliseconds kLook{100};
   for (;;) {
     std::uint64_t seen = 0;
     {
-      const MutexLock lock(impl_->mutex);
-      seen = impl_->progress;
+      const MutexLock lock(impl.mutex);
+      seen = impl.progress;
     }
-    const SteadyTime asked = impl_->now();
-    if (impl_->is_settled()) return true;
-    const SteadyTime now = impl_->now();
+    const SteadyTime asked = impl.now();
+    if (impl.is_settled()) return true;
+    const SteadyTime now = impl.now();
     if (now >= until) return false;
-    if (!impl_->services.threads) {
-      if (run_once() > now) return impl_->is_settled();
+    if (!impl.services.threads) {
+      if (run_once() > now) return impl.is_settled();
       continue;
     }
     // The question counts every waiting event: no more than a tenth of the time goes into asking.
     const SteadyTime again = std::min(until, now + 9 * (now - asked));
-    MutexLock lock(impl_->mutex);
-    while (impl_->progress == seen || impl_->now() < again) {
-      if (impl_->changed.wait_until(lock, std::max(again, std::min(until, now + kLook)))) break;
+    MutexLock lock(impl.mutex);
+    while (impl.progress == seen || impl.now() < again) {
+      if (impl.changed.wait_until(lock, std::max(again, std::min(until, now + kLook)))) break;
     }
   }
 }
 
 StopReport Tracker::stop(milliseconds deadline) {
+  if (impl_->is_foreign()) return impl_->stop_in_child(deadline);
   Impl& impl = *impl_;
   const MutexLock lock(impl.stop_mutex);
   if (impl.stopped) return *impl.stopped;
@@ -311,6 +356,14 @@ StopReport Tracker::stop(milliseconds deadline) {
     report.in_outbox = left.waiting - report.in_memory + left.held + left.in_flight;
   }
   impl.logger.report_repeats(true);
+  if (!report.in_time) {
+    impl.logger.log(LogLevel::kWarn,
+                    "stopped while a worker was busy: what it had is sent after the next start");
+  }
+  if (report.in_outbox > 0) {
+    impl.logger.log(LogLevel::kInfo, "stopped: " + std::to_string(report.in_outbox) +
+                                         " events wait in the outbox for the next start");
+  }
   if (report.in_memory > 0) {
     impl.logger.log(LogLevel::kError, impl.services.failure_prefix + ": stopped with " +
                                           std::to_string(report.in_memory) +
@@ -320,11 +373,19 @@ StopReport Tracker::stop(milliseconds deadline) {
   return report;
 }
 
-Stats Tracker::stats() const { return impl_->stats(); }
+Stats Tracker::stats() const {
+  if (Impl* const impl = here()) return impl->stats();
+  Stats stats;
+  stats.complete = false;
+  stats.offered = stats.closed = impl_->turned_away.load();
+  return stats;
+}
 
 SteadyTime Tracker::run_once() {
-  const SteadyTime written = impl_->attempt(&Impl::write_once);
-  return std::min(written, impl_->attempt(&Impl::send_once));
+  Impl* const impl = here();
+  if (impl == nullptr) return SteadyTime::max();
+  const SteadyTime written = impl->attempt(&Impl::write_once);
+  return std::min(written, impl->attempt(&Impl::send_once));
 }
 
 }  // namespace postbox

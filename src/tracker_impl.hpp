@@ -1,7 +1,7 @@
 // Tracker::Impl is the composition root: every stage is made and wired here, in the order in which
 // an event passes them. Nothing else sees more than its neighbours.
 //
-// Place:     included by tracker.cpp and tracker_operator.cpp only.
+// Place:     included by tracker.cpp, tracker_fork.cpp and tracker_operator.cpp only.
 // Threads:   two workers and any number of callers; each member says what it is guarded by.
 // Lifetime:  shared by the tracker and its workers: one that hangs outlives the tracker.
 // Failure:   see each member; what throws in a worker's step is logged, and the step repeated.
@@ -16,6 +16,7 @@
 #include <postbox/tracker.hpp>
 
 #include "counters.hpp"
+#include "fork_gate.hpp"
 #include "intake_queue.hpp"
 #include "ledger.hpp"
 #include "logger.hpp"
@@ -26,9 +27,10 @@
 namespace postbox {
 
 struct Tracker::Impl {
-  Impl(ValidConfig valid, Services given)
+  Impl(ValidConfig valid, Services as_given, Services complete)
       : config(std::move(valid)),
-        services(std::move(given)),
+        given(std::move(as_given)),
+        services(std::move(complete)),
         logger(config->log, config->log_level, services.clock),
         ledger(*services.outbox, flags),
         intake(config->max_queued_events, config->max_queued_bytes),
@@ -40,7 +42,17 @@ struct Tracker::Impl {
   }
 
   const ValidConfig config;
-  const Services services;
+  const Services given;     // what the heir in a child is made from, too
+  const Services services;  // the same, with what was made from the configuration
+
+  // What a child of fork() uses in place of this; tracker_fork.cpp.
+  const std::uint64_t process = fork_generation();
+  std::atomic<Tracker*> heir{nullptr};  // never destroyed before this is
+  std::atomic<bool> closed_in_child{false};
+  Counters::Count turned_away{0};  // events that were offered to it in a child
+  std::shared_ptr<Impl> left_to_parent;
+  Impl* next_left = nullptr;
+  static inline std::atomic<Impl*> first_left{nullptr};
 
   Counters counters;
   FlagSet flags;
@@ -65,6 +77,13 @@ struct Tracker::Impl {
 
   std::vector<std::thread> threads POSTBOX_GUARDED_BY(stop_mutex);
 
+  [[nodiscard]] bool is_foreign() const noexcept { return process != fork_generation(); }
+  [[nodiscard]] Impl* in_child();
+  [[nodiscard]] TrackResult turn_away(const EventView& event);
+  [[nodiscard]] static Error not_here();
+  StopReport stop_in_child(std::chrono::milliseconds deadline);
+  static void leave(std::shared_ptr<Impl> foreign) noexcept;
+
   bool open_ledger();
   void announce();
   SteadyTime write_once();
@@ -76,6 +95,7 @@ struct Tracker::Impl {
   void end_workers(SteadyTime until, StopReport& report) POSTBOX_REQUIRES(stop_mutex);
   void count(TrackStatus status, std::uint64_t events);
   TrackResult offer(const EventView& event, std::uint64_t& sequence);
+  [[nodiscard]] static std::optional<bool> is_included(Flag flag, const EventView& event);
   bool encode(const EventView& event, EventBatch& batch) const;
   [[nodiscard]] bool is_settled();
   [[nodiscard]] Stats stats();

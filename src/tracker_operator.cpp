@@ -37,15 +37,32 @@ Result<std::size_t> for_each_of_type(const Tracker& tracker, const DeadLetterQue
   }
 }
 
+// What the host or an integration brought may throw; nothing leaves the library.
+template <class Work>
+auto guarded(Work work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const std::exception& failure) {
+    return Error{ErrorCode::kInternal, std::string("an exception was caught: ") + failure.what()};
+  } catch (...) {
+    return Error{ErrorCode::kInternal, "an exception was caught"};
+  }
+}
+
 }  // namespace
 
 Result<void> Tracker::reload() {
-  Impl& impl = *impl_;
+  Impl* const found = here();
+  if (found == nullptr) return Impl::not_here();
+  Impl& impl = *found;
   const MutexLock lock(impl.reload_mutex);
   if (!impl.services.reload) {
     return Error{ErrorCode::kInvalidArgument, "this tracker has no configuration to read again"};
   }
-  const auto reloaded = impl.services.reload();
+  const auto reloaded = guarded([&] {
+    const NoFork no_fork;  // a child reads the settings again from where this leaves them
+    return impl.services.reload();
+  });
   if (!reloaded) return reloaded.error();
   for (const auto& [queue, flag] : reloaded->flags) impl.flags.set(queue, flag);
   impl.logger.set_level(reloaded->log_level);
@@ -60,7 +77,9 @@ Result<void> Tracker::reload() {
 Result<std::vector<TypedDeadLetter>> Tracker::dead_letters(const DeadLetterQuery& query,
                                                            EventHandle after,
                                                            std::size_t max) const {
-  const Services& services = impl_->services;
+  const Impl* const found_here = here();
+  if (found_here == nullptr) return Impl::not_here();
+  const Services& services = found_here->services;
   std::vector<TypedDeadLetter> found;
   for (;;) {
     auto page = services.outbox->dead(filter_of(query), after, kPage);
@@ -68,16 +87,20 @@ Result<std::vector<TypedDeadLetter>> Tracker::dead_letters(const DeadLetterQuery
     for (DeadLetter& letter : *page) {
       if (found.size() >= max) return found;
       after = letter.handle;
-      std::string type = services.destination->type_of(letter.record);
-      if (!query.type.empty() && query.type != type) continue;
-      found.push_back({std::move(letter), std::move(type)});
+      auto type = guarded(
+          [&]() -> Result<std::string> { return services.destination->type_of(letter.record); });
+      if (!type) return type.error();
+      if (!query.type.empty() && query.type != *type) continue;
+      found.push_back({std::move(letter), *std::move(type)});
     }
     if (page->size() < kPage) return found;
   }
 }
 
 Result<std::size_t> Tracker::replay(const DeadLetterQuery& query, const ReplayOptions& options) {
-  Impl& impl = *impl_;
+  Impl* const found = here();
+  if (found == nullptr) return Impl::not_here();
+  Impl& impl = *found;
   if (const auto opened = impl.ledger.open(); !opened) return opened.error();
   Rewrite rewrite;
   if (options.backfill) {
@@ -98,7 +121,9 @@ Result<std::size_t> Tracker::replay(const DeadLetterQuery& query, const ReplayOp
 }
 
 Result<std::size_t> Tracker::purge(const DeadLetterQuery& query) {
-  Impl& impl = *impl_;
+  Impl* const found = here();
+  if (found == nullptr) return Impl::not_here();
+  Impl& impl = *found;
   if (const auto opened = impl.ledger.open(); !opened) return opened.error();
   const auto remove = [&](const EventFilter& filter) {
     return impl.services.outbox->purge(filter);

@@ -3,9 +3,17 @@
 // Place:     the front door. An integration makes one (klaviyo::start), routes call track().
 // Threads:   every member may be called from any thread, at the same time; stop() from any thread
 //            but a log sink.
-// Lifetime:  movable, not copyable. The destructor stops it within Config::stop_timeout. Start
-//            after fork(), not before.
+// Lifetime:  movable, not copyable. The destructor stops it within Config::stop_timeout. fork() at
+//            any time: see "In a child" below.
 // Failure:   nothing throws; a refusal is an answer, and every refusal is counted in stats().
+//
+// In a child: the first call there starts a tracker of the child's own, with the settings in force
+// at
+//            the fork, on the same outbox. The parent goes on as if nothing had happened; what it
+//            had accepted stays its own, and so do its counts. The child's is closed, so that every
+//            call says so and does nothing, when Services brought an outbox or an HTTP client
+//            (their connections would be shared), or when the fork came while the disk hung for a
+//            second. A log sink with a lock of its own must survive a fork() by itself.
 #pragma once
 
 #include <chrono>
@@ -33,7 +41,7 @@ enum class TrackStatus : std::uint8_t {
   kDisabled,    // the family's flag is off for this profile, or no key is set: nothing was kept
   kRejected,    // the event breaks rules; see violations()
   kFull,        // the memory cap is reached: the disk does not keep up, or is full
-  kClosed,      // the tracker has been stopped
+  kClosed,      // the tracker has been stopped, or belongs to the process this one was forked from
   kNotDurable,  // track_durably(): not on disk within the deadline. It may still get there:
                 // offering the same event again does not double it
 };
@@ -187,6 +195,8 @@ class Tracker {
 
  private:
   struct Impl;
+  [[nodiscard]] Impl* here() const;  // null: closed in this process
+  void end() noexcept;
   explicit Tracker(std::shared_ptr<Impl> impl);
 
   // An event without its type, so that everything but encode() is compiled once.

@@ -112,35 +112,35 @@ std::string park_text(const Verdict& verdict) {
 
 }  // namespace
 
-Destination::Destination(const Connection& connection)
-    : prepared_(std::make_shared<const Prepared>(connection)) {}
+Destination::Destination(const Connection& connection) { apply(connection); }
+Destination::~Destination() = default;
 
 void Destination::apply(const Connection& connection) {
-  auto next = std::make_shared<const Prepared>(connection);
-  const std::lock_guard lock(mutex_);
-  prepared_.swap(next);
+  auto next = std::make_unique<const Prepared>(connection);
+  const std::lock_guard lock(applying_);
+  const auto& kept = all_.emplace_back(std::move(next));
+  prepared_.store(kept.get(), std::memory_order_release);
 }
 
 std::span<const postbox::Family> Destination::families() const noexcept { return kQueues; }
 
-bool Destination::ready() const noexcept { return prepared()->has_key; }
+bool Destination::ready() const noexcept { return prepared().has_key; }
 
-std::shared_ptr<const Destination::Prepared> Destination::prepared() const noexcept {
-  const std::lock_guard lock(mutex_);
-  return prepared_;
+const Destination::Prepared& Destination::prepared() const noexcept {
+  return *prepared_.load(std::memory_order_acquire);
 }
 
 std::span<const postbox::Lane> Destination::lanes() const noexcept { return kLanes; }
 
-std::uint32_t Destination::quota_per_mille() const noexcept { return prepared()->quota_per_mille; }
+std::uint32_t Destination::quota_per_mille() const noexcept { return prepared().quota_per_mille; }
 
 postbox::HttpRequest Destination::request(
     std::size_t lane, std::span<const postbox::EventRecord* const> events) const {
-  const auto settings = prepared();
+  const Prepared& settings = prepared();
   if (lane == 0) {
-    return {settings->single_url, settings->headers, single_body(*events.front())};
+    return {settings.single_url, settings.headers, single_body(*events.front())};
   }
-  return {settings->bulk_url, settings->headers, bulk_body(events)};
+  return {settings.bulk_url, settings.headers, bulk_body(events)};
 }
 
 Verdict Destination::verdict(

@@ -17,6 +17,7 @@
 //   any other 4xx, one event                     dead, with the answer's reason
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -24,6 +25,7 @@
 #include <span>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace klaviyo {
 
@@ -39,6 +41,7 @@ struct Connection {
 class Destination final : public postbox::Destination {
  public:
   explicit Destination(const Connection& connection);
+  ~Destination() override;
 
   // Use another key, address or revision from the next request on.
   void apply(const Connection& connection);
@@ -74,10 +77,13 @@ class Destination final : public postbox::Destination {
 
  private:
   struct Prepared;
-  [[nodiscard]] std::shared_ptr<const Prepared> prepared() const noexcept;
+  [[nodiscard]] const Prepared& prepared() const noexcept;
 
-  mutable std::mutex mutex_;
-  std::shared_ptr<const Prepared> prepared_;  // guarded by mutex_; never null
+  // Read without a lock: one that is taken when the process forks would be taken in the child for
+  // ever. What was replaced is kept, since a reader may still have it; reloads are rare.
+  std::mutex applying_;
+  std::vector<std::unique_ptr<const Prepared>> all_;  // guarded by applying_
+  std::atomic<const Prepared*> prepared_{nullptr};    // the last of them
 };
 
 }  // namespace klaviyo

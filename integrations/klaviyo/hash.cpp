@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <klaviyo/hash.hpp>
+#include <klaviyo/per_thread.hpp>
 #include <memory>
 #include <string>
 
@@ -12,6 +13,9 @@ namespace {
 
 struct FreeContext {
   void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
+};
+struct Context {
+  std::unique_ptr<EVP_MD_CTX, FreeContext> handle{EVP_MD_CTX_new()};
 };
 
 // Fetching walks OpenSSL's provider tables and takes locks: done once. Never freed, because events
@@ -22,10 +26,7 @@ const EVP_MD* sha256() {
 }
 
 // One per thread: a context costs an allocation, and hashing is on the caller's way.
-EVP_MD_CTX* context() {
-  thread_local const std::unique_ptr<EVP_MD_CTX, FreeContext> own(EVP_MD_CTX_new());
-  return own.get();
-}
+EVP_MD_CTX* context() { return per_thread<Context, Context>().handle.get(); }
 
 // The parts with their lengths as one text. Most keys are made of short parts, and one call to
 // OpenSSL costs more than copying them.

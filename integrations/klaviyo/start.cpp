@@ -3,6 +3,7 @@
 #include <klaviyo/api_url.hpp>
 #include <klaviyo/config.hpp>
 #include <klaviyo/destination.hpp>
+#include <klaviyo/hash.hpp>
 #include <memory>
 #include <string>
 #include <utility>
@@ -85,7 +86,7 @@ class Reloader {
     auto next = Config::from_env(*config_.environment_file);
     if (!next) return next.error();
     Reloaded reloaded{flags_of(*next), next->engine.log_level, changes_between(config_, *next)};
-    destination_->apply(connection_of(*next));
+    if (connection_of(*next) != connection_of(config_)) destination_->apply(connection_of(*next));
     config_ = *std::move(next);
     return reloaded;
   }
@@ -104,6 +105,7 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
   config.api_url = parse_api_url(config.api_url).value_or(config.api_url);
 
   say_if_inert(config);
+  (void)hash_key({});  // OpenSSL takes locks at the first one: not at a fork() in a busy process
   auto destination = std::make_shared<Destination>(connection_of(config));
   Services services = std::move(overrides);
   services.destination = destination;

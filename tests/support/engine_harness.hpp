@@ -10,6 +10,7 @@
 #include <postbox/testing/scripted_http_client.hpp>
 #include <postbox/tracker.hpp>
 
+#include "support/conservation.hpp"
 #include "support/fake_vendor.hpp"
 
 namespace postbox::tests {
@@ -93,13 +94,7 @@ class EngineHarness : public ::testing::Test {
     const Stats stats = tracker->stats();
     EXPECT_TRUE(stats.complete);
     EXPECT_TRUE(stats.conserved()) << describe(stats);
-    const OutboxStats stored = outbox->stats().value();
-    std::uint64_t rows = 0;
-    for (const QueueStats& queue : stored.queues) {
-      rows += queue.ready + queue.leased + queue.delayed + queue.held + queue.dead;
-    }
-    const OutboxTotals& totals = stored.totals;
-    EXPECT_EQ(totals.appended, totals.delivered + totals.purged + totals.expired + rows);
+    expect_conserved(*outbox);
   }
 
   virtual Result<Reloaded> reloaded() { return Reloaded{flags, LogLevel::kInfo, {}}; }

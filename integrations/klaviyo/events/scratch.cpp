@@ -1,11 +1,12 @@
 #include <klaviyo/events/scratch.hpp>
+#include <klaviyo/per_thread.hpp>
 #include <string>
 
 namespace klaviyo {
 
 std::string_view profile_text(const Profile& customer,
                               std::vector<postbox::Violation>& violations) {
-  thread_local std::string text;
+  auto& text = per_thread<std::string, struct ProfileText>();
   text.clear();
   write_profile(customer, text);
   if (text.size() > kMaxProfileBytes) {
@@ -17,7 +18,7 @@ std::string_view profile_text(const Profile& customer,
 }
 
 const FlatLists& flat_lists(const std::vector<OrderItem>& items) {
-  thread_local FlatLists lists;
+  auto& lists = per_thread<FlatLists, struct ItemLists>();
   lists.assign(items);
   return lists;
 }
