@@ -98,7 +98,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
 postbox_test(simulation_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/simulation/simulation_test.cpp)
 target_include_directories(simulation_tests PRIVATE ${PROJECT_SOURCE_DIR}/tests/simulation)
-set(lives 200)
+set(lives 2000)
 if(POSTBOX_SANITIZE)
   set(lives 30)
 endif()

@@ -24,174 +24,16 @@
 #include <postbox/tracker.hpp>
 
 #include "memory_disk.hpp"
-#include "support/account_model.hpp"
-#include "support/fake_vendor.hpp"
+#include "surroundings.hpp"
 
 namespace postbox::simulation {
 
 using std::chrono::hours;
-using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
-using tests::FakeVendor;
 using tests::kMemos;
 using tests::kNotes;
 using tests::Note;
-
-// What a test breaks on purpose, to see that it is noticed.
-enum class Sabotage : std::uint8_t {
-  kNone,
-  kNoSync,              // the disk is not synced
-  kSettleBeforeAnswer,  // a request counts as delivered when it is sent
-  kNewIdPerRequest,     // a retry sends another id
-};
-
-// The vendor: records an event once, whatever is sent twice.
-struct Vendor {
-  std::set<std::string> recorded;
-  bool key_works = true;
-
-  HttpResponse take(const std::string& body) {
-    if (!key_works) return {.status = 401};
-    std::vector<std::string> events;
-    for (std::size_t begin = 0; begin < body.size();) {
-      const std::size_t end = body.find('\n', begin);
-      events.push_back(body.substr(begin, end - begin));
-      begin = end + 1;
-    }
-    for (const std::string& event : events) {
-      if (event.starts_with("poison")) return {.status = 400};
-    }
-    recorded.insert(events.begin(), events.end());
-    return {.status = 202};
-  }
-};
-
-// The way there and back. In bad weather requests or answers are lost, late, or replaced.
-class Network final : public HttpClient {
- public:
-  Network(Vendor& vendor, std::shared_ptr<testing::ManualClock> clock, std::mt19937_64& random,
-          const bool& bad_weather, Sabotage sabotage)
-      : vendor_(vendor),
-        clock_(std::move(clock)),
-        random_(random),
-        bad_weather_(bad_weather),
-        sabotage_(sabotage) {}
-
-  // The process dies: what is on its way arrives, or does not.
-  ~Network() override {
-    for (const auto& [id, transfer] : transfers_) {
-      if (random_() % 2 == 0) (void)vendor_.take(transfer.body);
-    }
-  }
-
-  Result<TransferId> start(HttpRequest request) override {
-    Transfer transfer{
-        std::move(request.body), clock_->now() + milliseconds(1 + random_() % 80), {}};
-    if (sabotage_ == Sabotage::kSettleBeforeAnswer) {
-      done_.push_back({++last_id_, HttpResponse{.status = 202}});
-      ghosts_.push_back(std::move(transfer));
-      return last_id_;
-    }
-    transfers_.emplace(++last_id_, std::move(transfer));
-    return last_id_;
-  }
-
-  std::vector<HttpCompletion> poll(std::chrono::nanoseconds) override {
-    for (auto it = transfers_.begin(); it != transfers_.end();) {
-      if (it->second.at > clock_->now()) {
-        ++it;
-        continue;
-      }
-      done_.push_back({it->first, arrive(it->second)});
-      it = transfers_.erase(it);
-    }
-    std::erase_if(ghosts_, [this](const Transfer& ghost) {
-      if (ghost.at > clock_->now()) return false;
-      (void)arrive(ghost);
-      return true;
-    });
-    return std::exchange(done_, {});
-  }
-
-  [[nodiscard]] SteadyTime next() const {
-    SteadyTime next = done_.empty() ? SteadyTime::max() : clock_->now();
-    for (const auto& [id, transfer] : transfers_) next = std::min(next, transfer.at);
-    for (const Transfer& ghost : ghosts_) next = std::min(next, ghost.at);
-    return next;
-  }
-
-  void wake() noexcept override {}
-  void cancel_all() noexcept override {
-    transfers_.clear();
-    done_.clear();
-  }
-
- private:
-  using Outcome = std::variant<HttpResponse, TransportFailure>;
-  struct Transfer {
-    std::string body;
-    SteadyTime at;
-    std::optional<Outcome> instead;
-  };
-
-  Outcome arrive(const Transfer& transfer) {
-    if (!bad_weather_) return vendor_.take(transfer.body);
-    switch (random_() % 9) {
-      case 0:
-        return TransportFailure{TransportFault::kConnect, "refused"};
-      case 1:
-        (void)vendor_.take(transfer.body);
-        return TransportFailure{TransportFault::kReset, "the answer is lost"};
-      case 2:
-        return HttpResponse{.status = 503};
-      case 3:
-        (void)vendor_.take(transfer.body);
-        return HttpResponse{.status = 504};
-      case 4:
-        return HttpResponse{.status = 429, .headers = {{"retry-after", "3"}}};
-      case 5:
-        return TransportFailure{TransportFault::kTimeout, "late"};
-      default:
-        return vendor_.take(transfer.body);
-    }
-  }
-
-  Vendor& vendor_;
-  std::shared_ptr<testing::ManualClock> clock_;
-  std::mt19937_64& random_;
-  const bool& bad_weather_;
-  Sabotage sabotage_;
-  std::map<TransferId, Transfer> transfers_;
-  std::vector<Transfer> ghosts_;
-  std::vector<HttpCompletion> done_;
-  TransferId last_id_ = 0;
-};
-
-// A vendor's integration that gives each request another id.
-class Forgetful final : public Destination {
- public:
-  std::span<const Family> families() const noexcept override { return vendor_.families(); }
-  bool ready() const noexcept override { return true; }
-  std::span<const Lane> lanes() const noexcept override { return vendor_.lanes(); }
-  HttpRequest request(std::size_t lane, std::span<const EventRecord* const> events) const override {
-    HttpRequest request = vendor_.request(lane, events);
-    const std::string id = " again " + std::to_string(++count_);
-    if (events.front()->payload.size() % 2 == 0) request.body.insert(request.body.size() - 1, id);
-    return request;
-  }
-  Verdict verdict(const std::variant<HttpResponse, TransportFailure>& outcome,
-                  std::span<const EventRecord* const> events, WallTime now) const override {
-    return vendor_.verdict(outcome, events, now);
-  }
-  std::string type_of(const EventRecord& event) const override { return vendor_.type_of(event); }
-  void mark_backfill(EventRecord& event) const override { vendor_.mark_backfill(event); }
-  LogLine log_line(const EventRecord&, const Verdict&) const override { return {}; }
-
- private:
-  FakeVendor vendor_{tests::klaviyo_lanes()};
-  mutable std::size_t count_ = 0;
-};
 
 class World {
  public:
@@ -211,6 +53,7 @@ class World {
     for (int i = 0; i < steps; ++i) happen();
     mend();
     pass(hours(3));
+    if (roll(8) == 0) order_behind_a_backlog();
   }
 
   [[nodiscard]] std::vector<std::string> problems() {
@@ -219,6 +62,10 @@ class World {
       const bool poison = event.starts_with("poison");
       if (!poison && !vendor_.recorded.contains(event)) found.push_back("lost: " + event);
     }
+    for (const std::string& event : vendor_.in_flight_twice) {
+      found.push_back("sent while it was being sent: " + event);
+    }
+    if (!overtakes_) found.push_back("what matters most waited for the whole backlog");
     for (const std::string& event : vendor_.recorded) {
       if (!offered_.contains(event)) found.push_back("never offered: " + event);
     }
@@ -265,6 +112,7 @@ class World {
   void open(Shop& shop) {
     shop.outbox =
         open_outbox({.url = "sqlite:" + path_, .busy_timeout = milliseconds(0)}, clock_).value();
+    if (sabotage_ == Sabotage::kNoLease) shop.outbox = std::make_shared<Leaseless>(shop.outbox);
     shop.network = std::make_shared<Network>(vendor_, clock_, random_, bad_weather_, sabotage_);
     std::shared_ptr<Destination> destination = std::make_shared<FakeVendor>(tests::klaviyo_lanes());
     if (sabotage_ == Sabotage::kNewIdPerRequest) destination = std::make_shared<Forgetful>();
@@ -331,12 +179,11 @@ class World {
 
   void offer() {
     Shop& shop = shops_[roll(shops_.size())];
-    const Family& family = roll(3) == 0 ? kMemos : kNotes;
     const std::size_t count = roll(25) == 0 ? 300 : 1 + roll(3);
     for (std::size_t i = 0; i < count; ++i) {
       std::string text = (roll(40) == 0 ? "poison " : "event ") + std::to_string(next_event_++);
       if (roll(10) == 0 && !promised_.empty()) text = *promised_.begin();
-      const Note note{text, "1", 1, &family};
+      const Note note{text, "1", 1, &family_of(text)};
       offered_.insert(text);
       if (roll(2) == 0) {
         shop.tracker->track(note);
@@ -345,6 +192,34 @@ class World {
         promised_.insert(text);
       }
     }
+  }
+
+  // The same event is of the same family when it is offered again.
+  static const Family& family_of(const std::string& text) {
+    return std::stoul(text.substr(text.find(' '))) % 3 == 0 ? kMemos : kNotes;
+  }
+
+  // In a world that is well, what matters most passes what waits of the rest.
+  void order_behind_a_backlog() {
+    constexpr std::size_t kBacklog = 200;
+    vendor_.key_works = false;
+    for (std::size_t i = 0; i < kBacklog; ++i) offer_one(kMemos);
+    pass(seconds(1));
+    const std::string order = offer_one(kNotes);
+    vendor_.key_works = true;
+    reload();
+    const std::size_t before = vendor_.requests;
+    for (int i = 0; i < 1'200 && !vendor_.recorded.contains(order); ++i) pass(milliseconds(100));
+    overtakes_ = vendor_.departed[order] - before < kBacklog / 2;
+    pass(minutes(10));
+  }
+
+  std::string offer_one(const Family& family) {
+    const Note note{"event " + std::to_string(next_event_++), "1", 1, &family};
+    offered_.insert(note.text);
+    promised_.insert(note.text);
+    (void)shops_.front().tracker->track(note);
+    return note.text;
   }
 
   void spoil_disk() {
@@ -390,6 +265,7 @@ class World {
   std::set<std::string> offered_;
   std::set<std::string> promised_;
   std::size_t next_event_ = 0;
+  bool overtakes_ = true;
 };
 
 }  // namespace postbox::simulation
