@@ -234,7 +234,7 @@ void SqliteOutbox::move_log() {
 
 // Nobody holds the mutex: the process was forked at rest.
 void SqliteOutbox::forked() noexcept POSTBOX_NO_THREAD_SAFETY_ANALYSIS {
-  flow_lane_.seat.leave();
+  flow_lane_.memory.seat.leave();
 }
 
 void SqliteOutbox::give_up() noexcept {
@@ -242,6 +242,7 @@ void SqliteOutbox::give_up() noexcept {
     const MutexLock lock(each->mutex);
     if (each->database.has_value()) each->database->abandon();
     each->database.reset();
+    each->memory.batch = {};  // the parent goes on with its numbers
   }
   leases_.end_all();
 }
