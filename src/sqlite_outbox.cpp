@@ -242,6 +242,7 @@ void SqliteOutbox::give_up() noexcept {
     const MutexLock lock(each->mutex);
     if (each->database.has_value()) each->database->abandon();
     each->database.reset();
+    each->memory.batch = {};  // the parent goes on with its numbers
   }
   leases_.end_all();
 }

@@ -140,6 +140,11 @@ std::int64_t check_identity(Database& database) {
                         "the file is the database of another program: set POSTBOX_OUTBOX to "
                         "another path"});
   }
+  if (version < 0) {
+    throw Failure(
+        Error{ErrorCode::kOutboxCorrupt,
+              "the file's format is " + std::to_string(version) + ", which there is not"});
+  }
   if (version > kSchemaVersion) {
     throw Failure(Error{ErrorCode::kOutboxTooNew,
                         "the file has format " + std::to_string(version) +

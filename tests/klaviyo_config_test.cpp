@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <klaviyo/api_url.hpp>
+
 #include "klaviyo_test_data.hpp"
 
 namespace {
@@ -85,6 +87,11 @@ TEST(KlaviyoConfig, StripesPublishableKeysAreRecognised) {
     EXPECT_NE(message.find("Stripe"), std::string::npos) << message;
     EXPECT_EQ(message.find("secret"), std::string::npos) << message;
   }
+}
+
+TEST(KlaviyoConfig, TheSchemeOfAnAddressIsKeptInLowerCase) {
+  EXPECT_EQ(klaviyo::parse_api_url("HTTP://LocalHost:8080/").value(), "http://LocalHost:8080");
+  EXPECT_EQ(klaviyo::parse_app_url("htTps://Shop.example/A").value(), "https://Shop.example/A");
 }
 
 TEST(KlaviyoConfig, PlainHttpIsForLoopbackOnly) {

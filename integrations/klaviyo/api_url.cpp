@@ -93,9 +93,13 @@ postbox::Error refuse(std::string_view text, std::string_view accepted) {
               " is not accepted; expected " + std::string(accepted)};
 }
 
-std::string without_slash(std::string_view text) {
+// The scheme in lower case, for others compare it; no slash at the end.
+std::string normal_form(std::string_view text) {
   while (text.ends_with('/')) text.remove_suffix(1);
-  return std::string(text);
+  std::string url(text);
+  std::transform(url.begin(), url.begin() + static_cast<std::ptrdiff_t>(url.find(':')), url.begin(),
+                 lower);
+  return url;
 }
 
 }  // namespace
@@ -105,12 +109,12 @@ postbox::Result<std::string> parse_api_url(std::string_view text) {
       "https://HOST[:PORT][/PATH], or http:// with localhost, 127.x.y.z or [::1]";
   const auto url = parse_url(text);
   if (!url || (!url->secure && !is_loopback(url->host))) return refuse(text, kAccepted);
-  return without_slash(text);
+  return normal_form(text);
 }
 
 postbox::Result<std::string> parse_app_url(std::string_view text) {
   if (!parse_url(text)) return refuse(text, "https://HOST[:PORT][/PATH] or the same with http://");
-  return without_slash(text);
+  return normal_form(text);
 }
 
 }  // namespace klaviyo

@@ -15,7 +15,7 @@ namespace klaviyo {
 
 // Accepts https:// and any host, or http:// and a loopback one (localhost, 127.x.y.z, [::1]), since
 // the key must not travel in the clear; a port and a path; no user, query or fragment. Returns it
-// without a slash at its end.
+// with its scheme in lower case and without a slash at its end.
 [[nodiscard]] postbox::Result<std::string> parse_api_url(std::string_view text);
 
 // Accepts http:// and https:// with any host: links to the app itself hold no secret.
