@@ -32,8 +32,7 @@ ErrorCode code_of(int sqlite_code) {
 std::string_view advice(ErrorCode code) {
   switch (code) {
     case ErrorCode::kOutboxCorrupt:
-      return "; nothing was changed: stop every process that uses the file, move it aside together "
-             "with its -wal and -shm files, and keep them, for their rows can be salvaged";
+      return "; the process that sends from it will salvage what can be read, and keep the file";
     case ErrorCode::kOutboxFull:
       return "; free some disk space, the outbox goes on by itself";
     case ErrorCode::kOutboxBusy:
@@ -155,6 +154,34 @@ void Database::define(const char* name, int count, Function function) {
                                  nullptr, nullptr) != SQLITE_OK) {
     fail("define");
   }
+}
+
+bool Database::read_header(std::span<unsigned char> header) noexcept {
+  sqlite3_file* file = nullptr;
+  if (sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+      file == nullptr || file->pMethods == nullptr) {
+    return false;
+  }
+  return file->pMethods->xRead(file, header.data(), static_cast<int>(header.size()), 0) ==
+         SQLITE_OK;
+}
+
+bool Database::has_moved(sqlite3* handle) noexcept {
+  int moved = 0;
+  return sqlite3_file_control(handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+         moved != 0;
+}
+
+std::uint64_t Database::inode_of_log() const noexcept {
+  const char* name = sqlite3_filename_wal(sqlite3_db_filename(handle_.get(), "main"));
+  struct stat status {};
+  return name != nullptr && ::stat(name, &status) == 0 ? status.st_ino : 0;
+}
+
+// SQLite removes the log by its name: where another file has taken the name, that one's.
+void Database::Close::operator()(sqlite3* handle) const noexcept {
+  if (has_moved(handle)) leave_log(handle);
+  sqlite3_close(handle);
 }
 
 void Database::sync_commits(bool durable) {

@@ -17,6 +17,7 @@
 #include <optional>
 #include <postbox/error.hpp>
 #include <postbox/event.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -101,11 +102,20 @@ class Database {
   // changes nothing: the pages stay in the log, and the next commit meets the same trouble.
   void checkpoint() noexcept;
 
+  // Reads the first bytes of the file as they are. False when it has fewer.
+  [[nodiscard]] bool read_header(std::span<unsigned char> header) noexcept;
+
+  // True when the file that is open no longer bears the name under which it was opened.
+  [[nodiscard]] bool has_moved() noexcept { return has_moved(handle_.get()); }
+
+  // Notes which file is the log, once there is one. owns_log(): whether the file of that name still
+  // is.
+  void note_log() noexcept { log_inode_ = inode_of_log(); }
+  [[nodiscard]] bool owns_log() const noexcept { return log_inode_ == inode_of_log(); }
+
   // The connection belongs to the process that this one was forked from, and with it the log: leave
   // that alone when it is closed here.
-  void abandon() noexcept {
-    sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-  }
+  void abandon() noexcept { leave_log(handle_.get()); }
 
   // Rows that the last INSERT, UPDATE or DELETE changed.
   [[nodiscard]] std::size_t changes() const noexcept {
@@ -122,7 +132,7 @@ class Database {
   friend class Query;
   friend class Transaction;
   struct Close {
-    void operator()(sqlite3* handle) const noexcept { sqlite3_close(handle); }
+    void operator()(sqlite3* handle) const noexcept;
   };
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
@@ -132,10 +142,18 @@ class Database {
     std::unique_ptr<sqlite3_stmt, Finalize> handle;
   };
 
+  static void leave_log(sqlite3* handle) noexcept {
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  }
+  [[nodiscard]] static bool has_moved(sqlite3* handle) noexcept;
+
   Database(const char* path, int flags, SharedFile* shared);
   sqlite3_stmt* statement(const char* sql);
   void sync_commits(bool durable);
 
+  [[nodiscard]] std::uint64_t inode_of_log() const noexcept;
+
+  std::uint64_t log_inode_ = 0;
   bool takes_turns_ = false;
   bool durable_ = true;  // synchronous=FULL, as SQLite begins
   SharedFile* shared_;   // null for a database that no other connection can see

@@ -5,6 +5,7 @@
 
 #include "sqlite_rows.hpp"
 #include "sqlite_run.hpp"
+#include "sqlite_salvage.hpp"
 #include "sqlite_schema.hpp"
 
 namespace postbox {
@@ -157,6 +158,7 @@ OutboxCaps SqliteOutbox::caps() const noexcept {
 Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
   return run<Appended>(Role::kFlow, "outbox append", [&](Database& database, Memory& memory) {
     check_payloads(batch);
+    if (database.has_moved()) restore(memory, database);
     const std::int64_t number = memory.batch.of(batch);
     Transaction transaction(database, Transaction::Kind::kDurable);
     const Appended* repeated = memory.batch.repeated();
@@ -251,8 +253,40 @@ void SqliteOutbox::after_failure(ErrorCode code, Lane& lane) {
   // Memory lives as long as its connection does.
   if (in_memory()) return;
   if (code != ErrorCode::kOutboxUnavailable && code != ErrorCode::kOutboxCorrupt) return;
+  if (code == ErrorCode::kOutboxCorrupt) damaged_.store(true);
   lane.database.reset();
   ++generation_;
+}
+
+// The sender repairs; to everybody else the file is what it is, until another stands in its place.
+void SqliteOutbox::repair(Lane& flow) {
+  if (in_memory() || !flow.memory.seat.take_lock() || !close_operators()) return;
+  flow.database.reset();
+  const Error what_was_done = sqlite::replace_damaged_file(path_);
+  leases_.end_all();
+  throw Failure(what_was_done);
+}
+
+void SqliteOutbox::restore(Memory& memory, Database& database) {
+  if (!close_operators()) {
+    throw Failure(Error{ErrorCode::kOutboxBusy,
+                        "the file was removed or replaced while it was in "
+                        "use, and an operator's work must end first"});
+  }
+  if (!memory.seat.take_lock()) {
+    throw Failure(Error{ErrorCode::kOutboxUnavailable,
+                        "the file was removed or replaced while it was in use: it is opened again, "
+                        "and the process that sends from it saves what it held"});
+  }
+  throw Failure(sqlite::restore_removed_file(database, path_));
+}
+
+// Two files with one name must not be open at once: SQLite would have them share their -shm.
+bool SqliteOutbox::close_operators() {
+  if (!operator_lane_.mutex.try_lock()) return false;
+  operator_lane_.database.reset();
+  operator_lane_.mutex.unlock();
+  return true;
 }
 
 std::int64_t SqliteOutbox::now() const noexcept {

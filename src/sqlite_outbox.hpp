@@ -10,8 +10,9 @@
 // Lifetime:  owns its connections and the sender's seat. In the child of a fork() it leaves them to
 //            the parent and opens its own; what was kept in memory stays the parent's.
 // Failure:   kOutboxBusy and kOutboxFull keep the connections. After kOutboxUnavailable and
-//            kOutboxCorrupt they are closed, and the next call of each opens again. Nothing is
-//            ever deleted or created anew to repair a file.
+//            kOutboxCorrupt they are closed, and the next call of each opens again. A damaged
+//            file is moved aside by the process that sends from it, with its readable rows in a new
+//            one; the call that does so fails, and says what was done.
 //
 // Durability: append, and what an operator asks for, is committed with synchronous=FULL. Settle and
 //            maintain use NORMAL: a power cut may undo the last of them, in order. What is lost
@@ -90,6 +91,9 @@ class SqliteOutbox final : public Outbox, private Inherited {
   [[nodiscard]] Lane& lane(Role role) noexcept;
   sqlite::Database& connect(Role role, Lane& lane) POSTBOX_REQUIRES(lane.mutex);
   void after_failure(ErrorCode code, Lane& lane) POSTBOX_REQUIRES(lane.mutex);
+  void repair(Lane& flow) POSTBOX_REQUIRES(flow.mutex);
+  [[noreturn]] void restore(Memory& memory, sqlite::Database& database);
+  [[nodiscard]] bool close_operators();
   void forked() noexcept override;
   void give_up() noexcept override;
   void move_log();
@@ -104,6 +108,9 @@ class SqliteOutbox final : public Outbox, private Inherited {
 
   // Counts failures after which every lane must open again: one of them saw the file break.
   std::atomic<std::uint64_t> generation_{0};
+
+  // A connection found the file damaged; the next that may repairs it.
+  std::atomic<bool> damaged_{false};
 
   sqlite::SharedFile shared_;
   sqlite::Leases leases_;

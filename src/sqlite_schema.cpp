@@ -5,6 +5,7 @@
 #include <string>
 
 #include "mutex.hpp"
+#include "sqlite_salvage.hpp"
 
 namespace postbox::sqlite {
 namespace {
@@ -173,6 +174,7 @@ void prepare(Database& database) {
       "PRAGMA temp_store=MEMORY;"             // no temporary files with other people's events
       "PRAGMA journal_size_limit=33554432");  // a WAL that grew behind a slow reader shrinks again
   if (version < kSchemaVersion) migrate(database);
+  database.note_log();
 }
 
 // Instances of one process open one after another: the switch to WAL finds the file busy
@@ -200,6 +202,7 @@ std::int64_t dedup_of(std::int64_t queue, const Key& key) {
 Database open_store(const std::string& path, SharedFile& shared,
                     std::chrono::milliseconds busy_timeout) {
   const MutexLock lock(opening());
+  finish_salvage(path);
   create_private_file(path);
   Database database = Database::open_file(path, shared, busy_timeout);
   prepare(database);

@@ -31,6 +31,9 @@ class SenderSeat {
   // since. Inside a write transaction that stays true until its end.
   [[nodiscard]] bool is_ours(Database& database, std::int64_t token) const;
 
+  // The same without a look into the file, which may be damaged.
+  [[nodiscard]] bool take_lock() { return lock(); }
+
   // Precondition: take() returned true.
   [[nodiscard]] std::int64_t next_token() noexcept;
 
