@@ -11,7 +11,7 @@ constexpr std::size_t kWorthACommit = 200;
 
 }  // namespace
 
-IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records) {
+IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records, Share share) {
   std::uint64_t bytes = 0;
   for (const EventRecord& record : records) bytes += footprint(record);
 
@@ -20,8 +20,10 @@ IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records) {
   {
     const MutexLock lock(mutex_);
     if (closed_) return {Answer::kClosed, 0};
-    if (pushed_ - durable_through_ + records.size() > max_events_ ||
-        pending_bytes_ + bytes > max_bytes_.count) {
+    const bool common = share == Share::kCommon;
+    if (pushed_ - durable_through_ + records.size() >
+            max_events_ - (common ? max_events_ / 10 : 0) ||
+        pending_bytes_ + bytes > max_bytes_.count - (common ? max_bytes_.count / 10 : 0)) {
       return {Answer::kFull, 0};
     }
     queue_.insert(queue_.end(), std::make_move_iterator(records.begin()),
@@ -62,8 +64,7 @@ bool IntakeQueue::wait_durable(std::uint64_t sequence, SteadyTime deadline) {
   return durable_through_ >= sequence;
 }
 
-void IntakeQueue::wait(SteadyTime deadline) {
-  const bool for_work = deadline == SteadyTime::max();
+void IntakeQueue::wait(SteadyTime deadline, bool for_work) {
   MutexLock lock(mutex_);
   while (!closed_ && !(for_work && !queue_.empty())) {
     writer_waits_ = for_work;

@@ -31,8 +31,12 @@ class IntakeQueue {
   IntakeQueue(std::size_t max_events, Bytes max_bytes)
       : max_events_(max_events), max_bytes_(max_bytes) {}
 
+  // How much of the caps an event may use: what matters most has a tenth to itself.
+  enum class Share : std::uint8_t { kAll, kCommon };
+
   // Take over all of `records`, or none.
-  Pushed push(std::vector<EventRecord>& records) POSTBOX_EXCLUDES(mutex_);
+  Pushed push(std::vector<EventRecord>& records, Share share = Share::kAll)
+      POSTBOX_EXCLUDES(mutex_);
 
   // Return everything that has gathered, in order.
   std::vector<EventRecord> take() POSTBOX_EXCLUDES(mutex_);
@@ -43,8 +47,8 @@ class IntakeQueue {
   // Wait until the record of that sequence is on disk. False when the deadline came first.
   bool wait_durable(std::uint64_t sequence, SteadyTime deadline) POSTBOX_EXCLUDES(mutex_);
 
-  // Wait until `deadline`; with SteadyTime::max(), until something can be taken. close() ends both.
-  void wait(SteadyTime deadline) POSTBOX_EXCLUDES(mutex_);
+  // Wait until `deadline`, or, if `for_work`, until something can be taken. close() ends both.
+  void wait(SteadyTime deadline, bool for_work) POSTBOX_EXCLUDES(mutex_);
 
   // Wait until `until`, so that more events share a commit; not while a caller waits for one, nor
   // when enough has gathered, nor after close().

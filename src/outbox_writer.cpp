@@ -15,6 +15,10 @@ constexpr std::chrono::milliseconds kLongestWait{2'000};
 // Between commits, while nobody waits for one.
 constexpr std::chrono::milliseconds kRhythm{10};
 
+// In thousandths: a cart must never take the last room from a purchase.
+constexpr std::uint32_t kCrowded = 900;
+constexpr std::chrono::milliseconds kLook{1'000};
+
 }  // namespace
 
 OutboxWriter::OutboxWriter(IntakeQueue& intake, Outbox& outbox, Counters& counters, Logger& logger,
@@ -30,10 +34,12 @@ SteadyTime OutboxWriter::run_once(SteadyTime now) {
   appended_ = false;
   report_refusals();
   if (batch_.empty()) batch_ = intake_.take();
-  if (batch_.empty()) return SteadyTime::max();
+  if (batch_.empty() && !is_crowded()) return SteadyTime::max();
   if (now < retry_at_) return retry_at_;
+  if (batch_.empty() && now < look_at_) return look_at_;
 
-  const auto appended = outbox_.append(batch_);
+  const auto appended = append(now);
+  if (batch_.empty()) return is_crowded() ? look_at_ : SteadyTime::max();
   if (!appended) {
     fail(now, appended.error());
     return retry_at_;
@@ -50,6 +56,14 @@ SteadyTime OutboxWriter::run_once(SteadyTime now) {
   return now;  // more may have gathered meanwhile
 }
 
+Result<Appended> OutboxWriter::append(SteadyTime now) {
+  auto appended = outbox_.append(batch_);
+  const bool full = !appended && appended.error().code == ErrorCode::kOutboxFull;
+  crowded_.store(full || (appended && appended->fullness >= kCrowded), std::memory_order_relaxed);
+  look_at_ = now + kLook;
+  return appended;
+}
+
 void OutboxWriter::fail(SteadyTime now, const Error& error) {
   add(counters_.outbox_failures, 1);
   ++failures_in_a_row_;
@@ -64,8 +78,8 @@ void OutboxWriter::report_refusals() {
   if (full == reported_full_) return;
   reported_full_ = full;
   logger_.log(LogLevel::kError, failure_prefix_ +
-                                    ": the memory cap is reached, new events are refused; see "
-                                    "POSTBOX_MAX_MEMORY and the state of the outbox's disk");
+                                    ": a cap is reached, new events are refused; see "
+                                    "POSTBOX_MAX_MEMORY, POSTBOX_MAX_DISK and the outbox's disk");
 }
 
 }  // namespace postbox

@@ -7,6 +7,7 @@
 //            memory and count against the intake's caps.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -33,10 +34,20 @@ class OutboxWriter {
   // makes the disk sync, and costs as much for one event as for many.
   [[nodiscard]] SteadyTime gather_until() const noexcept { return gather_until_; }
 
+  // False while a failed append is to be repeated first.
+  [[nodiscard]] bool wants_events() const noexcept { return batch_.empty(); }
+
+  // True while the store is so full that the rest is kept for what matters most. May be asked by
+  // any thread.
+  [[nodiscard]] bool is_crowded() const noexcept {
+    return crowded_.load(std::memory_order_relaxed);
+  }
+
   // True when the last run_once() made events durable, so that the sender has work.
   [[nodiscard]] bool appended() const noexcept { return appended_; }
 
  private:
+  Result<Appended> append(SteadyTime now);
   void fail(SteadyTime now, const Error& error);
   void report_refusals();
 
@@ -47,10 +58,13 @@ class OutboxWriter {
   const std::shared_ptr<Random> random_;
   const std::string failure_prefix_;
 
+  std::atomic<bool> crowded_{false};
+
   // Only touched by the writer's thread.
   std::vector<EventRecord> batch_;
   SteadyTime retry_at_{};
   SteadyTime gather_until_{};
+  SteadyTime look_at_{};  // whether there is room again
   std::uint32_t failures_in_a_row_ = 0;
   std::uint64_t reported_full_ = 0;
   bool appended_ = false;

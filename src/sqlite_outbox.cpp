@@ -34,9 +34,10 @@ void check_payloads(std::span<const EventRecord> batch) {
   }
 }
 
-void check_room(Database& database, Bytes max_disk) {
+// Returns how full it is, in thousandths of the cap.
+std::uint32_t check_room(Database& database, Bytes max_disk) {
   const std::uint64_t used = sqlite::live_bytes(database);
-  if (used < max_disk.count) return;
+  if (used < max_disk.count) return static_cast<std::uint32_t>(used * 1'000 / max_disk.count);
   throw Failure(Error{ErrorCode::kOutboxFull,
                       "the outbox holds " + std::to_string(used) +
                           " bytes, and POSTBOX_MAX_DISK allows " + std::to_string(max_disk.count) +
@@ -167,8 +168,9 @@ Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
       memory.batch.sure();
       return appended;
     }
-    check_room(database, max_disk_);
-    const Appended appended = insert_all(database, batch, number, now());
+    const std::uint32_t fullness = check_room(database, max_disk_);
+    Appended appended = insert_all(database, batch, number, now());
+    appended.fullness = fullness;
     memory.batch.not_sure(batch, appended);
     transaction.commit();
     memory.batch.sure();

@@ -85,7 +85,7 @@ void Tracker::Impl::run_writer() {
   for (;;) {
     const SteadyTime next = attempt(&Impl::write_once);
     if (!intake.closed()) {
-      if (next > now()) intake.wait(next);
+      if (next > now()) intake.wait(next, writer.wants_events());
       intake.gather(writer.gather_until());
       continue;
     }
@@ -206,11 +206,14 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
   if (!encode(event, batch)) {
     return refuse(TrackStatus::kRejected, std::move(batch.violations()));
   }
+  const bool first = event.family->queue == services.destination->families().front().queue;
+  if (!first && writer.is_crowded()) return refuse(TrackStatus::kFull);
   const std::size_t events = batch.records().size();
   // Counted before the push: the writer may be done with the event before push() returns, and
   // stats() must not see a delivered event that nobody accepted.
   count(TrackStatus::kAccepted, events);
-  const auto pushed = intake.push(batch.records());
+  using Share = IntakeQueue::Share;
+  const auto pushed = intake.push(batch.records(), first ? Share::kAll : Share::kCommon);
   sequence = pushed.sequence;
   if (pushed.answer == IntakeQueue::Answer::kAccepted) {
     return TrackResult(TrackStatus::kAccepted, {}, std::move(batch.warnings()));

@@ -52,7 +52,7 @@ TEST(IntakeQueue, AClosedQueueRefusesButStillGivesWhatItHas) {
   queue.close();
   EXPECT_EQ(push(queue, 1), Answer::kClosed);
   EXPECT_EQ(queue.take().size(), 2U);
-  queue.wait(SteadyTime::max());  // returns at once
+  queue.wait(SteadyTime::max(), true);  // returns at once
 }
 
 TEST(IntakeQueue, DurabilityReachesExactlyTheCallersWhoseEventsAreStored) {
@@ -74,7 +74,7 @@ TEST(IntakeQueue, DurabilityReachesExactlyTheCallersWhoseEventsAreStored) {
 TEST(IntakeQueue, WakesTheWriter) {
   IntakeQueue queue(10, mebibytes(1));
   std::thread writer([&] {
-    queue.wait(SteadyTime::max());
+    queue.wait(SteadyTime::max(), true);
     EXPECT_EQ(queue.take().size(), 1U);
   });
   push(queue, 1);

@@ -40,7 +40,38 @@ TEST_F(TrackerTest, TheMemoryCapRefusesWholeCallsAndSaysSo) {
   run_for(seconds(1));
   EXPECT_EQ(tracker->stats().full, 3U);
   EXPECT_EQ(tracker->stats().delivered, 10U);
-  EXPECT_EQ(lines.count("memory cap"), 1U);
+  EXPECT_EQ(lines.count("a cap is reached"), 1U);
+}
+
+TEST_F(TrackerTest, ATenthOfMemoryIsKeptForTheFirstFamily) {
+  config.max_queued_events = 10;
+  start();
+  EXPECT_EQ(tracker->track(Note{"a", "1", 8, &kMemos}).status(), TrackStatus::kAccepted);
+  EXPECT_EQ(tracker->track(Note{"b", "1", 2, &kMemos}).status(), TrackStatus::kFull);
+  EXPECT_EQ(tracker->track(Note{"c", "1", 2, &kNotes}).status(), TrackStatus::kAccepted);
+  run_for(seconds(1));
+  EXPECT_EQ(tracker->stats().delivered, 10U);
+}
+
+TEST_F(TrackerTest, ATenthOfTheDiskIsKeptForTheFirstFamilyUntilThereIsRoomAgain) {
+  outbox = open_outbox({.url = "memory:", .max_disk = kibibytes(512)}, clock).value();
+  const std::string kilobytes(10'000, 'x');
+  start();
+  hang(true);
+  std::size_t memos = 0;
+  while (memos < 100 && tracker->track(Note{kilobytes + std::to_string(memos), "1", 1, &kMemos})) {
+    ++memos;
+    tracker->run_once();
+  }
+  EXPECT_LT(memos, 100U) << "full for what matters less";
+  EXPECT_EQ(tracker->track(Note{kilobytes, "1", 1, &kNotes}).status(), TrackStatus::kAccepted);
+  run_for(milliseconds(10));
+  EXPECT_EQ(tracker->stats().outbox_failures, 0U) << "it found room on the disk";
+  hang(false);
+  run_for(seconds(300));
+  EXPECT_EQ(tracker->track(Note{"again", "1", 1, &kMemos}).status(), TrackStatus::kAccepted);
+  run_for(seconds(5));
+  EXPECT_EQ(tracker->stats().delivered, memos + 2);
 }
 
 TEST_F(TrackerTest, TheMemoryCapCountsBytes) {

@@ -50,6 +50,7 @@ enum class ClaimToken : std::int64_t {};
 struct Appended {
   std::size_t inserted = 0;
   std::size_t duplicates = 0;  // the same (queue, dedup_key) was already waiting: not an error
+  std::uint32_t fullness = 0;  // how much of the store's cap was used before, in thousandths
 };
 
 struct ClaimLimits {

@@ -40,7 +40,8 @@ enum class TrackStatus : std::uint8_t {
   kAccepted,    // track(): in memory, on its way to the disk. track_durably(): on disk
   kDisabled,    // the family's flag is off for this profile, or no key is set: nothing was kept
   kRejected,    // the event breaks rules; see violations()
-  kFull,        // the memory cap is reached: the disk does not keep up, or is full
+  kFull,        // the cap of memory or disk is reached: the disk does not keep up, or is full. A
+                // tenth of both is kept for the family that matters most
   kClosed,      // the tracker has been stopped, or belongs to the process this one was forked from
   kNotDurable,  // track_durably(): not on disk within the deadline. It may still get there:
                 // offering the same event again does not double it
