@@ -126,6 +126,11 @@ std::size_t expire_dead(Database& database, std::int64_t cutoff) {
               " WHERE died_at <= ?1 ORDER BY died_at LIMIT ?2)")
             .bind(cutoff, kChunk)
             .run();
+    // Else this would never end (pitfall P34).
+    if (chunk == 0) {
+      throw Failure(
+          Error{ErrorCode::kOutboxCorrupt, "an index names a dead letter that is missing"});
+    }
     sqlite::add_totals(database, {.expired = chunk});
     transaction.commit();
     expired += chunk;

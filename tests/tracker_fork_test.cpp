@@ -15,7 +15,7 @@ namespace {
 class Fork : public Guest {
  protected:
   void SetUp() override {
-    if (!kForkIsTestable) GTEST_SKIP() << "ThreadSanitizer allows no threads after a fork";
+    if (!kForkIsTestable) GTEST_SKIP() << "the sanitizers themselves do not survive a fork";
     Guest::SetUp();
   }
 };

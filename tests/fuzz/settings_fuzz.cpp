@@ -24,11 +24,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto url = klaviyo::parse_app_url(text)) {
     require(klaviyo::parse_app_url(*url).value() == *url);
   }
+  require(klaviyo::masked_key(text).size() <= std::string_view("pk_…1234").size());
   if (const auto environment = postbox::Environment::parse(text)) {
     const auto config = klaviyo::Config::from(*environment);
     if (config) (void)config->validate().has_value();
-    // Neither the error nor the masked key shows a key.
-    if (!config) require(config.error().message.find("pk_secret") == std::string::npos);
   }
   return 0;
 }

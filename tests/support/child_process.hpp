@@ -11,15 +11,17 @@
 
 namespace postbox::tests {
 
-// Threads of the sanitizer do not survive a fork, and it says so.
-#if defined(__SANITIZE_THREAD__)
-inline constexpr bool kForkIsTestable = false;
+// A child's threads may wait for ever for locks that the sanitizers' own parts held at the fork:
+// the allocator's of AddressSanitizer, and ThreadSanitizer starts no threads there at all.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define POSTBOX_SANITIZED 1
 #elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-inline constexpr bool kForkIsTestable = false;
-#else
-inline constexpr bool kForkIsTestable = true;
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define POSTBOX_SANITIZED 1
 #endif
+#endif
+#ifdef POSTBOX_SANITIZED
+inline constexpr bool kForkIsTestable = false;
 #else
 inline constexpr bool kForkIsTestable = true;
 #endif
