@@ -86,6 +86,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_backfill_test.cpp
   tests/klaviyo_cart_test.cpp
   tests/klaviyo_config_test.cpp
+  tests/klaviyo_custom_test.cpp
   tests/klaviyo_destination_test.cpp
   tests/klaviyo_metric_names_test.cpp
   tests/klaviyo_money_test.cpp

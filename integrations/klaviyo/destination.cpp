@@ -112,8 +112,9 @@ std::string park_text(const Verdict& verdict) {
 
 }  // namespace
 
-Destination::Destination(const Connection& connection)
-    : prepared_(std::make_shared<const Prepared>(connection)) {}
+Destination::Destination(const Connection& connection,
+                         std::span<const postbox::Family> own_families)
+    : queues_(every_queue(own_families)), prepared_(std::make_shared<const Prepared>(connection)) {}
 
 void Destination::apply(const Connection& connection) {
   auto next = std::make_shared<const Prepared>(connection);
@@ -121,7 +122,7 @@ void Destination::apply(const Connection& connection) {
   prepared_.swap(next);
 }
 
-std::span<const postbox::Family> Destination::families() const noexcept { return kQueues; }
+std::span<const postbox::Family> Destination::families() const noexcept { return queues_; }
 
 bool Destination::ready() const noexcept { return prepared()->has_key; }
 

@@ -24,6 +24,7 @@
 #include <span>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace klaviyo {
 
@@ -38,7 +39,8 @@ struct Connection {
 
 class Destination final : public postbox::Destination {
  public:
-  explicit Destination(const Connection& connection);
+  explicit Destination(const Connection& connection,
+                       std::span<const postbox::Family> own_families = {});
 
   // Use another key, address or revision from the next request on.
   void apply(const Connection& connection);
@@ -76,6 +78,7 @@ class Destination final : public postbox::Destination {
   struct Prepared;
   [[nodiscard]] std::shared_ptr<const Prepared> prepared() const noexcept;
 
+  const std::vector<postbox::Family> queues_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Prepared> prepared_;  // guarded by mutex_; never null
 };

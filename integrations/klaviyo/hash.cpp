@@ -93,4 +93,13 @@ postbox::Key hash_key(std::initializer_list<std::string_view> parts) {
   return hash_sha256(message.text(), key) ? key : hash_fallback(message.text());
 }
 
+void append_hex64(const postbox::Key& key, std::string& out) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  for (std::size_t i = 0; i < 8; ++i) {
+    const auto byte = std::to_integer<unsigned>(key[i]);
+    out += kHex[byte >> 4U];
+    out += kHex[byte & 0xfU];
+  }
+}
+
 }  // namespace klaviyo

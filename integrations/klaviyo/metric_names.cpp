@@ -42,8 +42,9 @@ std::size_t count_characters(std::string_view text) {
   }));
 }
 
-// What is wrong with a new name; empty when nothing is.
-std::string problem_of(std::string_view name) {
+}  // namespace
+
+std::string metric_name_problem(std::string_view name) {
   const std::size_t characters = count_characters(name);
   if (characters == 0 || characters > kMaxMetricName) {
     return "must have 1 to " + std::to_string(kMaxMetricName) + " characters, found " +
@@ -55,8 +56,6 @@ std::string problem_of(std::string_view name) {
   if (plain && postbox::is_utf8(name)) return {};
   return "must be UTF-8 without control characters, quotation marks and backslashes";
 }
-
-}  // namespace
 
 Result<TypeNames> parse_metric_names(std::string_view text) {
   TypeNames names;
@@ -85,7 +84,7 @@ Result<void> check_metric_names(const TypeNames& names) {
       return refuse("'" + metric + "' is no metric that is sent; expected one such as '" +
                     std::string(kOrderMetrics[1].name) + "'");
     }
-    if (std::string problem = problem_of(name); !problem.empty()) {
+    if (std::string problem = metric_name_problem(name); !problem.empty()) {
       return refuse("the name of '" + metric + "' " + problem);
     }
     std::string_view& own = sent[static_cast<std::size_t>(found - metrics.begin())];

@@ -6,13 +6,8 @@ namespace klaviyo {
 namespace {
 
 std::string hex64(const postbox::Key& key) {
-  constexpr std::string_view kHex = "0123456789abcdef";
   std::string text;
-  for (std::size_t i = 0; i < 8; ++i) {
-    const auto byte = std::to_integer<unsigned>(key[i]);
-    text += kHex[byte >> 4U];
-    text += kHex[byte & 0xfU];
-  }
+  append_hex64(key, text);
   return text;
 }
 
