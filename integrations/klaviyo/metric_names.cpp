@@ -1,9 +1,7 @@
 #include <algorithm>
+#include <klaviyo/catalogue.hpp>
 #include <klaviyo/metric_names.hpp>
-#include <klaviyo/schemas/cart.hpp>
-#include <klaviyo/schemas/payment.hpp>
 #include <klaviyo/schemas/purchase.hpp>
-#include <klaviyo/schemas/subscription.hpp>
 #include <postbox/schema.hpp>
 #include <string>
 #include <vector>
@@ -19,14 +17,8 @@ postbox::Error refuse(std::string message) {
 }
 
 std::vector<std::string_view> every_metric() {
-  std::vector<std::string_view> names = {PlacedOrder::kMetric, OrderedProduct::kMetric};
-  const auto add = [&](const auto& metrics) {
-    for (const auto& metric : metrics) names.push_back(metric.name);
-  };
-  add(kOrderMetrics);
-  add(kSubscriptionMetrics);
-  add(kPaymentMetrics);
-  add(kCartMetrics);
+  std::vector<std::string_view> names;
+  for (const EventType& type : every_event_type()) names.push_back(type.metric);
   return names;
 }
 
