@@ -97,6 +97,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_config_test.cpp
   tests/klaviyo_custom_test.cpp
   tests/klaviyo_destination_test.cpp
+  tests/klaviyo_identify_test.cpp
   tests/klaviyo_metric_names_test.cpp
   tests/klaviyo_money_test.cpp
   tests/klaviyo_order_events_test.cpp
@@ -130,6 +131,7 @@ postbox_test(network_tests LINK postbox::postbox OpenSSL::SSL OpenSSL::Crypto Pk
 
 postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
   tests/klaviyo_bulk_test.cpp
+  tests/klaviyo_random_events_test.cpp
   tests/klaviyo_sim_account_test.cpp
   tests/klaviyo_sim_rules_test.cpp
   tests/klaviyo_sim_test.cpp)
@@ -158,6 +160,10 @@ if(NOT POSTBOX_SANITIZE)
   postbox_program(event_bodies LINK postbox::klaviyo nlohmann_json::nlohmann_json
                   SOURCES tests/official_client/event_bodies.cpp)
   target_include_directories(event_bodies PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  add_test(NAME "checks: adding an event"
+           COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/adding_an_event/run.py
+                   ${CMAKE_CXX_COMPILER})
+  set_tests_properties("checks: adding an event" PROPERTIES TIMEOUT 600)
   add_test(NAME "checks: events"
            COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/checks/check_events.py
                    $<TARGET_FILE:postbox_command> $<TARGET_FILE:event_bodies>)

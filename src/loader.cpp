@@ -35,7 +35,9 @@ Loader::Loader(const ValidConfig& config, const SenderParts& parts, OutboxTurn& 
   const auto families = parts_.destination.families();
   double weight = 1;
   for (auto family = families.rbegin(); family != families.rend(); ++family, weight *= 2) {
-    shelves_.push_back({.queue = family->queue, .weight = weight});
+    shelves_.push_back({.queue = family->queue,
+                        .route = parts_.destination.route(family->queue),
+                        .weight = weight});
   }
   std::ranges::reverse(shelves_);
 }
@@ -77,13 +79,13 @@ SteadyTime Loader::next_load(SteadyTime now) const {
 
 // Claims first, then decides how the events travel.
 void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
-  const std::size_t most =
-      probe ? lanes_[0].limits.max_events : std::max(kClaimEvents, largest().max_events);
+  const std::size_t most = probe ? lanes_[shelf.route.single].limits.max_events
+                                 : std::max(kClaimEvents, largest(shelf).max_events);
   std::vector<Piece> pieces;
   while (claim(shelf, most, pieces, now)) {
   }
   if (pieces.empty()) return;
-  const std::size_t lane = probe ? 0 : choose_lane(shelf, pieces.size(), now);
+  const std::size_t lane = probe ? shelf.route.single : choose_lane(shelf, pieces.size(), now);
   pack(shelf, std::move(pieces), lane, now);
 }
 
@@ -91,7 +93,7 @@ void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
 bool Loader::claim(Shelf& shelf, std::size_t most, std::vector<Piece>& pieces, SteadyTime now) {
   const std::uint64_t bytes = bytes_of(pieces);
   const ClaimLimits limits{.max_events = std::min(kClaimEvents, most - pieces.size()),
-                           .max_bytes = Bytes{largest().max_bytes.count - bytes}};
+                           .max_bytes = Bytes{largest(shelf).max_bytes.count - bytes}};
   auto claim = parts_.outbox.claim(shelf.queue, limits, config_->lease);
   if (!claim) {
     report_outbox_failure(parts_, turn_, now, claim.error());
@@ -100,15 +102,17 @@ bool Loader::claim(Shelf& shelf, std::size_t most, std::vector<Piece>& pieces, S
   turn_.used(now);
   shelf.look = shelf.backlog = claim->limited;
   for (ClaimedEvent& event : claim->events) pieces.push_back({claim->token, std::move(event)});
-  return claim->limited && pieces.size() < most && bytes_of(pieces) < largest().max_bytes.count;
+  return claim->limited && pieces.size() < most &&
+         bytes_of(pieces) < largest(shelf).max_bytes.count;
 }
 
 std::size_t Loader::choose_lane(const Shelf& shelf, std::size_t events, SteadyTime now) {
-  if (lanes_.size() < 2) return 0;
-  std::size_t soon = lanes_[0].pacer.capacity(now, kSoon);
+  const auto [single, bulk] = shelf.route;
+  if (single == bulk) return single;
+  std::size_t soon = lanes_[single].pacer.capacity(now, kSoon);
   if (&shelf != &shelves_.front()) soon -= soon * kForTheFirst / 1000;
-  const bool fits = !shelf.backlog && events <= std::min(soon, lanes_[1].limits.max_events - 1);
-  return fits ? 0 : 1;
+  const bool fits = !shelf.backlog && events <= std::min(soon, lanes_[bulk].limits.max_events - 1);
+  return fits ? single : bulk;
 }
 
 void Loader::pack(Shelf& shelf, std::vector<Piece> pieces, std::size_t lane, SteadyTime now) {

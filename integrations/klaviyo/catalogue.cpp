@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iterator>
 #include <klaviyo/catalogue.hpp>
 
@@ -7,6 +8,14 @@ namespace klaviyo {
 #define MODULE(name) [[nodiscard]] std::vector<EventType> name##_event_types();
 KLAVIYO_MODULES
 #undef MODULE
+
+std::string kind_of(std::string_view metric) {
+  std::string kind(metric);
+  std::ranges::transform(kind, kind.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return kind;
+}
 
 std::vector<EventType> every_event_type() {
   std::vector<EventType> all;

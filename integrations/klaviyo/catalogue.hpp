@@ -6,8 +6,10 @@
 // Failure:   none.
 #pragma once
 
+#include <klaviyo/events/custom.hpp>
 #include <postbox/event.hpp>
 #include <postbox/schema_description.hpp>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,11 +17,20 @@ namespace klaviyo {
 
 struct EventType {
   std::string_view metric;  // the library's name
-  std::string_view kind;    // in log lines
+  std::string kind;         // in log lines
   const postbox::Family* family;
-  bool has_value;  // what it is worth, as money
+  bool has_value;  // it may have one: what it is worth, as money
   postbox::ObjectDescription properties;
 };
+
+// "Points Earned" as log lines have it: "points earned".
+[[nodiscard]] std::string kind_of(std::string_view metric);
+
+// The type of what event() takes.
+template <TypedEvent T>
+[[nodiscard]] EventType type_of() {
+  return {T::kMetric, kind_of(T::kMetric), &T::kFamily, true, postbox::describe<T>()};
+}
 
 // In order of families. An integration's events/<module>.cpp says which are its own.
 [[nodiscard]] std::vector<EventType> every_event_type();

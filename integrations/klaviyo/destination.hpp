@@ -13,6 +13,8 @@
 //     cf-mitigated), no answer, 1xx, nonsense
 //   401, 403, 404, 410, 3xx, and a 400 that      park
 //     says that the key is invalid
+//   403 for a profile: the key lacks a scope      pause, of profiles alone
+//     that events do not need
 //   any other 4xx, several events                split
 //   any other 4xx, one event                     dead, with the answer's reason
 #pragma once
@@ -50,8 +52,10 @@ class Destination final : public postbox::Destination {
   // True when there is a key.
   [[nodiscard]] bool ready() const noexcept override;
 
-  // POST /api/events, and POST /api/event-bulk-create-jobs.
+  // POST /api/events, POST /api/event-bulk-create-jobs, and POST /api/profile-import, which
+  // profiles alone take.
   [[nodiscard]] std::span<const postbox::Lane> lanes() const noexcept override;
+  [[nodiscard]] postbox::Route route(postbox::QueueId queue) const noexcept override;
   [[nodiscard]] std::uint32_t quota_per_mille() const noexcept override;
 
   // A bulk request is grouped by profile and has each event once. A damaged record becomes an empty

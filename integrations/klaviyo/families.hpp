@@ -25,6 +25,7 @@ inline constexpr std::array kFamilies{
     postbox::Family{postbox::QueueId{1}, "purchase", "KLAVIYO_PURCHASE_EVENTS_ENABLED"},
     postbox::Family{postbox::QueueId{2}, "subscription", "KLAVIYO_SUBSCRIPTION_EVENTS_ENABLED"},
     postbox::Family{postbox::QueueId{3}, "cart", "KLAVIYO_CART_ABANDONED_ENABLED"},
+    postbox::Family{postbox::QueueId{4}, "profile", "KLAVIYO_PROFILE_EVENTS_ENABLED"},
     postbox::Family{postbox::QueueId{5}, "custom", "KLAVIYO_CUSTOM_EVENTS_ENABLED"},
 };
 
@@ -39,7 +40,8 @@ inline constexpr std::array kFamilies{
 inline constexpr const postbox::Family& kPurchase = family("purchase");
 inline constexpr const postbox::Family& kSubscription = family("subscription");
 inline constexpr const postbox::Family& kCart = family("cart");
-inline constexpr const postbox::Family& kCustom = family("custom");  // of custom_event()
+inline constexpr const postbox::Family& kProfile = family("profile");  // of identify()
+inline constexpr const postbox::Family& kCustom = family("custom");    // of custom_event()
 
 // The queue numbers that are a shop's to give to families of its own.
 inline constexpr std::uint32_t kFirstOwnQueue = 8;

@@ -13,6 +13,7 @@
 #include <klaviyo/events/backfill.hpp>
 #include <klaviyo/events/cart.hpp>
 #include <klaviyo/events/custom.hpp>
+#include <klaviyo/events/profile.hpp>
 #include <klaviyo/events/purchase.hpp>
 #include <klaviyo/events/subscription.hpp>
 #include <klaviyo/families.hpp>

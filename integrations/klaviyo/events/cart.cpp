@@ -66,12 +66,11 @@ void CartEvent::encode(postbox::EventBatch& batch) const {
       details_);
 }
 
-[[nodiscard]] std::vector<EventType> cart_event_types();
-
 std::vector<EventType> cart_event_types() {
   const auto type = []<class Details>(const Details& details) {
     const CartMetric& metric = kCartMetrics[CartDetails(details).index()];
-    return EventType{metric.name, metric.kind, &kCart, !std::is_same_v<Details, Abandonment>,
+    return EventType{metric.name, std::string(metric.kind), &kCart,
+                     !std::is_same_v<Details, Abandonment>,
                      postbox::describe<CartProperties<Details>>()};
   };
   return {type(CartUpdate{}), type(AddedItem{}), type(CheckoutStart{}), type(Abandonment{})};

@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <klaviyo/catalogue.hpp>
 #include <klaviyo/events/custom.hpp>
 #include <klaviyo/events/scratch.hpp>
 #include <klaviyo/hash.hpp>
@@ -6,15 +6,6 @@
 
 namespace klaviyo {
 namespace {
-
-// "Points Earned" as log lines have it: "points earned".
-std::string kind_of(std::string_view metric) {
-  std::string kind(metric);
-  std::ranges::transform(kind, kind.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return kind;
-}
 
 std::string contents_id(std::string_view contents, postbox::WallTime time) {
   std::string id;

@@ -118,15 +118,15 @@ void OrderEvent::encode(postbox::EventBatch& batch) const {
       details_);
 }
 
-[[nodiscard]] std::vector<EventType> purchase_event_types();
-
 std::vector<EventType> purchase_event_types() {
   const auto type = []<class Details>(OrderKind kind, const Details&) {
-    return EventType{metric_of(kind).name, metric_of(kind).kind, &kPurchase, true,
+    return EventType{metric_of(kind).name, std::string(metric_of(kind).kind), &kPurchase, true,
                      postbox::describe<OrderProperties<Details>>()};
   };
-  return {{PlacedOrder::kMetric, kKind, &kPurchase, true, postbox::describe<PlacedOrder>()},
-          {OrderedProduct::kMetric, kKind, &kPurchase, true, postbox::describe<OrderedProduct>()},
+  return {{PlacedOrder::kMetric, std::string(kKind), &kPurchase, true,
+           postbox::describe<PlacedOrder>()},
+          {OrderedProduct::kMetric, std::string(kKind), &kPurchase, true,
+           postbox::describe<OrderedProduct>()},
           type(OrderKind::kFulfilled, Fulfillment{}),
           type(OrderKind::kCancelled, OrderCancellation{}),
           type(OrderKind::kRefunded, Refund{}),

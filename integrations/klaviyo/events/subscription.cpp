@@ -80,15 +80,13 @@ void PaymentEvent::encode(postbox::EventBatch& batch) const {
   add_event(head, payment_, payment_.properties, size_hint(payment_), batch);
 }
 
-[[nodiscard]] std::vector<EventType> subscription_event_types();
-
 std::vector<EventType> subscription_event_types() {
   const auto type = []<class Details>(Kind kind, const Details&) {
-    return EventType{metric_of(kind).name, metric_of(kind).kind, &kSubscription, false,
+    return EventType{metric_of(kind).name, std::string(metric_of(kind).kind), &kSubscription, false,
                      postbox::describe<SubscriptionProperties<Details>>()};
   };
   const auto payment = [](PaymentKind kind) {
-    return EventType{metric_of(kind).name, metric_of(kind).kind, &kSubscription, false,
+    return EventType{metric_of(kind).name, std::string(metric_of(kind).kind), &kSubscription, false,
                      postbox::describe<PaymentAttempt>()};
   };
   return {type(Kind::kStarted, SubscriptionStart{}),
