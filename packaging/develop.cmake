@@ -53,6 +53,13 @@ target_link_libraries(klaviyo_sim_core PRIVATE postbox_build
                       PUBLIC nlohmann_json::nlohmann_json PkgConfig::httplib Threads::Threads)
 postbox_program(klaviyo-sim LINK klaviyo_sim_core CLI11::CLI11 SOURCES tools/klaviyo-sim/main.cpp)
 
+postbox_program(postbox_command LINK postbox::klaviyo CLI11::CLI11 nlohmann_json::nlohmann_json SOURCES
+  tools/postbox/json_schema.cpp
+  tools/postbox/main.cpp
+  tools/postbox/page.cpp
+  tools/postbox/schema_command.cpp)
+set_target_properties(postbox_command PROPERTIES OUTPUT_NAME postbox)  # the library has the target
+
 postbox_program(minimal LINK postbox::klaviyo SOURCES examples/minimal/main.cpp)
 
 add_library(checkout_server_core STATIC
@@ -81,19 +88,21 @@ postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
   tests/sender_test.cpp
   tests/tracker_test.cpp)
 
+list(TRANSFORM klaviyo_modules REPLACE "(.+)" "tests/klaviyo_\\1_test.cpp"
+     OUTPUT_VARIABLE klaviyo_event_tests)
 postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypto
              nlohmann_json::nlohmann_json SOURCES
+  ${klaviyo_event_tests}
   tests/klaviyo_backfill_test.cpp
-  tests/klaviyo_cart_test.cpp
   tests/klaviyo_config_test.cpp
+  tests/klaviyo_custom_test.cpp
   tests/klaviyo_destination_test.cpp
+  tests/klaviyo_identify_test.cpp
   tests/klaviyo_metric_names_test.cpp
   tests/klaviyo_money_test.cpp
   tests/klaviyo_order_events_test.cpp
   tests/klaviyo_orders_test.cpp
-  tests/klaviyo_profile_test.cpp
-  tests/klaviyo_purchase_test.cpp
-  tests/klaviyo_subscription_test.cpp)
+  tests/klaviyo_profile_test.cpp)
 
 postbox_test(simulation_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/simulation/simulation_test.cpp)
@@ -123,6 +132,7 @@ postbox_test(network_tests LINK postbox::postbox OpenSSL::SSL OpenSSL::Crypto Pk
 
 postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
   tests/klaviyo_bulk_test.cpp
+  tests/klaviyo_random_events_test.cpp
   tests/klaviyo_sim_account_test.cpp
   tests/klaviyo_sim_rules_test.cpp
   tests/klaviyo_sim_test.cpp)
@@ -161,6 +171,14 @@ if(NOT POSTBOX_SANITIZE)
   postbox_program(event_bodies LINK postbox::klaviyo nlohmann_json::nlohmann_json
                   SOURCES tests/official_client/event_bodies.cpp)
   target_include_directories(event_bodies PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  add_test(NAME "checks: adding an event"
+           COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/adding_an_event/run.py
+                   ${CMAKE_CXX_COMPILER})
+  set_tests_properties("checks: adding an event" PROPERTIES TIMEOUT 600)
+  add_test(NAME "checks: events"
+           COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/checks/check_events.py
+                   $<TARGET_FILE:postbox_command> $<TARGET_FILE:event_bodies>)
+  set_tests_properties("checks: events" PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
   add_test(NAME "checks: official client"
            COMMAND ${PROJECT_SOURCE_DIR}/tests/official_client/run.sh
                    $<TARGET_FILE:klaviyo-sim> $<TARGET_FILE:event_bodies>)

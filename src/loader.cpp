@@ -28,7 +28,9 @@ Loader::Loader(const ValidConfig& config, const SenderParts& parts, OutboxTurn& 
   const auto families = parts_.destination.families();
   double weight = 1;
   for (auto family = families.rbegin(); family != families.rend(); ++family, weight *= 2) {
-    shelves_.push_back({.queue = family->queue, .weight = weight});
+    shelves_.push_back({.queue = family->queue,
+                        .route = parts_.destination.route(family->queue),
+                        .weight = weight});
   }
   std::ranges::reverse(shelves_);
 }
@@ -70,7 +72,7 @@ SteadyTime Loader::next_load(SteadyTime now) const {
 
 // Claims first, then decides how the events travel.
 void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
-  const Lane& limits = probe ? lanes_.front().limits : largest();
+  const Lane& limits = probe ? lanes_[shelf.route.single].limits : largest(shelf);
   // Where each event is a request of its own, many are claimed at once all the same.
   const std::size_t most = probe ? limits.max_events : std::max(kFewest, limits.max_events);
   auto claim = parts_.outbox.claim(shelf.queue, {.max_events = most, .max_bytes = limits.max_bytes},
@@ -79,16 +81,17 @@ void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
   turn_.used(now);
   shelf.look = shelf.backlog = claim->limited;
   if (claim->events.empty()) return;
-  const std::size_t lane = probe ? 0 : choose_lane(shelf, claim->events.size(), now);
+  const std::size_t lane = probe ? shelf.route.single : choose_lane(shelf, claim->events.size(), now);
   pack(shelf, std::move(*claim), lane, now);
 }
 
 std::size_t Loader::choose_lane(const Shelf& shelf, std::size_t events, SteadyTime now) {
-  if (lanes_.size() < 2) return 0;
-  std::size_t soon = lanes_[0].pacer.capacity(now, kSoon);
+  const auto [single, bulk] = shelf.route;
+  if (single == bulk) return single;
+  std::size_t soon = lanes_[single].pacer.capacity(now, kSoon);
   if (&shelf != &shelves_.front()) soon -= soon * kForTheFirst / 1000;
-  const bool fits = !shelf.backlog && events <= std::min(soon, lanes_[1].limits.max_events - 1);
-  return fits ? 0 : 1;
+  const bool fits = !shelf.backlog && events <= std::min(soon, lanes_[bulk].limits.max_events - 1);
+  return fits ? single : bulk;
 }
 
 void Loader::pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now) {

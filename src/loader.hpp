@@ -71,6 +71,7 @@ class Loader {
   // What is at hand of one queue.
   struct Shelf {
     QueueId queue{};
+    Route route{};
     double weight = 1;
     double used = 0;  // events taken, divided by the weight: the least goes next
     std::deque<Parcel> parcels{};
@@ -83,7 +84,9 @@ class Loader {
   [[nodiscard]] std::size_t choose_lane(const Shelf& shelf, std::size_t events, SteadyTime now);
   [[nodiscard]] const Shelf* next_shelf(std::size_t lane) const;
   [[nodiscard]] Shelf* shelf_of(QueueId queue);
-  [[nodiscard]] const Lane& largest() const noexcept { return lanes_.back().limits; }
+  [[nodiscard]] const Lane& largest(const Shelf& shelf) const noexcept {
+    return lanes_[shelf.route.bulk].limits;
+  }
 
   const ValidConfig& config_;
   const SenderParts& parts_;

@@ -155,11 +155,15 @@ void Sender::split(Parcel parcel, const std::vector<std::size_t>& culprits) {
     loader_.put_first(cut_off(parcel, (parcel.pieces.size() + 1) / 2));
     return loader_.put_first(std::move(parcel));
   }
+  const std::size_t single =
+      parts_.destination.route(parcel.pieces.front().event.record.queue).single;
   Parcel rest{.lane = parcel.lane, .usable_until = parcel.usable_until};
   std::vector<Parcel> alone;
   for (std::size_t place = 0; place < named.size(); ++place) {
     Parcel& target =
-        named[place] ? alone.emplace_back(Parcel{.usable_until = parcel.usable_until}) : rest;
+        named[place]
+            ? alone.emplace_back(Parcel{.lane = single, .usable_until = parcel.usable_until})
+            : rest;
     target.pieces.push_back(std::move(parcel.pieces[place]));
   }
   loader_.put_first(std::move(rest));

@@ -124,6 +124,51 @@ TEST_F(Lanes, ARateLimitPausesItsLaneAndSpendsNothing) {
   EXPECT_EQ(tracker->stats().retries, 0U);
 }
 
+// Memos have an endpoint of their own, which takes one at a time.
+class OwnLane : public Lanes {
+ protected:
+  void SetUp() override {
+    outbox = open_outbox(OutboxOptions{.url = "memory:"}, clock).value();
+    auto lanes = klaviyo_lanes();
+    lanes.push_back({.burst = {75, 1'000ms}, .steady = {750, 60'000ms}});
+    vendor = std::make_shared<FakeVendor>(lanes);
+    vendor->memo_route = {.single = 2, .bulk = 2};
+    restart();
+    http->on_request([this](const HttpRequest& request) { return answer(request); });
+  }
+  static bool is_memo_lane(const HttpRequest& request) { return request.url.ends_with("memos"); }
+};
+
+TEST_F(OwnLane, ItsEventsTakeNoOtherAndNoneTakesIt) {
+  track_many(400, "memo", kMemos);
+  track_many(2'000, "n");
+  run_for(2s);
+  for (const auto& request : http->requests()) {
+    EXPECT_EQ(is_memo_lane(request), request.body.starts_with("memo")) << request.body;
+    if (is_memo_lane(request)) {
+      EXPECT_EQ(lines_of(request).size(), 1U);
+    }
+  }
+  EXPECT_LE(std::ranges::count_if(http->requests(), is_memo_lane), 3 * 75);
+  run_for(60s);
+  EXPECT_EQ(tracker->stats().delivered, 2'400U);
+  expect_conservation();
+}
+
+TEST_F(OwnLane, ARateLimitThereDelaysNoOther) {
+  http->on_request([](const HttpRequest& request) {
+    if (!is_memo_lane(request)) return ScriptedHttpClient::answer(202);
+    return ScriptedHttpClient::answer(429, "", {{"retry-after", "30"}});
+  });
+  track_many(100, "memo", kMemos);
+  run_for(1s);
+  track("order");
+  run_for(1s);
+  EXPECT_EQ(bodies().back(), "order\n");
+  EXPECT_EQ(tracker->stats().delivered, 1U);
+  expect_conservation();
+}
+
 // A vendor that refuses every batch with a poison event in it, and names it or not.
 class Poison : public Lanes, public ::testing::WithParamInterface<bool> {
  protected:

@@ -40,6 +40,13 @@ struct Lane {
   std::size_t max_in_flight = std::numeric_limits<std::size_t>::max();
 };
 
+// The lanes that the events of a queue take, by their places: one at a time, and many in a request.
+// Both are the same for a queue whose events always travel alone.
+struct Route {
+  std::size_t single = 0;
+  std::size_t bulk = 0;
+};
+
 // What an answer says about the steady window of the lane that it came from.
 struct RateHint {
   std::uint32_t limit = 0;
@@ -81,9 +88,15 @@ class Destination {
   // False while something is missing without which nothing can be sent, such as the key.
   [[nodiscard]] virtual bool ready() const noexcept = 0;
 
-  // Where events can be sent. The first lane is for what should arrive at once; a second, if there
-  // is one, takes many events in one request and is for a backlog. Constant.
+  // Where events can be sent. Constant.
   [[nodiscard]] virtual std::span<const Lane> lanes() const noexcept = 0;
+
+  // How the events of a queue get there. Constant. By default the first lane is for what should
+  // arrive at once; a second, if there is one, takes many events in one request and is for a
+  // backlog.
+  [[nodiscard]] virtual Route route(QueueId /*queue*/) const noexcept {
+    return {.single = 0, .bulk = lanes().size() < 2 ? 0U : 1U};
+  }
 
   // The share of the lanes' limits that may be used, in thousandths. May change at any time.
   [[nodiscard]] virtual std::uint32_t quota_per_mille() const noexcept { return 1000; }

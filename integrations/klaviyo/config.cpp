@@ -76,6 +76,31 @@ Result<std::chrono::milliseconds> parse_abandoned_after(std::string_view text) {
   return duration;
 }
 
+// Two families with one number would share a queue, and with one name a flag.
+Result<void> check_families(const std::vector<postbox::Family>& own) {
+  std::vector<postbox::Family> seen(kFamilies.begin(), kFamilies.end());
+  for (const postbox::Family& family : own) {
+    const auto number = static_cast<std::uint32_t>(family.queue);
+    const std::string what = "own_families: '" + std::string(family.name) + "' ";
+    if (number < kFirstOwnQueue || number > kLastOwnQueue) {
+      return Error{postbox::ErrorCode::kInvalidConfig,
+                   what + "has the queue " + std::to_string(number) + "; expected " +
+                       std::to_string(kFirstOwnQueue) + " to " + std::to_string(kLastOwnQueue)};
+    }
+    for (const postbox::Family& other : seen) {
+      if (other.queue != family.queue && other.name != family.name &&
+          other.variable != family.variable) {
+        continue;
+      }
+      return Error{postbox::ErrorCode::kInvalidConfig,
+                   what + "has the name, the queue or the flag of '" + std::string(other.name) +
+                       "'; expected others"};
+    }
+    seen.push_back(family);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<QuotaShare> QuotaShare::parse(std::string_view text) {
@@ -105,16 +130,19 @@ std::string QuotaShare::to_string() const {
   return text;
 }
 
-Result<Config> Config::from_env(std::string file) {
+Result<Config> Config::from_env(std::string file, std::vector<postbox::Family> own_families) {
   auto environment = Environment::load(file);
   if (!environment) return environment.error();
-  auto config = from(*environment);
+  auto config = from(*environment, std::move(own_families));
   if (config) config->environment_file = std::move(file);
   return config;
 }
 
-Result<Config> Config::from(const Environment& environment) {
+Result<Config> Config::from(const Environment& environment,
+                            std::vector<postbox::Family> own_families) {
   Config config;
+  if (auto ok = check_families(own_families); !ok) return ok.error();
+  config.own_families = std::move(own_families);
   if (auto ok = config.engine.apply(environment); !ok) return ok.error();
   for (const Result<void>& step :
        {read(environment, "KLAVIYO_API_KEY", &parse_key, config.api_key),
@@ -127,8 +155,9 @@ Result<Config> Config::from(const Environment& environment) {
              config.cart_abandoned_after)}) {
     if (!step) return step.error();
   }
-  for (std::size_t i = 0; i < kFamilies.size(); ++i) {
-    auto ok = read(environment, kFamilies[i].variable, &postbox::Flag::parse, config.flags[i]);
+  for (const postbox::Family& queue : every_queue(config.own_families)) {
+    auto ok = read(environment, queue.variable, &postbox::Flag::parse,
+                   config.flags[flag_index(queue.queue)]);
     if (!ok) return ok.error();
   }
   if (auto ok = config.validate(); !ok) return ok.error();
@@ -136,17 +165,14 @@ Result<Config> Config::from(const Environment& environment) {
 }
 
 Config& Config::set(const postbox::Family& family, postbox::Flag flag) {
-  for (std::size_t i = 0; i < kFamilies.size(); ++i) {
-    if (kFamilies[i].variable == family.variable) flags[i] = flag;
+  for (const postbox::Family& queue : every_queue(own_families)) {
+    if (queue.queue == family.queue) flags[flag_index(queue.queue)] = flag;
   }
   return *this;
 }
 
 postbox::Flag Config::flag(const postbox::Family& family) const {
-  for (std::size_t i = 0; i < kFamilies.size(); ++i) {
-    if (kFamilies[i].variable == family.variable) return flags[i];
-  }
-  return postbox::Flag::off();
+  return flags[flag_index(family.queue)];
 }
 
 Result<void> Config::validate() const {
@@ -165,6 +191,7 @@ Result<void> Config::validate() const {
   if (!app_url.empty()) {
     if (auto ok = check(parse_app_url(app_url), "VITE_APP_URL"); !ok) return ok;
   }
+  if (auto ok = check_families(own_families); !ok) return ok;
   if (auto ok = check(check_metric_names(metric_names), "KLAVIYO_METRIC_NAMES"); !ok) return ok;
   return check(engine.validate(), "configuration");
 }

@@ -18,6 +18,7 @@
 #include <postbox/tracker.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace klaviyo {
 
@@ -48,9 +49,13 @@ struct Config {
   // KLAVIYO_QUOTA_SHARE. Defaults to 0.9.
   QuotaShare quota_share;
 
-  // One flag for each of kFamilies, its backfills included. KLAVIYO_<FAMILY>_EVENTS_ENABLED.
-  // Default to off.
-  std::array<postbox::Flag, kFamilies.size()> flags{};
+  // The shop's own families of events, see own_family(). Needed before their flags are read:
+  // from_env() takes them. Defaults to none.
+  std::vector<postbox::Family> own_families;
+
+  // The flags of kFamilies and of own_families by flag_index(), backfills included; see set().
+  // KLAVIYO_<FAMILY>_EVENTS_ENABLED. Default to off.
+  std::array<postbox::Flag, kLastOwnQueue + 1> flags{};
 
   // What metrics are called at Klaviyo, as pairs of this library's name and the account's. Names
   // are exact and case-sensitive: a metric that flows know by another name needs that name. Applied
@@ -71,12 +76,15 @@ struct Config {
 
   // Set what the process's environment and `file` say; the former wins. A missing file is an empty
   // one. Fails with kInvalidConfig.
-  [[nodiscard]] static postbox::Result<Config> from_env(std::string file = ".env");
+  [[nodiscard]] static postbox::Result<Config> from_env(
+      std::string file = ".env", std::vector<postbox::Family> own_families = {});
 
   // The same, from variables that were read already.
-  [[nodiscard]] static postbox::Result<Config> from(const postbox::Environment& environment);
+  [[nodiscard]] static postbox::Result<Config> from(const postbox::Environment& environment,
+                                                    std::vector<postbox::Family> own_families = {});
 
-  // Switch a family on, off or to a percentage.
+  // Switch a family on, off or to a percentage. Ignores a family whose queue is none of kFamilies'
+  // and own_families'.
   Config& set(const postbox::Family& family, postbox::Flag flag);
   [[nodiscard]] postbox::Flag flag(const postbox::Family& family) const;
 

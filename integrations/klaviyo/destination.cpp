@@ -22,6 +22,7 @@ struct Destination::Prepared {
         quota_per_mille(connection.quota_per_mille),
         single_url(connection.api_url + std::string(kSinglePath)),
         bulk_url(connection.api_url + std::string(kBulkPath)),
+        profile_url(connection.api_url + std::string(kProfilePath)),
         headers{"Authorization: Klaviyo-API-Key " + connection.api_key,
                 "revision: " + connection.revision, "Content-Type: application/vnd.api+json",
                 "Accept: application/vnd.api+json"} {}
@@ -30,6 +31,7 @@ struct Destination::Prepared {
   std::uint32_t quota_per_mille;
   std::string single_url;
   std::string bulk_url;
+  std::string profile_url;
   std::vector<std::string> headers;
 };
 
@@ -39,8 +41,9 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 // Klaviyo's limits: 1,000 events and 5 MB in a bulk request, of which each event may need some 300
-// bytes around its payload; 350 requests in a second and 3,500 in a minute, 10 and 150 in bulk
-// (OpenAPI 2026-07-15, x-klaviyo-ratelimit). A bulk body can take a megabyte, twice: few at once.
+// bytes around its payload; 350 requests in a second and 3,500 in a minute, 10 and 150 in bulk,
+// 75 and 750 for profiles (OpenAPI 2026-07-15, x-klaviyo-ratelimit). A bulk body can take a
+// megabyte, twice: few at once.
 constexpr std::array kLanes{
     postbox::Lane{.burst = {350, seconds(1)}, .steady = {3'500, minutes(1)}},
     postbox::Lane{.max_events = 1'000,
@@ -48,7 +51,16 @@ constexpr std::array kLanes{
                   .burst = {10, seconds(1)},
                   .steady = {150, minutes(1)},
                   .max_in_flight = 4},
+    postbox::Lane{.burst = {75, seconds(1)}, .steady = {750, minutes(1)}},
 };
+constexpr std::size_t kSingleLane = 0;
+constexpr std::size_t kBulkLane = 1;
+constexpr std::size_t kProfileLane = 2;
+
+// How long profiles wait when the key may not write them.
+constexpr minutes kScopePause{5};
+
+bool is_profile(postbox::QueueId queue) { return flag_index(queue) == flag_index(kProfile.queue); }
 
 VerdictKind refused(std::size_t events) {
   return events > 1 ? VerdictKind::kSplit : VerdictKind::kDead;
@@ -89,8 +101,8 @@ std::optional<postbox::RateHint> parse_rate(const postbox::HttpResponse& respons
   return postbox::RateHint{*limit, *remaining, seconds(*reset)};
 }
 
-std::string delivered_text(std::string_view kind, std::string_view subject) {
-  std::string text = "Klaviyo " + std::string(kind) + " event sent ";
+std::string delivered_text(const std::string& what, std::string_view subject) {
+  std::string text = "Klaviyo " + what + " sent ";
   if (subject.empty()) return text + "successfully";
   return text + "for user: " + std::string(subject);
 }
@@ -99,6 +111,11 @@ std::string pause_text(const Verdict& verdict) {
   const auto wait = verdict.retry_after.value_or(std::chrono::milliseconds(0));
   const auto whole = std::chrono::ceil<std::chrono::seconds>(wait).count();
   return "Rate limit exceeded, retrying in " + std::to_string(whole) + " seconds";
+}
+
+std::string scope_text(const Verdict& verdict) {
+  return "Klaviyo refuses every profile: " + verdict.reason +
+         ". They are kept and tried again; check that KLAVIYO_API_KEY has the scope profiles:write";
 }
 
 std::string park_text(const Verdict& verdict) {
@@ -112,7 +129,11 @@ std::string park_text(const Verdict& verdict) {
 
 }  // namespace
 
-Destination::Destination(const Connection& connection) { apply(connection); }
+Destination::Destination(const Connection& connection,
+                         std::span<const postbox::Family> own_families)
+    : queues_(every_queue(own_families)) {
+  apply(connection);
+}
 Destination::~Destination() = default;
 
 void Destination::apply(const Connection& connection) {
@@ -122,7 +143,7 @@ void Destination::apply(const Connection& connection) {
   prepared_.store(kept.get(), std::memory_order_release);
 }
 
-std::span<const postbox::Family> Destination::families() const noexcept { return kQueues; }
+std::span<const postbox::Family> Destination::families() const noexcept { return queues_; }
 
 bool Destination::ready() const noexcept { return prepared().has_key; }
 
@@ -132,12 +153,20 @@ const Destination::Prepared& Destination::prepared() const noexcept {
 
 std::span<const postbox::Lane> Destination::lanes() const noexcept { return kLanes; }
 
+postbox::Route Destination::route(postbox::QueueId queue) const noexcept {
+  if (is_profile(queue)) return {.single = kProfileLane, .bulk = kProfileLane};
+  return {.single = kSingleLane, .bulk = kBulkLane};
+}
+
 std::uint32_t Destination::quota_per_mille() const noexcept { return prepared().quota_per_mille; }
 
 postbox::HttpRequest Destination::request(
     std::size_t lane, std::span<const postbox::EventRecord* const> events) const {
   const Prepared& settings = prepared();
-  if (lane == 0) {
+  if (lane == kProfileLane) {
+    return {settings.profile_url, settings.headers, profile_body(*events.front())};
+  }
+  if (lane == kSingleLane) {
     return {settings.single_url, settings.headers, single_body(*events.front())};
   }
   return {settings.bulk_url, settings.headers, bulk_body(events)};
@@ -168,6 +197,12 @@ Verdict Destination::verdict(
   if (verdict.kind == VerdictKind::kPause || verdict.kind == VerdictKind::kRetry) {
     verdict.retry_after = parse_retry_after(find_header(*response, "retry-after"), now);
   }
+  // The key may be good enough for events, which must not wait for a scope that only profiles need.
+  if (verdict.kind == VerdictKind::kPark && response->status == 403 && !events.empty() &&
+      is_profile(events.front()->queue)) {
+    verdict.kind = VerdictKind::kPause;
+    verdict.retry_after = kScopePause;
+  }
   return verdict;
 }
 
@@ -181,20 +216,21 @@ void Destination::mark_backfill(postbox::EventRecord& event) const {
 
 LogLine Destination::log_line(const postbox::EventRecord& event, const Verdict& verdict) const {
   const auto payload = decode(event.payload);
-  const std::string kind(payload ? payload->kind : kUnknownKind);
+  std::string what(payload ? payload->kind : kUnknownKind);
+  if (!payload || !payload->is_profile()) what += " event";
   switch (verdict.kind) {
     case VerdictKind::kDelivered:
-      return {LogLevel::kInfo, delivered_text(kind, payload ? payload->subject : "")};
+      return {LogLevel::kInfo, delivered_text(what, payload ? payload->subject : "")};
     case VerdictKind::kPause:
+      if (verdict.http_status == 403) return {LogLevel::kError, scope_text(verdict)};
       return {LogLevel::kWarn, pause_text(verdict)};
     case VerdictKind::kPark:
       return {LogLevel::kError, park_text(verdict)};
     case VerdictKind::kRetry:
-      return {LogLevel::kDebug, "Klaviyo " + kind + " event will be retried: " + verdict.reason};
+      return {LogLevel::kDebug, "Klaviyo " + what + " will be retried: " + verdict.reason};
     case VerdictKind::kDead: {
       const std::string damage = payload ? "" : payload.error().message + "; ";
-      return {LogLevel::kError,
-              "Failed to send Klaviyo " + kind + " event: " + damage + verdict.reason};
+      return {LogLevel::kError, "Failed to send Klaviyo " + what + ": " + damage + verdict.reason};
     }
     case VerdictKind::kSplit:
       break;

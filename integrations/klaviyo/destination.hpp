@@ -13,6 +13,8 @@
 //     cf-mitigated), no answer, 1xx, nonsense
 //   401, 403, 404, 410, 3xx, and a 400 that      park
 //     says that the key is invalid
+//   403 for a profile: the key lacks a scope      pause, of profiles alone
+//     that events do not need
 //   any other 4xx, several events                split
 //   any other 4xx, one event                     dead, with the answer's reason
 #pragma once
@@ -40,7 +42,8 @@ struct Connection {
 
 class Destination final : public postbox::Destination {
  public:
-  explicit Destination(const Connection& connection);
+  explicit Destination(const Connection& connection,
+                       std::span<const postbox::Family> own_families = {});
   ~Destination() override;
 
   // Use another key, address or revision from the next request on.
@@ -51,8 +54,10 @@ class Destination final : public postbox::Destination {
   // True when there is a key.
   [[nodiscard]] bool ready() const noexcept override;
 
-  // POST /api/events, and POST /api/event-bulk-create-jobs.
+  // POST /api/events, POST /api/event-bulk-create-jobs, and POST /api/profile-import, which
+  // profiles alone take.
   [[nodiscard]] std::span<const postbox::Lane> lanes() const noexcept override;
+  [[nodiscard]] postbox::Route route(postbox::QueueId queue) const noexcept override;
   [[nodiscard]] std::uint32_t quota_per_mille() const noexcept override;
 
   // A bulk request is grouped by profile and has each event once. A damaged record becomes an empty
@@ -78,6 +83,8 @@ class Destination final : public postbox::Destination {
  private:
   struct Prepared;
   [[nodiscard]] const Prepared& prepared() const noexcept;
+
+  const std::vector<postbox::Family> queues_;
 
   // Read without a lock: one that is taken when the process forks would be taken in the child for
   // ever. What was replaced is kept, since a reader may still have it; reloads are rare.

@@ -12,6 +12,8 @@ constexpr std::size_t kFraming = 300;  // the members around the properties, at 
 
 // Neither can stand inside a text of the caller's, where quotes are escaped.
 constexpr std::string_view kMetric = R"(},"metric":{"data":{"type":"metric","attributes":{"name":)";
+constexpr std::string_view kProfileKind = "profile";
+constexpr std::string_view kProfileType = "Profile";
 constexpr std::string_view kBackfill = R"(,"backfill":true)";
 
 postbox::Error damaged(std::string_view what) {
@@ -19,16 +21,10 @@ postbox::Error damaged(std::string_view what) {
           "the stored event is damaged: " + std::string(what)};
 }
 
-}  // namespace
-
-postbox::EventRecord begin_record(const EventHead& head, std::size_t size_hint) {
-  postbox::EventRecord record;
-  record.queue = head.queue;
-  record.profile_key = head.profile_key;
-  record.dedup_key = dedup_key(head.profile_key, head.metric, head.unique_id);
-  std::string& out = record.payload;
-  out.reserve(kFraming + head.kind.size() + head.subject.size() + head.profile.size() +
-              head.unique_id.size() + size_hint);
+// The first two lines; reserves `size` bytes behind the first.
+void begin_payload(const EventHead& head, std::size_t size, std::string& out) {
+  constexpr std::size_t kNumbers = 24;
+  out.reserve(kNumbers + head.kind.size() + head.subject.size() + size);
   out += kVersion;
   postbox::append_integer(static_cast<std::int64_t>(head.profile.size()), out);
   out += ' ';
@@ -37,7 +33,30 @@ postbox::EventRecord begin_record(const EventHead& head, std::size_t size_hint) 
   out += head.subject;
   out += '\n';
   out += head.profile;
-  out += R"("properties":{)";
+}
+
+}  // namespace
+
+postbox::EventRecord encode_profile(const postbox::Key& profile_key, std::string_view profile) {
+  postbox::EventRecord record;
+  record.queue = kProfile.queue;
+  record.profile_key = profile_key;
+  record.dedup_key = dedup_key(profile_key, kProfileType, profile);
+  EventHead head;
+  head.profile = profile;
+  head.kind = kProfileKind;
+  begin_payload(head, profile.size(), record.payload);
+  return record;
+}
+
+postbox::EventRecord begin_record(const EventHead& head, std::size_t size_hint) {
+  postbox::EventRecord record;
+  record.queue = head.queue;
+  record.profile_key = head.profile_key;
+  record.dedup_key = dedup_key(head.profile_key, head.metric, head.unique_id);
+  begin_payload(head, kFraming + head.profile.size() + head.unique_id.size() + size_hint,
+                record.payload);
+  record.payload += R"("properties":{)";
   return record;
 }
 
@@ -72,13 +91,13 @@ postbox::Result<Payload> decode(std::string_view payload) {
   line.remove_prefix(static_cast<std::size_t>(after - line.data()) + 1);
   const std::size_t tab = line.find('\t');
   if (tab == std::string_view::npos) return damaged("no kind");
-  // Not ">=": an event has members beside its profile.
-  if (profile_size == 0 || profile_size >= payload.size()) return damaged("wrong profile length");
+  if (profile_size == 0 || profile_size > payload.size()) return damaged("wrong profile length");
 
   const Payload parts{line.substr(0, tab), line.substr(tab + 1), payload.substr(0, profile_size),
                       payload.substr(profile_size)};
   if (!parts.profile.starts_with('{') || !parts.profile.ends_with('}') ||
-      !parts.members.starts_with(R"("properties":{)")) {
+      !(parts.is_profile() ? parts.kind == kProfileKind
+                           : parts.members.starts_with(R"("properties":{)"))) {
     return damaged("the parts do not fit");
   }
   return parts;
@@ -87,6 +106,7 @@ postbox::Result<Payload> decode(std::string_view payload) {
 std::string_view metric_of(std::string_view payload) {
   const auto parts = decode(payload);
   if (!parts) return {};
+  if (parts->is_profile()) return kProfileType;
   const std::size_t found = parts->members.find(kMetric);
   if (found == std::string_view::npos) return {};
   // No metric's name has a character that JSON escapes: check_metric_names().
@@ -95,8 +115,10 @@ std::string_view metric_of(std::string_view payload) {
 }
 
 void mark_backfill(postbox::EventRecord& record) {
-  if (!decode(record.payload)) return;
-  if (!record.payload.ends_with(kBackfill)) record.payload += kBackfill;
+  const auto parts = decode(record.payload);
+  if (!parts) return;
+  // No flow starts for the update of a profile: it only waits behind everything else.
+  if (!parts->is_profile() && !record.payload.ends_with(kBackfill)) record.payload += kBackfill;
   record.queue = backfill_queue(record.queue);
 }
 

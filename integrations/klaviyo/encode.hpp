@@ -11,9 +11,10 @@
 //   {"type":"profile","attributes":{…}}                    the profile
 //   "properties":{…},"metric":{…},"time":"…",…             the event's attributes but the profile
 //
-// (without line breaks between the last two). Single and bulk requests are built from the two parts
-// by concatenation; nothing is parsed or escaped again. `kind` is what log lines call the event,
-// `subject` whom they name: the cart's user id, otherwise nothing.
+// (without line breaks between the last two). An update of a profile is the first two lines alone.
+// Single and bulk requests are built from the two parts by concatenation; nothing is parsed or
+// escaped again. `kind` is what log lines call the event, `subject` whom they name: the cart's user
+// id, otherwise nothing.
 #pragma once
 
 #include <cstddef>
@@ -76,7 +77,15 @@ void add_event(const EventHead& head, const Properties& properties,
   if (check_size(record, batch.violations())) batch.add(std::move(record));
 }
 
+// A record of the update of a profile alone: it has no metric and no unique_id, and equal updates
+// have one key.
+[[nodiscard]] postbox::EventRecord encode_profile(const postbox::Key& profile_key,
+                                                  std::string_view profile);
+
 struct Payload {
+  // True for the update of a profile.
+  [[nodiscard]] bool is_profile() const noexcept { return members.empty(); }
+
   std::string_view kind;
   std::string_view subject;
   std::string_view profile;
@@ -85,7 +94,8 @@ struct Payload {
 
 [[nodiscard]] postbox::Result<Payload> decode(std::string_view payload);
 
-// The name of the event's metric: "Placed Order". Empty when the payload is damaged.
+// The name of the event's metric, such as "Placed Order"; "Profile" for the update of one. Empty
+// when the payload is damaged.
 [[nodiscard]] std::string_view metric_of(std::string_view payload);
 
 // Make the event a backfill: Klaviyo (from revision 2026-04-15 on) records it and starts no flow.

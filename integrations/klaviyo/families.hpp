@@ -3,48 +3,111 @@
 //
 // Place:     named by the builders, by Config's flags and by Destination.
 // Threads:   constants.
-// Lifetime:  constants.
-// Failure:   none.
+// Lifetime:  constants; a shop's own families, too, live as long as the program.
+// Failure:   a name or a number that is not accepted does not compile.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <postbox/event.hpp>
 #include <postbox/flags.hpp>
+#include <span>
+#include <string_view>
+#include <vector>
 
 namespace klaviyo {
 
-// Queue numbers are written to disk: never change one, never use one again. The lowest goes first.
-inline constexpr postbox::Family kPurchase{postbox::QueueId{1}, "purchase",
-                                           "KLAVIYO_PURCHASE_EVENTS_ENABLED"};
-inline constexpr postbox::Family kSubscription{postbox::QueueId{2}, "subscription",
-                                               "KLAVIYO_SUBSCRIPTION_EVENTS_ENABLED"};
-inline constexpr postbox::Family kCart{postbox::QueueId{3}, "cart",
-                                       "KLAVIYO_CART_ABANDONED_ENABLED"};
+// The flag list, in order of priority. Queue numbers are written to disk: never change one, never
+// use one again. The lowest goes first; those below kFirstOwnQueue are this library's.
+inline constexpr std::array kFamilies{
+    postbox::Family{postbox::QueueId{1}, "purchase", "KLAVIYO_PURCHASE_EVENTS_ENABLED"},
+    postbox::Family{postbox::QueueId{2}, "subscription", "KLAVIYO_SUBSCRIPTION_EVENTS_ENABLED"},
+    postbox::Family{postbox::QueueId{3}, "cart", "KLAVIYO_CART_ABANDONED_ENABLED"},
+    postbox::Family{postbox::QueueId{4}, "profile", "KLAVIYO_PROFILE_EVENTS_ENABLED"},
+    postbox::Family{postbox::QueueId{5}, "custom", "KLAVIYO_CUSTOM_EVENTS_ENABLED"},
+};
 
-// The flag list. In order of priority.
-inline constexpr std::array kFamilies{kPurchase, kSubscription, kCart};
+// The family of that name. Does not compile when the flag list has none.
+[[nodiscard]] consteval const postbox::Family& family(std::string_view name) {
+  for (const postbox::Family& listed : kFamilies) {
+    if (listed.name == name) return listed;
+  }
+  throw "the flag list has no family of that name";
+}
+
+inline constexpr const postbox::Family& kPurchase = family("purchase");
+inline constexpr const postbox::Family& kSubscription = family("subscription");
+inline constexpr const postbox::Family& kCart = family("cart");
+inline constexpr const postbox::Family& kProfile = family("profile");  // of identify()
+inline constexpr const postbox::Family& kCustom = family("custom");    // of custom_event()
+
+// The queue numbers that are a shop's to give to families of its own.
+inline constexpr std::uint32_t kFirstOwnQueue = 8;
+inline constexpr std::uint32_t kLastOwnQueue = 15;
 
 // Where the backfills of a family wait, behind everything that happens now. The queue of a backfill
 // is its own.
 [[nodiscard]] constexpr postbox::QueueId backfill_queue(postbox::QueueId queue) {
-  return postbox::QueueId{static_cast<std::uint32_t>(queue) | 16U};
+  return postbox::QueueId{static_cast<std::uint32_t>(queue) | (kLastOwnQueue + 1)};
+}
+static_assert(static_cast<std::size_t>(backfill_queue(postbox::QueueId{kLastOwnQueue})) <
+                  postbox::FlagSet::kMaxQueues,
+              "every FlagSet has the queues of the backfills");
+
+// The family that `queue` belongs to, as an index: a backfill has its family's flag.
+[[nodiscard]] constexpr std::size_t flag_index(postbox::QueueId queue) {
+  return static_cast<std::uint32_t>(queue) & kLastOwnQueue;
 }
 
-[[nodiscard]] constexpr postbox::Family backfill_of(const postbox::Family& family) {
-  return {backfill_queue(family.queue), family.name, family.variable};
-}
+// Every queue of this library's families and `own` ones in order of priority: what happens now,
+// then the backfills under the same flags.
+[[nodiscard]] std::vector<postbox::Family> every_queue(std::span<const postbox::Family> own);
 
-// Every queue, in order of priority: the families, then their backfills under the same flags.
-inline constexpr auto kQueues = [] {
-  std::array<postbox::Family, 2 * kFamilies.size()> queues{};
-  std::copy(kFamilies.begin(), kFamilies.end(), queues.begin());
-  std::transform(kFamilies.begin(), kFamilies.end(), queues.begin() + kFamilies.size(),
-                 backfill_of);
-  return queues;
+namespace detail {
+
+// A name as a template argument. Not for use by callers.
+template <std::size_t Size>
+struct FamilyName {
+  consteval FamilyName(const char (&name)[Size]) {  // NOLINT(google-explicit-constructor)
+    std::copy_n(name, Size, text.begin());
+  }
+  [[nodiscard]] constexpr std::string_view view() const { return {text.data(), Size - 1}; }
+  [[nodiscard]] constexpr bool is_plain() const {
+    return Size > 1 && std::all_of(text.begin(), text.end() - 1,
+                                   [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
+  }
+
+  std::array<char, Size> text{};
+};
+
+template <FamilyName Name>
+inline constexpr auto kOwnVariable = [] {
+  constexpr std::string_view kBefore = "KLAVIYO_";
+  constexpr std::string_view kAfter = "_EVENTS_ENABLED";
+  std::array<char, kBefore.size() + Name.view().size() + kAfter.size()> text{};
+  auto at = std::copy(kBefore.begin(), kBefore.end(), text.begin());
+  for (const char c : Name.view()) *at++ = c == '_' ? c : static_cast<char>(c - 'a' + 'A');
+  std::copy(kAfter.begin(), kAfter.end(), at);
+  return text;
 }();
-static_assert(static_cast<std::size_t>(kFamilies.back().queue) < 16 &&
-                  static_cast<std::size_t>(kQueues.back().queue) < postbox::FlagSet::kMaxQueues,
-              "a queue of a backfill must be one that no family and every FlagSet has");
+
+template <FamilyName Name>
+inline constexpr FamilyName kOwnName = Name;
+
+}  // namespace detail
+
+// A family of the shop's own, for Config::own_families and for the events that name it:
+//
+//   inline constexpr postbox::Family kLoyalty = klaviyo::own_family<8, "loyalty">;
+//
+// Its flag is KLAVIYO_LOYALTY_EVENTS_ENABLED. The number is written to disk: never give it to
+// another family. The name has small letters and underscores.
+template <std::uint32_t Queue, detail::FamilyName Name>
+requires(Queue >= kFirstOwnQueue && Queue <= kLastOwnQueue &&
+         Name.is_plain()) inline constexpr postbox::Family own_family{
+    postbox::QueueId{Queue}, detail::kOwnName<Name>.view(),
+    std::string_view(detail::kOwnVariable<Name>.data(), detail::kOwnVariable<Name>.size())};
 
 }  // namespace klaviyo

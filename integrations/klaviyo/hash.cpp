@@ -6,7 +6,6 @@
 #include <klaviyo/hash.hpp>
 #include <klaviyo/per_thread.hpp>
 #include <memory>
-#include <string>
 
 namespace klaviyo {
 namespace {
@@ -28,70 +27,79 @@ const EVP_MD* sha256() {
 // One per thread: a context costs an allocation, and hashing is on the caller's way.
 EVP_MD_CTX* context() { return per_thread<Context, Context>().handle.get(); }
 
-// The parts with their lengths as one text. Most keys are made of short parts, and one call to
-// OpenSSL costs more than copying them.
-class Message {
- public:
-  explicit Message(std::initializer_list<std::string_view> parts) {
-    std::size_t size = 0;
-    for (const std::string_view part : parts) size += kLength + part.size();
-    if (size > small_.size()) large_.resize(size);
-    char* out = size > small_.size() ? large_.data() : small_.data();
-    text_ = std::string_view(out, size);
-    for (const std::string_view part : parts) {
-      for (std::size_t i = 0; i < kLength; ++i) {
-        *out++ = static_cast<char>(std::uint64_t{part.size()} >> (8U * i));
-      }
-      out = std::copy(part.begin(), part.end(), out);
-    }
-  }
-  Message(const Message&) = delete;
-  Message& operator=(const Message&) = delete;
-
-  [[nodiscard]] std::string_view text() const noexcept { return text_; }
-
- private:
-  static constexpr std::size_t kLength = 8;
-
-  std::array<char, 512> small_;
-  std::string large_;
-  std::string_view text_;
-};
-
-bool hash_sha256(std::string_view text, postbox::Key& key) {
-  EVP_MD_CTX* const state = context();
-  if (sha256() == nullptr || state == nullptr) return false;
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  if (EVP_DigestInit_ex2(state, sha256(), nullptr) != 1 ||
-      EVP_DigestUpdate(state, text.data(), text.size()) != 1 ||
-      EVP_DigestFinal_ex(state, digest.data(), nullptr) != 1) {
-    return false;
-  }
-  std::transform(digest.begin(), digest.begin() + key.size(), key.begin(),
-                 [](unsigned char byte) { return std::byte{byte}; });
-  return true;
-}
-
 // For a machine whose OpenSSL refuses SHA-256: events must still differ from each other. FNV-1a,
 // twice, from different bases.
-postbox::Key hash_fallback(std::string_view text) noexcept {
-  std::array<std::uint64_t, 2> state = {0xcbf29ce484222325U, 0x84222325cbf29ce4U};
-  for (std::uint64_t& word : state) {
-    for (const char c : text) word = (word ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+constexpr std::array<std::uint64_t, 2> kFallbackBases = {0xcbf29ce484222325U, 0x84222325cbf29ce4U};
+constexpr std::uint64_t kFallbackPrime = 0x100000001b3U;
+
+}  // namespace
+
+Hasher::Hasher() noexcept : fallback_(kFallbackBases) {
+  works_ = sha256() != nullptr && context() != nullptr &&
+           EVP_DigestInit_ex2(context(), sha256(), nullptr) == 1;
+}
+
+void Hasher::add(std::string_view part) noexcept {
+  add_number(part.size());
+  while (!part.empty()) {
+    if (size_ == buffer_.size()) flush();
+    const std::size_t fits = std::min(part.size(), buffer_.size() - size_);
+    std::copy_n(part.data(), fits, buffer_.data() + size_);
+    size_ += fits;
+    part.remove_prefix(fits);
   }
+}
+
+void Hasher::add_number(std::uint64_t number) noexcept {
+  constexpr std::size_t kBytes = 8;
+  if (buffer_.size() - size_ < kBytes) flush();
+  for (std::size_t i = 0; i < kBytes; ++i) {
+    buffer_[size_++] = static_cast<char>(number >> (8U * i));
+  }
+}
+
+void Hasher::flush() noexcept {
+  if (works_) {
+    works_ = EVP_DigestUpdate(context(), buffer_.data(), size_) == 1;
+  }
+  if (!works_) {
+    for (std::uint64_t& word : fallback_) {
+      for (std::size_t i = 0; i < size_; ++i) {
+        word = (word ^ static_cast<unsigned char>(buffer_[i])) * kFallbackPrime;
+      }
+    }
+  }
+  size_ = 0;
+}
+
+postbox::Key Hasher::finish() noexcept {
+  flush();
   postbox::Key key{};
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  if (works_ && EVP_DigestFinal_ex(context(), digest.data(), nullptr) == 1) {
+    std::transform(digest.begin(), digest.begin() + key.size(), key.begin(),
+                   [](unsigned char byte) { return std::byte{byte}; });
+    return key;
+  }
   for (std::size_t i = 0; i < key.size(); ++i) {
-    key[i] = static_cast<std::byte>(state[i / 8] >> (8U * (i % 8)));
+    key[i] = static_cast<std::byte>(fallback_[i / 8] >> (8U * (i % 8)));
   }
   return key;
 }
 
-}  // namespace
-
 postbox::Key hash_key(std::initializer_list<std::string_view> parts) {
-  const Message message(parts);
-  postbox::Key key{};
-  return hash_sha256(message.text(), key) ? key : hash_fallback(message.text());
+  Hasher hasher;
+  for (const std::string_view part : parts) hasher.add(part);
+  return hasher.finish();
+}
+
+void append_hex64(const postbox::Key& key, std::string& out) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  for (std::size_t i = 0; i < 8; ++i) {
+    const auto byte = std::to_integer<unsigned>(key[i]);
+    out += kHex[byte >> 4U];
+    out += kHex[byte & 0xfU];
+  }
 }
 
 }  // namespace klaviyo

@@ -1,4 +1,4 @@
-// hash_key() makes the 16-byte keys that the outbox knows events and profiles by.
+// Hasher and hash_key() make the 16-byte keys that the outbox knows events and profiles by.
 //
 // Place:     inside the integration: profile keys, dedup keys, the contents of a cart.
 // Threads:   may be called from several threads at once.
@@ -6,14 +6,43 @@
 // Failure:   none.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <postbox/event.hpp>
+#include <string>
 #include <string_view>
 
 namespace klaviyo {
 
+// The first 16 bytes of SHA-256 over what was added. Allocates nothing, whatever its length. A
+// thread has one at a time.
+class Hasher {
+ public:
+  Hasher() noexcept;
+  Hasher(const Hasher&) = delete;
+  Hasher& operator=(const Hasher&) = delete;
+
+  void add(std::string_view part) noexcept;  // with its length before it
+  void add_number(std::uint64_t number) noexcept;
+  [[nodiscard]] postbox::Key finish() noexcept;  // once
+
+ private:
+  void flush() noexcept;
+
+  // Most keys are made of short parts, and one call of OpenSSL costs more than copying them.
+  std::array<char, 512> buffer_;
+  std::size_t size_ = 0;
+  bool works_ = false;
+  std::array<std::uint64_t, 2> fallback_;
+};
+
 // The first 16 bytes of SHA-256 over the parts, each with its length before it, so that ("ab", "c")
 // and ("a", "bc") differ. Keys are written to disk: the recipe must never change.
 [[nodiscard]] postbox::Key hash_key(std::initializer_list<std::string_view> parts);
+
+// Append the first 8 bytes of `key` as 16 hexadecimal digits.
+void append_hex64(const postbox::Key& key, std::string& out);
 
 }  // namespace klaviyo

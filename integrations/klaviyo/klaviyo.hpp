@@ -12,6 +12,8 @@
 #include <klaviyo/config.hpp>
 #include <klaviyo/events/backfill.hpp>
 #include <klaviyo/events/cart.hpp>
+#include <klaviyo/events/custom.hpp>
+#include <klaviyo/events/profile.hpp>
 #include <klaviyo/events/purchase.hpp>
 #include <klaviyo/events/subscription.hpp>
 #include <klaviyo/families.hpp>

@@ -1,9 +1,7 @@
 #include <algorithm>
+#include <klaviyo/catalogue.hpp>
 #include <klaviyo/metric_names.hpp>
-#include <klaviyo/schemas/cart.hpp>
-#include <klaviyo/schemas/payment.hpp>
 #include <klaviyo/schemas/purchase.hpp>
-#include <klaviyo/schemas/subscription.hpp>
 #include <postbox/schema.hpp>
 #include <string>
 #include <vector>
@@ -19,14 +17,8 @@ postbox::Error refuse(std::string message) {
 }
 
 std::vector<std::string_view> every_metric() {
-  std::vector<std::string_view> names = {PlacedOrder::kMetric, OrderedProduct::kMetric};
-  const auto add = [&](const auto& metrics) {
-    for (const auto& metric : metrics) names.push_back(metric.name);
-  };
-  add(kOrderMetrics);
-  add(kSubscriptionMetrics);
-  add(kPaymentMetrics);
-  add(kCartMetrics);
+  std::vector<std::string_view> names;
+  for (const EventType& type : every_event_type()) names.push_back(type.metric);
   return names;
 }
 
@@ -42,8 +34,9 @@ std::size_t count_characters(std::string_view text) {
   }));
 }
 
-// What is wrong with a new name; empty when nothing is.
-std::string problem_of(std::string_view name) {
+}  // namespace
+
+std::string metric_name_problem(std::string_view name) {
   const std::size_t characters = count_characters(name);
   if (characters == 0 || characters > kMaxMetricName) {
     return "must have 1 to " + std::to_string(kMaxMetricName) + " characters, found " +
@@ -55,8 +48,6 @@ std::string problem_of(std::string_view name) {
   if (plain && postbox::is_utf8(name)) return {};
   return "must be UTF-8 without control characters, quotation marks and backslashes";
 }
-
-}  // namespace
 
 Result<TypeNames> parse_metric_names(std::string_view text) {
   TypeNames names;
@@ -85,7 +76,7 @@ Result<void> check_metric_names(const TypeNames& names) {
       return refuse("'" + metric + "' is no metric that is sent; expected one such as '" +
                     std::string(kOrderMetrics[1].name) + "'");
     }
-    if (std::string problem = problem_of(name); !problem.empty()) {
+    if (std::string problem = metric_name_problem(name); !problem.empty()) {
       return refuse("the name of '" + metric + "' " + problem);
     }
     std::string_view& own = sent[static_cast<std::size_t>(found - metrics.begin())];

@@ -8,6 +8,7 @@
 
 #include <postbox/event.hpp>
 #include <postbox/result.hpp>
+#include <string>
 #include <string_view>
 
 namespace klaviyo {
@@ -19,10 +20,13 @@ inline constexpr std::size_t kMaxMetricName = 127;
 // sign can be set in code only.
 [[nodiscard]] postbox::Result<postbox::TypeNames> parse_metric_names(std::string_view text);
 
-// Fails when a metric is none of this integration's or stands twice, when a new name has not 1 to
-// kMaxMetricName characters or has a control character, a quotation mark or a backslash, or when
-// two metrics would have one name: a refund carries its order's unique_id, and would be taken for
-// it.
+// What is wrong with a name for a metric: not 1 to kMaxMetricName characters, a control character,
+// a quotation mark or a backslash. Empty when nothing is.
+[[nodiscard]] std::string metric_name_problem(std::string_view name);
+
+// Fails when a metric is none of this integration's or stands twice, when a new name has a
+// metric_name_problem(), or when two metrics would have one name: a refund carries its order's
+// unique_id, and would be taken for it.
 [[nodiscard]] postbox::Result<void> check_metric_names(const postbox::TypeNames& names);
 
 }  // namespace klaviyo

@@ -94,6 +94,11 @@ std::string single_body(const postbox::EventRecord& event) {
   return body;
 }
 
+std::string profile_body(const postbox::EventRecord& event) {
+  const auto payload = decode(event.payload);
+  return R"({"data":)" + std::string(payload ? payload->profile : kNoProfile) + '}';
+}
+
 std::string bulk_body(std::span<const postbox::EventRecord* const> events) {
   std::string body;
   body.reserve(size_of(events));

@@ -1,4 +1,5 @@
-// The bodies of Klaviyo's two event endpoints, put together from frozen payloads.
+// The bodies of Klaviyo's two event endpoints and of the one for profiles, put together from frozen
+// payloads.
 //
 // Place:     used by Destination::request().
 // Threads:   pure functions.
@@ -15,8 +16,11 @@ namespace klaviyo {
 
 inline constexpr std::string_view kSinglePath = "/api/events";
 inline constexpr std::string_view kBulkPath = "/api/event-bulk-create-jobs";
+inline constexpr std::string_view kProfilePath = "/api/profile-import";
 
 [[nodiscard]] std::string single_body(const postbox::EventRecord& event);
+
+[[nodiscard]] std::string profile_body(const postbox::EventRecord& event);
 
 // Events are grouped by profile, in order of first appearance. An event that stands twice (the same
 // dedup key) is written once: Klaviyo refuses a whole request for a repeated unique_id.

@@ -21,8 +21,7 @@ Connection connection_of(const Config& config) {
 
 std::vector<std::pair<postbox::QueueId, postbox::Flag>> flags_of(const Config& config) {
   std::vector<std::pair<postbox::QueueId, postbox::Flag>> flags;
-  flags.reserve(kQueues.size());
-  for (const postbox::Family& queue : kQueues) {
+  for (const postbox::Family& queue : every_queue(config.own_families)) {
     flags.emplace_back(queue.queue, config.flag(queue));
   }
   return flags;
@@ -48,9 +47,9 @@ std::vector<std::string> changes_between(const Config& old, const Config& now) {
   if (old.quota_share != now.quota_share) {
     note("KLAVIYO_QUOTA_SHARE", old.quota_share.to_string(), now.quota_share.to_string());
   }
-  for (std::size_t i = 0; i < kFamilies.size(); ++i) {
-    if (old.flags[i] == now.flags[i]) continue;
-    note(kFamilies[i].variable, old.flags[i].to_string(), now.flags[i].to_string());
+  for (const postbox::Family& queue : every_queue(old.own_families)) {
+    if (queue.queue == backfill_queue(queue.queue) || old.flag(queue) == now.flag(queue)) continue;
+    note(queue.variable, old.flag(queue).to_string(), now.flag(queue).to_string());
   }
   if (old.engine.log_level != now.engine.log_level) {
     note("POSTBOX_LOG_LEVEL", level_name(old.engine.log_level), level_name(now.engine.log_level));
@@ -83,7 +82,7 @@ class Reloader {
       : config_(std::move(config)), destination_(std::move(destination)) {}
 
   Result<Reloaded> reload() {
-    auto next = Config::from_env(*config_.environment_file);
+    auto next = Config::from_env(*config_.environment_file, config_.own_families);
     if (!next) return next.error();
     Reloaded reloaded{flags_of(*next), next->engine.log_level, changes_between(config_, *next)};
     if (connection_of(*next) != connection_of(config_)) destination_->apply(connection_of(*next));
@@ -106,7 +105,7 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
 
   say_if_inert(config);
   (void)hash_key({});  // OpenSSL takes locks at the first one: not at a fork() in a busy process
-  auto destination = std::make_shared<Destination>(connection_of(config));
+  auto destination = std::make_shared<Destination>(connection_of(config), config.own_families);
   Services services = std::move(overrides);
   services.destination = destination;
   services.flags = flags_of(config);

@@ -86,6 +86,9 @@ for path in files("include", "*.hpp") + files("integrations", "*.hpp"):
 
 # Every source file is built: a file that nobody lists is never compiled.
 lists = (root / "CMakeLists.txt").read_text() + (root / "packaging/develop.cmake").read_text()
+# The modules of events are listed by name.
+modules = re.search(r"set\(klaviyo_modules\s+([^)]*)\)", lists).group(1).split()
+lists += "".join(f"integrations/klaviyo/events/{name}.cpp tests/klaviyo_{name}_test.cpp\n" for name in modules)
 for folder in ("src", "include", "integrations", "tools", "examples", "tests", "benchmarks"):
     for path in files(folder, "*.cpp", "*.hpp"):
         name = str(path.relative_to(root))

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -62,15 +63,22 @@ class FakeVendor final : public Destination {
 
   bool has_key = true;
   std::uint32_t share = 1000;
+  std::optional<Route> memo_route{};  // where memos go; unset: as all others
 
   std::span<const Family> families() const noexcept override { return families_; }
   bool ready() const noexcept override { return has_key; }
   std::span<const Lane> lanes() const noexcept override { return lanes_; }
+  Route route(QueueId queue) const noexcept override {
+    return queue == kMemos.queue ? memo_route.value_or(Destination::route(queue))
+                                 : Destination::route(queue);
+  }
   std::uint32_t quota_per_mille() const noexcept override { return share; }
 
   HttpRequest request(std::size_t lane, std::span<const EventRecord* const> events) const override {
-    HttpRequest request{
-        lane == 0 ? "http://vendor.invalid/" : "http://vendor.invalid/bulk", {}, {}};
+    HttpRequest request{std::array{"http://vendor.invalid/", "http://vendor.invalid/bulk",
+                                   "http://vendor.invalid/memos"}[lane],
+                        {},
+                        {}};
     for (const EventRecord* event : events) request.body += event->payload + "\n";
     return request;
   }

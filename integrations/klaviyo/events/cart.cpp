@@ -1,3 +1,4 @@
+#include <klaviyo/catalogue.hpp>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/cart.hpp>
 #include <klaviyo/events/scratch.hpp>
@@ -63,6 +64,16 @@ void CartEvent::encode(postbox::EventBatch& batch) const {
                   size_hint(cart_), batch);
       },
       details_);
+}
+
+std::vector<EventType> cart_event_types() {
+  const auto type = []<class Details>(const Details& details) {
+    const CartMetric& metric = kCartMetrics[CartDetails(details).index()];
+    return EventType{metric.name, std::string(metric.kind), &kCart,
+                     !std::is_same_v<Details, Abandonment>,
+                     postbox::describe<CartProperties<Details>>()};
+  };
+  return {type(CartUpdate{}), type(AddedItem{}), type(CheckoutStart{}), type(Abandonment{})};
 }
 
 CartEvent cart_updated(Cart cart) { return {std::move(cart), CartUpdate{}}; }

@@ -1,3 +1,4 @@
+#include <klaviyo/catalogue.hpp>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/purchase.hpp>
 #include <klaviyo/events/scratch.hpp>
@@ -115,6 +116,21 @@ void OrderEvent::encode(postbox::EventBatch& batch) const {
         add_event(head, properties, order_.properties, size_hint(order_), batch);
       },
       details_);
+}
+
+std::vector<EventType> purchase_event_types() {
+  const auto type = []<class Details>(OrderKind kind, const Details&) {
+    return EventType{metric_of(kind).name, std::string(metric_of(kind).kind), &kPurchase, true,
+                     postbox::describe<OrderProperties<Details>>()};
+  };
+  return {{PlacedOrder::kMetric, std::string(kKind), &kPurchase, true,
+           postbox::describe<PlacedOrder>()},
+          {OrderedProduct::kMetric, std::string(kKind), &kPurchase, true,
+           postbox::describe<OrderedProduct>()},
+          type(OrderKind::kFulfilled, Fulfillment{}),
+          type(OrderKind::kCancelled, OrderCancellation{}),
+          type(OrderKind::kRefunded, Refund{}),
+          type(OrderKind::kPartiallyRefunded, Refund{})};
 }
 
 PurchaseEvents order_placed(Order order) { return PurchaseEvents(std::move(order)); }

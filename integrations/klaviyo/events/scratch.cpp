@@ -4,17 +4,23 @@
 
 namespace klaviyo {
 
-std::string_view profile_text(const Profile& customer,
-                              std::vector<postbox::Violation>& violations) {
+std::string_view profile_text(const Profile& profile, const postbox::Path& path,
+                              std::size_t max_bytes, std::vector<postbox::Violation>& violations) {
   auto& text = per_thread<std::string, struct ProfileText>();
   text.clear();
-  write_profile(customer, text);
-  if (text.size() > kMaxProfileBytes) {
-    violations.push_back({"customer", "must have at most " + std::to_string(kMaxProfileBytes) +
-                                          " bytes as JSON (95 KB), found " +
-                                          std::to_string(text.size())});
+  write_profile(profile, text);
+  if (text.size() > max_bytes) {
+    violations.push_back({path.to_string(), "must have at most " + std::to_string(max_bytes) +
+                                                " bytes as JSON, found " +
+                                                std::to_string(text.size())});
   }
   return text;
+}
+
+std::string_view profile_text(const Profile& customer,
+                              std::vector<postbox::Violation>& violations) {
+  const postbox::Path root;
+  return profile_text(customer, root.child("customer"), kMaxProfileBytes, violations);
 }
 
 const FlatLists& flat_lists(const std::vector<OrderItem>& items) {

@@ -4,7 +4,7 @@
 // Place:     used by the builders' encode().
 // Threads:   each thread has its own.
 // Lifetime:  valid until the same thread's next call of the same function.
-// Failure:   a profile larger than Klaviyo takes is a violation at "customer".
+// Failure:   a profile larger than Klaviyo takes is a violation.
 #pragma once
 
 #include <klaviyo/schemas/item.hpp>
@@ -15,7 +15,12 @@
 
 namespace klaviyo {
 
-// The profile's JSON.
+// The JSON of a profile that stands at `path` and may have so many bytes.
+[[nodiscard]] std::string_view profile_text(const Profile& profile, const postbox::Path& path,
+                                            std::size_t max_bytes,
+                                            std::vector<postbox::Violation>& violations);
+
+// The JSON of an event's customer.
 [[nodiscard]] std::string_view profile_text(const Profile& customer,
                                             std::vector<postbox::Violation>& violations);
 

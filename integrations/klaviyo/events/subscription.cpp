@@ -1,3 +1,4 @@
+#include <klaviyo/catalogue.hpp>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/scratch.hpp>
 #include <klaviyo/events/subscription.hpp>
@@ -77,6 +78,31 @@ void PaymentEvent::encode(postbox::EventBatch& batch) const {
   head.unique_id = unique_id;
   head.time = payment_.occurred_at.value_or(batch.now());
   add_event(head, payment_, payment_.properties, size_hint(payment_), batch);
+}
+
+std::vector<EventType> subscription_event_types() {
+  const auto type = []<class Details>(Kind kind, const Details&) {
+    return EventType{metric_of(kind).name, std::string(metric_of(kind).kind), &kSubscription, false,
+                     postbox::describe<SubscriptionProperties<Details>>()};
+  };
+  const auto payment = [](PaymentKind kind) {
+    return EventType{metric_of(kind).name, std::string(metric_of(kind).kind), &kSubscription, false,
+                     postbox::describe<PaymentAttempt>()};
+  };
+  return {type(Kind::kStarted, SubscriptionStart{}),
+          type(Kind::kRenewed, Renewal{}),
+          type(Kind::kUpgraded, PlanChange{}),
+          type(Kind::kDowngraded, PlanChange{}),
+          type(Kind::kChanged, PlanChange{}),
+          type(Kind::kCancelled, Cancellation{}),
+          type(Kind::kEnded, Ending{}),
+          type(Kind::kReactivated, Reactivation{}),
+          type(Kind::kPaused, Pause{}),
+          type(Kind::kResumed, Pause{}),
+          type(Kind::kTrialStarted, TrialStart{}),
+          type(Kind::kTrialEnding, TrialEnding{}),
+          payment(PaymentKind::kFailed),
+          payment(PaymentKind::kActionRequired)};
 }
 
 SubscriptionEvent subscription_started(Subscription subscription, SubscriptionStart start) {

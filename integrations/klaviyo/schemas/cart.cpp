@@ -5,27 +5,30 @@
 namespace klaviyo {
 namespace {
 
-std::string hex64(const postbox::Key& key) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string text;
-  for (std::size_t i = 0; i < 8; ++i) {
-    const auto byte = std::to_integer<unsigned>(key[i]);
-    text += kHex[byte >> 4U];
-    text += kHex[byte & 0xfU];
-  }
-  return text;
+// What the customer sees of a line. Straight from the fields: a text of it would cost more than the
+// hash.
+void add_line(const CartItem& item, Hasher& hasher) {
+  hasher.add(item.product_id);
+  hasher.add(item.sku);
+  hasher.add(item.name);
+  hasher.add_number(static_cast<std::uint64_t>(item.quantity));
+  hasher.add_number(static_cast<std::uint64_t>(item.unit_price.count));
+  hasher.add_number(item.row_total ? static_cast<std::uint64_t>(item.row_total->count) : 0);
 }
 
-// What the customer sees as the cart: its lines and their prices.
-std::string contents_hash(const Cart& cart) {
-  std::string lines;
-  lines.reserve(json_size_hint(cart.items));
-  postbox::write_json(PricedItems(cart.items, cart.currency), lines);
-  return hex64(hash_key({"cart", cart.currency.code(), lines}));
+void append_contents_hash(const Cart& cart, std::string& id) {
+  Hasher hasher;
+  hasher.add("cart");
+  hasher.add(cart.currency.code());
+  for (const CartItem& item : cart.items) add_line(item, hasher);
+  append_hex64(hasher.finish(), id);
 }
 
-std::string item_hash(const CartItem& item) {
-  return hex64(hash_key({"added", item.product_id, item.sku, std::to_string(item.quantity)}));
+void append_item_hash(const CartItem& item, std::string& id) {
+  Hasher hasher;
+  hasher.add("added");
+  add_line(item, hasher);
+  append_hex64(hasher.finish(), id);
 }
 
 // Emptied carts are updates; whoever goes to the checkout has something in the cart, or at least
@@ -69,9 +72,16 @@ std::optional<MinorUnits> cart_total(const Cart& cart) noexcept {
 }
 
 std::string cart_update_id(const Cart& cart, postbox::WallTime updated_at) {
-  std::string id = cart.cart_id;
+  constexpr std::size_t kHashesAndSecond = 64;
+  std::string id;
+  id.reserve(cart.cart_id.size() + kHashesAndSecond);
+  id += cart.cart_id;
   id += '_';
-  id += cart.version ? std::to_string(*cart.version) : contents_hash(cart);
+  if (cart.version) {
+    postbox::append_integer(*cart.version, id);
+  } else {
+    append_contents_hash(cart, id);
+  }
   id += '_';
   append_second(updated_at, id);
   return id;
@@ -82,7 +92,10 @@ std::string cart_unique_id(const Cart& cart, const CartDetails& details,
   if (!cart.unique_id.empty()) return cart.unique_id;
   if (std::holds_alternative<CartUpdate>(details)) return cart_update_id(cart, updated_at);
   if (const auto* added = std::get_if<AddedItem>(&details)) {
-    return cart_update_id(cart, updated_at) + "_" + item_hash(added->item);
+    std::string id = cart_update_id(cart, updated_at);
+    id += '_';
+    append_item_hash(added->item, id);
+    return id;
   }
   std::string id = cart.cart_id + "_";
   append_second(updated_at, id);

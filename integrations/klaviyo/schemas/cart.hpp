@@ -72,10 +72,11 @@ inline constexpr std::array<CartMetric, std::variant_size_v<CartDetails>> kCartM
 // What lies in the cart; nothing on overflow.
 [[nodiscard]] std::optional<MinorUnits> cart_total(const Cart& cart) noexcept;
 
-// What makes an update an event of its own: <cart id>_<version, or a hash of the contents>_<second
-// of updated_at>. The same update reported twice is one event; a new state is a new event, even
-// within the second; coming back to an earlier state later is a new event. Without `updated_at` the
-// time of track() stands in, so that only repeats within one second are recognised.
+// What makes an update an event of its own: <cart id>_<version, or a hash of the lines' products,
+// quantities and prices>_<second of updated_at>. The same update reported twice is one event; a new
+// state is a new event, even within the second; coming back to an earlier state later is a new
+// event. Without `updated_at` the time of track() stands in, so that only repeats within one second
+// are recognised.
 [[nodiscard]] std::string cart_update_id(const Cart& cart, postbox::WallTime updated_at);
 
 // What makes it an event of its own: cart_update_id(), for an added item with a hash of it; a start

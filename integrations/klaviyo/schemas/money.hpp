@@ -60,6 +60,7 @@ struct postbox::JsonValue<klaviyo::Money> {
 template <>
 struct postbox::JsonValue<klaviyo::Currency> {
   static constexpr std::string_view kType = "string";
+  static constexpr std::string_view kPattern = "^[A-Z]{3}$";
   static constexpr bool is_empty(const klaviyo::Currency& currency) noexcept {
     return currency.code().empty();
   }

@@ -107,12 +107,22 @@ void validate_profile(const Profile& profile, const postbox::Path& path,
     violations.push_back({path.child("phone").to_string(),
                           "must have the E.164 form: \"+\", country code, 7 to 15 digits in all"});
   }
+  if (profile.properties.empty()) return;
+  validate_properties(
+      profile.properties, path.child("properties"), [](std::string_view) { return false; },
+      violations);
 }
 
 void write_profile(const Profile& profile, std::string& out) {
-  out += R"({"type":"profile","attributes":)";
-  postbox::write_json(profile, out);
-  out += '}';
+  out += R"({"type":"profile","attributes":{)";
+  const bool first = postbox::write_members(profile, true, out);
+  if (!profile.properties.empty()) {
+    postbox::append_name("properties", first, out);
+    out += '{';
+    write_properties(profile.properties, true, out);
+    out += '}';
+  }
+  out += "}}";
 }
 
 bool is_email(std::string_view text) noexcept {

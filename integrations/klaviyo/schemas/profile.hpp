@@ -1,7 +1,7 @@
 // Profile says whose event it is: the customer, by at least one identifier.
 //
-// Place:     part of Order, Subscription and Cart; written once into the frozen bytes of
-//            each event.
+// Place:     part of every event, written once into its frozen bytes; an update of its own by
+//            identify().
 // Threads:   plain values; profile_key() may be called from several threads at once.
 // Lifetime:  owns its strings.
 // Failure:   no identifier, an address that Klaviyo refuses or silently drops, and a phone number
@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <klaviyo/schemas/property.hpp>
 #include <postbox/event.hpp>
 #include <postbox/schema.hpp>
 #include <string>
@@ -24,6 +25,10 @@ struct Profile {
   std::string external_id{};  // the app's own user id
   std::string first_name{};
   std::string last_name{};
+
+  // Of the shop's own, kept with the profile: "Loyalty Tier". What is empty or not named keeps its
+  // value at Klaviyo.
+  std::vector<Property> properties{};
 };
 
 // Trim the identifiers and lower the letters of the e-mail address, so that one person is one
@@ -36,7 +41,8 @@ void normalize(Profile& profile);
 // flags' percentages.
 [[nodiscard]] postbox::Key profile_key(const Profile& profile);
 
-// Check what the field table cannot: identifiers and their form. Violations are below `path`.
+// Check what the field table cannot: identifiers and their form, own properties. Violations are
+// below `path`.
 void validate_profile(const Profile& profile, const postbox::Path& path,
                       std::vector<postbox::Violation>& violations);
 
@@ -49,8 +55,10 @@ void write_profile(const Profile& profile, std::string& out);
 // Klaviyo answers 202 for these and then drops the event: @example.com, @test.com.
 [[nodiscard]] bool is_dropped_email(std::string_view text) noexcept;
 
-// "95 KB" for a profile inside an event, read as decimal: the stricter reading.
+// "95 KB" for a profile inside an event and "100 KB" for one alone, read as decimal: the stricter
+// reading.
 inline constexpr std::size_t kMaxProfileBytes = 95'000;
+inline constexpr std::size_t kMaxLoneProfileBytes = 100'000;
 
 }  // namespace klaviyo
 

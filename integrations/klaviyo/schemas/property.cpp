@@ -1,5 +1,6 @@
 #include <klaviyo/schemas/property.hpp>
 #include <unordered_set>
+#include <utility>
 
 namespace klaviyo {
 namespace {
@@ -19,17 +20,79 @@ void validate_name(const std::string& name, const Path& path, bool (*taken)(std:
   }
 }
 
-void validate_value(const PropertyValue& value, const Path& path,
-                    std::vector<Violation>& violations) {
-  std::visit([&](const auto& v) { postbox::validate(v, path, {}, violations); }, value);
-  if (const auto* money = std::get_if<Money>(&value)) {
-    postbox::validate(money->currency, path.child("currency"), {.required = true}, violations);
+class Walk {
+ public:
+  Walk(bool (*taken)(std::string_view), std::vector<Violation>& violations)
+      : taken_(taken), violations_(violations) {}
+
+  void visit(const PropertyObject& object, const Path& path, std::size_t level) {
+    if (level > kMaxLevels) {
+      violations_.push_back({path.to_string(), "must not be nested more than " +
+                                                   std::to_string(kMaxLevels) + " levels deep"});
+      return;
+    }
+    std::unordered_set<std::string_view> seen;
+    for (std::size_t i = 0; i < object.size(); ++i) {
+      const Path item = path.item(i);
+      const Path name = item.child("name");
+      // The names of typed fields are taken at the first level only.
+      validate_name(
+          object[i].name, name, level == 1 ? taken_ : [](std::string_view) { return false; },
+          violations_);
+      const Path value = item.child("value");
+      std::visit([&](const auto& v) { check(v, value, level); }, object[i].value);
+      if (!seen.insert(object[i].name).second) {
+        violations_.push_back({name.to_string(), "must not repeat the name of another property"});
+      }
+    }
   }
-}
+
+ private:
+  template <class T>
+  void check(const T& value, const Path& path, std::size_t /*level*/) {
+    postbox::validate(value, path, {}, violations_);
+  }
+  void check(const Money& money, const Path& path, std::size_t /*level*/) {
+    postbox::validate(money.currency, path.child("currency"), {.required = true}, violations_);
+  }
+  void check(const PropertyObject& object, const Path& path, std::size_t level) {
+    visit(object, path, level + 1);
+  }
+  void check(const std::vector<PropertyObject>& list, const Path& path, std::size_t level) {
+    postbox::check_count(list.size(), path, {}, violations_);
+    for (std::size_t i = 0; i < list.size(); ++i) visit(list[i], path.item(i), level + 1);
+  }
+
+  bool (*taken_)(std::string_view);
+  std::vector<Violation>& violations_;
+};
 
 bool is_unset(const PropertyValue& value) {
   return std::visit([](const auto& v) { return postbox::is_empty(v); }, value);
 }
+
+struct Writer {
+  template <class T>
+  void operator()(const T& value) const {
+    postbox::write_json(value, *out);
+  }
+  void operator()(const PropertyObject& object) const {
+    *out += '{';
+    write_properties(object, true, *out);
+    *out += '}';
+  }
+  void operator()(const std::vector<PropertyObject>& list) const {
+    *out += '[';
+    std::string_view separator;
+    for (const PropertyObject& object : list) {
+      *out += std::exchange(separator, ",");
+      (*this)(object);
+    }
+    *out += ']';
+  }
+
+  std::string* out;
+};
 
 bool is_zero(const PropertyValue& value) {
   if (const auto* number = std::get_if<std::int64_t>(&value)) return *number == 0;
@@ -39,20 +102,16 @@ bool is_zero(const PropertyValue& value) {
 
 }  // namespace
 
+void validate_properties(const std::vector<Property>& properties, const Path& path,
+                         bool (*taken)(std::string_view), std::vector<Violation>& violations) {
+  Walk(taken, violations).visit(properties, path, 1);
+}
+
 void validate_properties(const std::vector<Property>& properties, std::size_t typed,
                          bool (*taken)(std::string_view), std::vector<Violation>& violations) {
   const Path root;
   const Path path = root.child("properties");
-  std::unordered_set<std::string_view> seen;
-  for (std::size_t i = 0; i < properties.size(); ++i) {
-    const Path item = path.item(i);
-    const Path name = item.child("name");
-    validate_name(properties[i].name, name, taken, violations);
-    validate_value(properties[i].value, item.child("value"), violations);
-    if (!seen.insert(properties[i].name).second) {
-      violations.push_back({name.to_string(), "must not repeat the name of another property"});
-    }
-  }
+  validate_properties(properties, path, taken, violations);
   if (const std::size_t found = properties.size() + typed; found > kMaxProperties) {
     violations.push_back({path.to_string(), "must be at most " + std::to_string(kMaxProperties) +
                                                 " together with the event's own " +
@@ -80,7 +139,7 @@ void write_properties(const std::vector<Property>& properties, bool first, std::
     first = false;
     postbox::append_string(property.name, out);
     out += ':';
-    std::visit([&](const auto& value) { postbox::write_json(value, out); }, property.value);
+    std::visit(Writer{&out}, property.value);
   }
 }
 

@@ -1,11 +1,12 @@
 // Property is one value of the caller's own on an event, beside the typed fields.
 //
-// Place:     part of Order, Subscription and Cart; written at the top level of `properties`, where
-//            Klaviyo can segment by it.
+// Place:     part of every event; written at the top level of `properties`, where Klaviyo can
+// segment
+//            by it, and of a Profile.
 // Threads:   plain values.
 // Lifetime:  owns its strings.
-// Failure:   a reserved name ($…), a name that a typed field has, a repeated name, and more than
-//            400 properties on an event are violations.
+// Failure:   a reserved name ($…), a name that a typed field has, a repeated name, objects that are
+//            nested too deep, and more than 400 properties on an event are violations.
 #pragma once
 
 #include <cstddef>
@@ -19,20 +20,33 @@
 
 namespace klaviyo {
 
-// A bool is always written: "= false" in a segment does not match an absent property.
-using PropertyValue =
-    std::variant<bool, std::int64_t, Money, std::string, std::vector<std::string>>;
+struct Property;
+using PropertyObject = std::vector<Property>;
+
+// A bool is always written: "= false" in a segment does not match an absent property. Klaviyo
+// segments by what is neither an object nor a list of them.
+using PropertyValue = std::variant<bool, std::int64_t, Money, std::string, std::vector<std::string>,
+                                   PropertyObject, std::vector<PropertyObject>>;
 
 struct Property {
   std::string name{};
   PropertyValue value{};
 };
 
-// Typed fields included.
+// On an event, typed fields included.
 inline constexpr std::size_t kMaxProperties = 400;
 
-// Check `properties`, whose path is "properties". `typed` is how many typed fields the event has
-// beside them, `taken` says whether a typed field has that name.
+// The levels of objects, of which the properties themselves are the first. Lists do not count.
+inline constexpr std::size_t kMaxLevels = 10;
+
+// Check the names and values of `properties`, which stand at `path`. `taken` says whether a typed
+// field has that name.
+void validate_properties(const std::vector<Property>& properties, const postbox::Path& path,
+                         bool (*taken)(std::string_view),
+                         std::vector<postbox::Violation>& violations);
+
+// The same for an event's, whose path is "properties", and their number. `typed` is how many typed
+// fields the event has beside them.
 void validate_properties(const std::vector<Property>& properties, std::size_t typed,
                          bool (*taken)(std::string_view),
                          std::vector<postbox::Violation>& violations);

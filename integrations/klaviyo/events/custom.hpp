@@ -1,0 +1,106 @@
+// event() turns a struct of the shop's own, with a table of its fields, into what Tracker::track()
+// takes; custom_event() does it with a name and properties alone.
+//
+// Place:     between a route and the tracker.
+// Threads:   plain values; const members may be called from several threads at once.
+// Lifetime:  own what they were made from.
+// Failure:   none here: track() rejects with every violation.
+#pragma once
+
+#include <concepts>
+#include <klaviyo/encode.hpp>
+#include <klaviyo/schemas/custom.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace klaviyo {
+
+// A struct with the metric's name, its family and a table:
+//
+//   struct PointsEarned : klaviyo::EventBasics {
+//     static constexpr std::string_view kMetric = "Points Earned";
+//     static constexpr const postbox::Family& kFamily = kLoyalty;
+//     std::int64_t points = 0;
+//   };
+//
+//   template <>
+//   struct postbox::Schema<PointsEarned> {
+//     static constexpr auto fields = std::make_tuple(
+//         field("Points", "points", &PointsEarned::points, {.minimum = 1}, "How many."));
+//   };
+//
+// Its family is one of Config::own_families.
+template <class T>
+concept TypedEvent = std::derived_from<T, EventBasics> && postbox::HasSchema<T> && requires {
+  { T::kFamily } -> std::convertible_to<const postbox::Family&>;
+};
+
+namespace detail {
+
+// An EventHead with the texts that it points at.
+struct OwnedHead {
+  std::string kind;
+  std::string unique_id;
+  EventHead head;
+};
+
+// Checks the rest and fills `owned`. `contents` is what a default unique_id is made of. False when
+// the batch has a violation.
+[[nodiscard]] bool begin_event(const EventBasics& event, std::string_view metric,
+                               const postbox::Family& family, std::string_view contents,
+                               postbox::EventBatch& batch, OwnedHead& owned);
+
+}  // namespace detail
+
+template <TypedEvent T>
+class Event {
+ public:
+  explicit Event(T event) : event_(std::move(event)) { normalize(event_.customer); }
+
+  [[nodiscard]] const postbox::Family& family() const noexcept { return T::kFamily; }
+  [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(event_.customer); }
+  [[nodiscard]] std::size_t size() const noexcept { return 1; }
+  void encode(postbox::EventBatch& batch) const {
+    postbox::validate(event_, postbox::Path(), batch.violations());
+    validate_basics(event_, postbox::count_members(event_), postbox::has_field<T>, batch.now(),
+                    batch.violations());
+    std::string contents;
+    if (event_.unique_id.empty()) {
+      write_properties(event_.properties, postbox::write_members(event_, true, contents), contents);
+    }
+    detail::OwnedHead owned;
+    if (!detail::begin_event(event_, metric(), family(), contents, batch, owned)) return;
+    add_event(owned.head, event_, event_.properties, json_size_hint(event_.properties), batch);
+  }
+
+  [[nodiscard]] std::string_view metric() const noexcept {
+    if constexpr (requires { T::kMetric; }) {
+      return T::kMetric;
+    } else {
+      return event_.name;
+    }
+  }
+  [[nodiscard]] const T& fields() const noexcept { return event_; }
+
+ private:
+  T event_;
+};
+
+template <TypedEvent T>
+[[nodiscard]] Event<T> event(T fields) {
+  return Event<T>(std::move(fields));
+}
+
+// A one-off that has no type: checked against the same limits. KLAVIYO_CUSTOM_EVENTS_ENABLED.
+//
+//   tracker->track(klaviyo::custom_event("Quiz Finished", customer, {{"Score", 7}}));
+[[nodiscard]] Event<CustomEvent> custom_event(std::string name, Profile customer,
+                                              std::vector<Property> properties = {},
+                                              std::optional<Money> value = {},
+                                              std::string unique_id = {});
+[[nodiscard]] Event<CustomEvent> custom_event(CustomEvent event);
+
+}  // namespace klaviyo

@@ -1,0 +1,37 @@
+// identify() turns a Profile into what Tracker::track() takes: its fields and properties at Klaviyo
+// are set, without an event.
+//
+// Place:     the profile family; between a route and the tracker.
+// Threads:   a plain value; const members may be called from several threads at once.
+// Lifetime:  owns the profile.
+// Failure:   none here: track() rejects with every violation. A profile that Klaviyo answers with
+// 409
+//            (its identifiers belong to two) becomes a dead letter. The key needs the scope
+//            profiles:write; without it profiles wait, and events go on.
+#pragma once
+
+#include <klaviyo/families.hpp>
+#include <klaviyo/schemas/profile.hpp>
+#include <utility>
+
+namespace klaviyo {
+
+class ProfileUpdate {
+ public:
+  explicit ProfileUpdate(Profile profile) : profile_(std::move(profile)) { normalize(profile_); }
+
+  [[nodiscard]] const postbox::Family& family() const noexcept { return kProfile; }
+  [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(profile_); }
+  [[nodiscard]] std::size_t size() const noexcept { return 1; }
+  void encode(postbox::EventBatch& batch) const;
+
+  [[nodiscard]] const Profile& profile() const noexcept { return profile_; }
+
+ private:
+  Profile profile_;
+};
+
+// Repeats that wait together are one: of A, B and A again in a second, B may arrive last.
+[[nodiscard]] ProfileUpdate identify(Profile profile);
+
+}  // namespace klaviyo

@@ -1,0 +1,227 @@
+// Events of the shop's own: typed ones in a family of their own, and one-offs without a type.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <postbox/testing/expect_tracked.hpp>
+#include <postbox/testing/manual_clock.hpp>
+
+#include "klaviyo_test_data.hpp"
+#include "support/temporary_folder.hpp"
+
+// A whole event type. docs/custom-events.md shows it.
+inline constexpr postbox::Family kLoyalty = klaviyo::own_family<8, "loyalty">;
+
+struct PointsEarned : klaviyo::EventBasics {
+  static constexpr std::string_view kMetric = "Points Earned";
+  static constexpr const postbox::Family& kFamily = kLoyalty;
+  std::string program;
+  std::int64_t points = 0;
+};
+
+template <>
+struct postbox::Schema<PointsEarned> {
+  using P = PointsEarned;
+  static constexpr auto fields = std::make_tuple(
+      field("Program", "program", &P::program, {.required = true}, "The program's name."),
+      field("Points", "points", &P::points, {.minimum = 1}, "How many."));
+};
+
+namespace {
+
+using klaviyo::custom_event;
+using klaviyo::Property;
+using klaviyo::PropertyObject;
+using klaviyo_test::attributes_of;
+using klaviyo_test::customer;
+using klaviyo_test::records_of;
+using klaviyo_test::rule_at;
+using klaviyo_test::violations_of;
+
+PointsEarned points_earned() {
+  PointsEarned event;
+  event.customer = customer();
+  event.program = "Gold";
+  event.points = 40;
+  event.occurred_at = klaviyo_test::now();
+  return event;
+}
+
+TEST(OwnEvent, IsWrittenFromItsTable) {
+  PointsEarned event = points_earned();
+  event.value = {1'250, "EUR"};
+  event.unique_id = "p-1";
+  event.properties = {{"Campaign", std::string("May")}};
+  const auto records = records_of(klaviyo::event(event));
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].queue, postbox::QueueId{8});
+  const auto body = attributes_of(records[0]);
+  EXPECT_EQ(body["metric"]["data"]["attributes"]["name"], "Points Earned");
+  EXPECT_EQ(body["unique_id"], "p-1");
+  EXPECT_EQ(body["value"], 12.5);
+  EXPECT_EQ(body["properties"],
+            klaviyo_test::parse(R"({"Program": "Gold", "Points": 40, "Campaign": "May"})"));
+}
+
+TEST(OwnEvent, IsCheckedByItsTableAndTheSameLimits) {
+  PointsEarned event = points_earned();
+  event.program.clear();
+  event.points = 0;
+  event.value = klaviyo::Money{1, "?"};
+  event.customer = {};
+  event.properties = {{"Points", std::int64_t{1}}};
+  const auto violations = violations_of(klaviyo::event(event));
+  EXPECT_EQ(rule_at(violations, "program"), "is required");
+  EXPECT_EQ(rule_at(violations, "points"), "must be at least 1, found 0");
+  EXPECT_NE(rule_at(violations, "value.currency"), "");
+  EXPECT_NE(rule_at(violations, "customer"), "");
+  EXPECT_EQ(rule_at(violations, "properties[0].name"),
+            "must not be \"Points\", which the event's own field has");
+}
+
+TEST(OwnEvent, ItsDefaultKeyIsWhatItSaysAndWhen) {
+  const auto key = [](const PointsEarned& event) {
+    return attributes_of(records_of(klaviyo::event(event)).at(0))["unique_id"].get<std::string>();
+  };
+  const PointsEarned event = points_earned();
+  PointsEarned other = event;
+  other.points = 41;
+  PointsEarned later = event;
+  later.occurred_at = klaviyo_test::now() + std::chrono::seconds(1);
+  EXPECT_EQ(key(event), key(event));
+  EXPECT_NE(key(event), key(other));
+  EXPECT_NE(key(event), key(later));
+}
+
+// The shop's settings are a file, as in production.
+class OwnFamily : public ::testing::Test {
+ protected:
+  void write(const std::string& flag) {
+    std::ofstream(folder.file("env")) << "KLAVIYO_API_KEY=pk_0123456789abcdef\n"
+                                      << "KLAVIYO_LOYALTY_EVENTS_ENABLED=" << flag << "\n"
+                                      << "POSTBOX_OUTBOX=memory:\n";
+  }
+
+  postbox::tests::TemporaryFolder folder;
+  std::shared_ptr<postbox::testing::ScriptedHttpClient> http =
+      std::make_shared<postbox::testing::ScriptedHttpClient>();
+  std::vector<std::string> lines;
+};
+
+TEST_F(OwnFamily, HasItsFlagItsLogLineAndItsBackfills) {
+  write("true");
+  const std::string file = folder.file("env");
+  auto config = klaviyo::Config::from_env(file, {kLoyalty});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_TRUE(config->flag(kLoyalty).is_on());
+  config->engine.log = [this](postbox::LogLevel, std::string_view line) {
+    lines.emplace_back(line);
+  };
+  const auto clock = std::make_shared<postbox::testing::ManualClock>(klaviyo_test::now());
+  auto tracker = klaviyo::start(*config, {.http = http, .clock = clock, .threads = false});
+  ASSERT_TRUE(tracker) << tracker.error().message;
+  EXPECT_TRUE(tracker->track(klaviyo::event(points_earned())));
+  PointsEarned old = points_earned();
+  old.occurred_at = klaviyo_test::now() - std::chrono::days(9);
+  EXPECT_TRUE(tracker->track(klaviyo::backfill(klaviyo::event(old))));
+  ASSERT_TRUE(tracker->flush(std::chrono::seconds(10)));
+  EXPECT_TRUE(postbox::testing::expect_tracked<PointsEarned>(*http, 2));
+  EXPECT_NE(std::ranges::find(lines, "Klaviyo points earned event sent successfully"), lines.end());
+
+  write("false");
+  ASSERT_TRUE(tracker->reload());
+  EXPECT_NE(std::ranges::find(lines,
+                              "Klaviyo configuration changed: "
+                              "KLAVIYO_LOYALTY_EVENTS_ENABLED true -> false"),
+            lines.end());
+  EXPECT_EQ(tracker->track(klaviyo::event(points_earned())).status(),
+            postbox::TrackStatus::kDisabled);
+  EXPECT_TRUE(tracker->stats().conserved());
+}
+
+TEST_F(OwnFamily, MustDifferFromTheOthers) {
+  klaviyo::Config config;
+  config.own_families = {kLoyalty};
+  EXPECT_TRUE(config.validate());
+  config.own_families = {kLoyalty, klaviyo::own_family<8, "club">};
+  EXPECT_EQ(
+      config.validate().error().message,
+      "own_families: 'club' has the name, the queue or the flag of 'loyalty'; expected others");
+  config.own_families = {klaviyo::own_family<9, "cart">};
+  EXPECT_FALSE(config.validate());
+  config.own_families = {klaviyo::kCart};
+  EXPECT_EQ(config.validate().error().message,
+            "own_families: 'cart' has the queue 3; expected 8 to 15");
+}
+
+TEST(CustomEvent, NeedsNoType) {
+  const auto records = records_of(
+      custom_event("Quiz Finished", customer(), {{"Score", std::int64_t{7}}}, {}, "quiz-1"));
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].queue, klaviyo::kCustom.queue);
+  const auto body = attributes_of(records[0]);
+  EXPECT_EQ(body["metric"]["data"]["attributes"]["name"], "Quiz Finished");
+  EXPECT_EQ(body["unique_id"], "quiz-1");
+  EXPECT_EQ(body["properties"]["Score"], 7);
+  EXPECT_FALSE(body.contains("value"));
+}
+
+TEST(CustomEvent, TakesObjectsAndListsOfThem) {
+  const PropertyObject line = {{"SKU", std::string("S-1")}, {"Quantity", std::int64_t{2}}};
+  const auto records = records_of(custom_event("Quote Sent", customer(),
+                                               {{"First", line},
+                                                {"Lines", std::vector<PropertyObject>{line, line}},
+                                                {"None", PropertyObject{}}}));
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(attributes_of(records[0])["properties"],
+            klaviyo_test::parse(R"({"First": {"SKU": "S-1", "Quantity": 2}, "Lines":
+                [{"SKU": "S-1", "Quantity": 2}, {"SKU": "S-1", "Quantity": 2}]})"));
+}
+
+// An object with `levels` levels below its own.
+PropertyObject nested(int levels) {
+  PropertyObject object = {{"End", true}};
+  for (int i = 0; i < levels; ++i) object = {{"Below", object}};
+  return object;
+}
+
+TEST(CustomEvent, EveryLimitHoldsFromBothSides) {
+  const auto rule = [](std::string_view path, const std::vector<Property>& properties,
+                       std::string name = "Quiz Finished") {
+    return rule_at(violations_of(custom_event(std::move(name), customer(), properties)), path);
+  };
+  EXPECT_EQ(rule("name", {}, std::string(127, 'n')), "");
+  EXPECT_EQ(rule("name", {}, std::string(128, 'n')), "must have 1 to 127 characters, found 128");
+  EXPECT_EQ(rule("name", {}, ""), "must have 1 to 127 characters, found 0");
+
+  std::vector<Property> many(400);
+  for (std::size_t i = 0; i < many.size(); ++i) many[i] = {"P" + std::to_string(i), true};
+  EXPECT_EQ(rule("properties", many), "");
+  many.push_back({"One more", true});
+  EXPECT_EQ(rule("properties", many),
+            "must be at most 400 together with the event's own 0, found 401");
+
+  EXPECT_TRUE(violations_of(custom_event("Deep", customer(), nested(9))).empty());
+  const auto deep = violations_of(custom_event("Deep", customer(), nested(10)));
+  ASSERT_EQ(deep.size(), 1U);
+  EXPECT_EQ(deep[0].rule, "must not be nested more than 10 levels deep");
+
+  EXPECT_EQ(rule("properties[0].value", {{"T", std::string(99'999, 't')}}), "");
+  EXPECT_NE(rule("properties[0].value", {{"T", std::string(100'000, 't')}}), "");
+  EXPECT_EQ(rule("properties[0].value", {{"L", std::vector<std::string>(4'000, "x")}}), "");
+  EXPECT_NE(rule("properties[0].value", {{"L", std::vector<std::string>(4'001, "x")}}), "");
+  const PropertyObject object = {{"A", true}};
+  EXPECT_EQ(rule("properties[0].value", {{"L", std::vector<PropertyObject>(4'000, object)}}), "");
+  EXPECT_NE(rule("properties[0].value", {{"L", std::vector<PropertyObject>(4'001, object)}}), "");
+  EXPECT_NE(
+      rule("properties[0].value[0].name", {{"O", PropertyObject{{"$x", true}}}}) +
+          rule("properties[0].value[1].name", {{"O", PropertyObject{{"x", true}, {"x", true}}}}),
+      "");
+  for (const auto number :
+       {std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()}) {
+    const auto records = records_of(custom_event("Count", customer(), {{"N", number}}));
+    ASSERT_EQ(records.size(), 1U);
+    EXPECT_EQ(attributes_of(records[0])["properties"]["N"].get<std::int64_t>(), number);
+  }
+}
+
+}  // namespace

@@ -1,0 +1,162 @@
+// identify(): profiles without an event, on a way of their own.
+#include <gtest/gtest.h>
+
+#include <postbox/testing/manual_clock.hpp>
+#include <postbox/testing/scripted_http_client.hpp>
+
+#include "klaviyo_test_data.hpp"
+
+namespace {
+
+using klaviyo::identify;
+using klaviyo_test::customer;
+using klaviyo_test::parse;
+using klaviyo_test::records_of;
+using klaviyo_test::rule_at;
+using klaviyo_test::violations_of;
+using postbox::HttpRequest;
+using postbox::testing::ScriptedHttpClient;
+
+klaviyo::Profile with_tier(std::string tier) {
+  klaviyo::Profile profile = customer();
+  profile.properties = {{"Tier", std::move(tier)}, {"Points", std::int64_t{0}}};
+  return profile;
+}
+
+TEST(Profile, ItsPropertiesTravelWithAnyEvent) {
+  klaviyo::Order order = klaviyo_test::order();
+  order.customer = with_tier("gold");
+  for (const auto& record : records_of(klaviyo::order_placed(order))) {
+    const auto profile = klaviyo_test::attributes_of(record)["profile"]["data"]["attributes"];
+    EXPECT_EQ(profile["properties"], parse(R"({"Tier": "gold", "Points": 0})"));
+    EXPECT_EQ(profile["email"], customer().email);
+  }
+  order.customer.properties.push_back({"Tier", true});
+  order.customer.properties.push_back({"$consent", true});
+  const auto violations = violations_of(klaviyo::order_placed(order));
+  EXPECT_NE(rule_at(violations, "customer.properties[2].name"), "");
+  EXPECT_NE(rule_at(violations, "customer.properties[3].name"), "");
+}
+
+TEST(Identify, IsCheckedAtItsOwnPaths) {
+  klaviyo::Profile profile;
+  profile.phone = "0170";
+  profile.properties = {{"", true}};
+  const auto violations = violations_of(identify(profile));
+  EXPECT_NE(rule_at(violations, "phone"), "");
+  EXPECT_EQ(rule_at(violations, "properties[0].name"), "is required");
+}
+
+TEST(Identify, TheSameAgainIsOneAndAChangeIsAnother) {
+  const auto key = [](const klaviyo::Profile& profile) {
+    return records_of(identify(profile)).at(0).dedup_key;
+  };
+  EXPECT_EQ(key(with_tier("gold")), key(with_tier("gold")));
+  EXPECT_NE(key(with_tier("gold")), key(with_tier("silver")));
+}
+
+TEST(Identify, ABackfillKeepsItsBytesAndWaitsBehindTheOthers) {
+  const auto normal = records_of(identify(customer())).at(0);
+  const auto history = records_of(klaviyo::backfill(identify(customer()))).at(0);
+  EXPECT_EQ(history.payload, normal.payload);
+  EXPECT_EQ(history.queue, postbox::QueueId{20});
+  const auto destination = klaviyo_test::destination();
+  EXPECT_EQ(destination.route(history.queue).bulk, 2U);
+  EXPECT_EQ(destination.type_of(history), "Profile");
+}
+
+// A key that may do what `answer` says, and a tracker that does not wait.
+class IdentifyShop : public ::testing::Test {
+ protected:
+  void start(std::function<ScriptedHttpClient::Answer(const HttpRequest&)> answer) {
+    http->on_request(std::move(answer));
+    klaviyo::Config config;
+    config.api_key = "pk_0123456789abcdef";
+    config.engine.outbox.url = "memory:";
+    config.engine.log = [this](postbox::LogLevel, std::string_view line) {
+      lines.emplace_back(line);
+    };
+    config.set(klaviyo::kProfile, postbox::Flag::on()).set(klaviyo::kCart, postbox::Flag::on());
+    auto started = klaviyo::start(config, {.http = http, .clock = clock, .threads = false});
+    ASSERT_TRUE(started) << started.error().message;
+    tracker.emplace(*std::move(started));
+  }
+  [[nodiscard]] std::size_t sent_to(std::string_view path) const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        http->requests(), [&](const HttpRequest& request) { return request.url.ends_with(path); }));
+  }
+  void run_for(std::chrono::seconds time) {
+    const auto end = clock->now() + time;
+    while (clock->now() < end) {
+      tracker->run_once();
+      clock->advance(std::chrono::milliseconds(100));
+    }
+  }
+
+  std::shared_ptr<ScriptedHttpClient> http = std::make_shared<ScriptedHttpClient>();
+  std::shared_ptr<postbox::testing::ManualClock> clock =
+      std::make_shared<postbox::testing::ManualClock>(klaviyo_test::now());
+  std::vector<std::string> lines;
+  std::optional<postbox::Tracker> tracker;
+};
+
+TEST_F(IdentifyShop, SendsProfilesOneByOneInsideTheirOwnLimits) {
+  start([](const HttpRequest&) { return ScriptedHttpClient::answer(201); });
+  for (int i = 0; i < 2'000; ++i) {
+    ASSERT_TRUE(tracker->track(identify(with_tier("tier " + std::to_string(i)))));
+  }
+  run_for(std::chrono::seconds(50));
+  // Nine tenths of 750 in a minute, while 2,000 wait: no bulk request, no event's request.
+  EXPECT_LE(sent_to("/api/profile-import"), 675U);
+  EXPECT_GT(sent_to("/api/profile-import"), 600U);
+  EXPECT_EQ(http->requests().size(), sent_to("/api/profile-import"));
+  const auto body = parse(http->requests().front().body);
+  EXPECT_EQ(body["data"]["type"], "profile");
+  EXPECT_EQ(body["data"]["attributes"]["properties"]["Tier"], "tier 0");
+  EXPECT_NE(std::ranges::find(lines, "Klaviyo profile sent successfully"), lines.end());
+  EXPECT_TRUE(tracker->stats().conserved());
+}
+
+TEST_F(IdentifyShop, ADuplicateProfileIsADeadLetterWithTheReason) {
+  start([](const HttpRequest&) {
+    return ScriptedHttpClient::answer(
+        409, R"({"errors":[{"code":"duplicate_profile","title":"Conflict.",)"
+             R"("detail":"A profile already exists with one of these identifiers."}]})");
+  });
+  ASSERT_TRUE(tracker->track(identify(customer())));
+  ASSERT_TRUE(tracker->flush(std::chrono::seconds(10)));
+  const auto letters =
+      tracker->dead_letters({.type = "Profile"}, postbox::EventHandle{0}, 10).value();
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_NE(letters[0].reason.find("duplicate_profile"), std::string::npos) << letters[0].reason;
+  EXPECT_TRUE(tracker->stats().conserved());
+}
+
+TEST_F(IdentifyShop, AKeyWithoutTheScopeHoldsUpProfilesAlone) {
+  bool may_write = false;
+  start([&](const HttpRequest& request) {
+    const bool refuse = request.url.ends_with("/api/profile-import") && !may_write;
+    return refuse ? ScriptedHttpClient::answer(
+                        403, R"({"errors":[{"code":"permission_denied","detail":"no scope"}]})",
+                        {{"content-type", "application/vnd.api+json"}})
+                  : ScriptedHttpClient::answer(202);
+  });
+  ASSERT_TRUE(tracker->track(identify(customer())));
+  run_for(std::chrono::seconds(2));
+  ASSERT_TRUE(tracker->track(klaviyo::cart_updated(klaviyo_test::cart())));
+  run_for(std::chrono::seconds(2));
+  EXPECT_EQ(sent_to("/api/events"), 1U);
+  EXPECT_EQ(sent_to("/api/profile-import"), 1U);
+  EXPECT_EQ(tracker->stats().waiting + tracker->stats().in_flight, 1U);
+  EXPECT_EQ(std::ranges::count_if(lines,
+                                  [](const std::string& line) {
+                                    return line.find("profiles:write") != std::string::npos;
+                                  }),
+            1);
+  may_write = true;
+  run_for(std::chrono::seconds(310));
+  EXPECT_EQ(tracker->stats().delivered, 2U);
+  EXPECT_TRUE(tracker->stats().conserved());
+}
+
+}  // namespace
