@@ -95,6 +95,10 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_purchase_test.cpp
   tests/klaviyo_subscription_test.cpp)
 
+postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing SOURCES
+  tests/stripe_fixtures_test.cpp
+  tests/stripe_signature_test.cpp)
+
 postbox_test(simulation_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/simulation/simulation_test.cpp)
 target_include_directories(simulation_tests PRIVATE ${PROJECT_SOURCE_DIR}/tests/simulation)
