@@ -10,5 +10,8 @@
 //   return response(answer.status);
 #pragma once
 
+#include <stripe/config.hpp>
 #include <stripe/events.hpp>
+#include <stripe/memory.hpp>
 #include <stripe/signature.hpp>
+#include <stripe/webhook.hpp>

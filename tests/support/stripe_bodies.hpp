@@ -8,12 +8,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <klaviyo/encode.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <stripe/stripe.hpp>
-#include <vector>
 
 namespace postbox::tests {
 
@@ -38,22 +36,6 @@ inline std::map<std::string, std::string> stripe_bodies() {
     bodies[entry.path().filename().string()] = read_file(entry.path());
   }
   return bodies;
-}
-
-// An event as it would be sent: {"properties", "metric", "time", "value", …, "profile"}.
-inline std::vector<Json> written(const stripe::Event& event, std::vector<Violation>& violations) {
-  using std::chrono::sys_days;
-  EventBatch batch{WallTime(sys_days(std::chrono::year(2026) / 11 / 24))};
-  std::visit([&](const auto& typed) { typed.encode(batch); }, event);
-  violations = batch.violations();
-  std::vector<Json> all;
-  for (const EventRecord& record : batch.records()) {
-    const auto payload = klaviyo::decode(record.payload).value();
-    Json json = Json::parse("{" + std::string(payload.members) + "}");
-    json["profile"] = Json::parse(payload.profile)["attributes"];
-    all.push_back(std::move(json));
-  }
-  return all;
 }
 
 }  // namespace postbox::tests
