@@ -64,7 +64,7 @@ add_library(checkout_server_core STATIC
   examples/checkout_server/routes.cpp)
 target_include_directories(checkout_server_core PUBLIC ${PROJECT_SOURCE_DIR}/examples/checkout_server)
 target_link_libraries(checkout_server_core PRIVATE postbox_build
-                      PUBLIC postbox::klaviyo nlohmann_json::nlohmann_json PkgConfig::httplib)
+                      PUBLIC postbox::stripe nlohmann_json::nlohmann_json PkgConfig::httplib)
 postbox_program(checkout_server LINK checkout_server_core CLI11::CLI11 spdlog::spdlog
                 SOURCES examples/checkout_server/main.cpp)
 
@@ -97,7 +97,9 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
 
 postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing SOURCES
   tests/stripe_fixtures_test.cpp
-  tests/stripe_signature_test.cpp)
+  tests/stripe_property_test.cpp
+  tests/stripe_signature_test.cpp
+  tests/stripe_webhook_test.cpp)
 
 postbox_test(simulation_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/simulation/simulation_test.cpp)
@@ -130,11 +132,12 @@ postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
   tests/klaviyo_sim_rules_test.cpp
   tests/klaviyo_sim_test.cpp)
 
-postbox_test(scenario_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
+postbox_test(scenario_tests LINK klaviyo_sim_core postbox::stripe SOURCES
   tests/scenarios/a_backlog_travels_in_bulk_and_inside_the_limits_test.cpp
   tests/scenarios/a_new_key_resumes_without_a_restart_test.cpp
   tests/scenarios/every_order_of_the_real_file_is_recorded_once_test.cpp
   tests/scenarios/orders_survive_a_kill_and_are_recorded_once_test.cpp
+  tests/scenarios/stripe_reports_a_purchase_several_times_test.cpp
   tests/scenarios/switched_off_it_never_calls_test.cpp
   tests/scenarios/ten_thousand_orders_through_a_bad_api_test.cpp)
 target_compile_definitions(scenario_tests PRIVATE
@@ -169,6 +172,8 @@ if(NOT POSTBOX_SANITIZE)
   endfunction()
   postbox_bench(quota_bench LINK postbox::postbox postbox::testing
                 SOURCES benchmarks/quota_bench.cpp)
+  postbox_bench(stripe_bench LINK postbox::stripe OpenSSL::Crypto nlohmann_json::nlohmann_json
+                SOURCES benchmarks/stripe_bench.cpp)
   postbox_bench(throughput_bench LINK postbox::klaviyo CURL::libcurl SQLite::SQLite3 GTest::gtest
                 SOURCES benchmarks/throughput_bench.cpp)
   postbox_bench(track_bench LINK postbox::klaviyo postbox::testing
@@ -178,8 +183,8 @@ endif()
 # libFuzzer targets; preset fuzz. Run one with: build/fuzz/bin/environment_fuzz -max_total_time=60
 option(POSTBOX_FUZZ "Build the fuzz targets; needs clang" OFF)
 if(POSTBOX_FUZZ)
-  foreach(target environment verdict payload)
-    postbox_program(${target}_fuzz LINK postbox::klaviyo SOURCES tests/fuzz/${target}_fuzz.cpp)
+  foreach(target environment verdict payload stripe)
+    postbox_program(${target}_fuzz LINK postbox::stripe SOURCES tests/fuzz/${target}_fuzz.cpp)
     target_compile_options(${target}_fuzz PRIVATE -fsanitize=fuzzer)
     target_link_options(${target}_fuzz PRIVATE -fsanitize=fuzzer)
     add_test(NAME "fuzz: ${target}" COMMAND ${target}_fuzz -runs=100000 -max_len=4096)

@@ -35,7 +35,9 @@ TEST(StripeFixtures, KlaviyoRecordsWhatIsExpectedOfEveryBody) {
 }
 
 TEST(StripeFixtures, NothingOfTheTestModeIsMappedUnlessAsked) {
-  for (const auto& [name, body] : stripe_bodies()) {
+  const auto bodies = stripe_bodies();
+  if (bodies.empty()) GTEST_SKIP() << "no bodies in " << stripe_folder();
+  for (const auto& [name, body] : bodies) {
     const auto mapping = stripe::to_events(body);
     ASSERT_TRUE(mapping) << name;
     const Json json = Json::parse(body);

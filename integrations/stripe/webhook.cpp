@@ -42,6 +42,7 @@ struct Webhook::Impl {
   Impl(Config settings, postbox::Tracker& target) : config(std::move(settings)), tracker(target) {
     if (!config.clock) config.clock = postbox::system_clock();
     if (!config.memory) config.memory = sqlite_memory(config.memory_path, config.memory_limits);
+    if (config.secrets.empty()) return;  // there is nothing to wait for
     if (config.threads) thread = std::jthread([this](const std::stop_token& stop) { serve(stop); });
   }
 
