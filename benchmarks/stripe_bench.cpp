@@ -71,8 +71,7 @@ int main(int argc, char** argv) {
   figure(what + "verify, p50, over OpenSSL's HMAC of the same bytes",
          median_ns(calls,
                    [&] {
-                     if (stripe::verify(body, header, {kSecret}, kNow) !=
-                         stripe::Verdict::kValid) {
+                     if (stripe::verify(body, header, {kSecret}, kNow) != stripe::Verdict::kValid) {
                        std::abort();
                      }
                    }),

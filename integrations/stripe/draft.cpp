@@ -52,23 +52,24 @@ std::string_view Draft::customer() const noexcept {
 }
 
 klaviyo::Profile Draft::profile(const Payer& payer, const std::string& unique_id) {
-  const std::string decided = "profile:" + unique_id;
-  klaviyo::Profile profile;
-  if (const auto earlier = known(decided)) {
-    profile = profile_with(*earlier);
-  } else if (profile.email = payer.email; klaviyo::normalize(profile), is_usable(profile.email)) {
-  } else {
-    profile = profile_with(payer.customer.empty() ? payer.fallback : payer.customer);
-    if (!payer.customer.empty()) {
-      const std::string customer = key("customer", payer.customer);
-      const auto email = known(customer);
-      if (email && is_usable(*email)) profile = profile_with(*email);
-      if (!email) mapping_.missing.push_back(customer);
-    }
-  }
+  const std::string decision = "profile:" + unique_id;
+  const auto earlier = known(decision);
+  klaviyo::Profile profile = earlier ? profile_with(*earlier) : find_profile(payer);
   mapping_.decisions.push_back(
-      {decided, profile.email.empty() ? profile.external_id : profile.email});
+      {decision, profile.email.empty() ? profile.external_id : profile.email});
   return profile;
+}
+
+klaviyo::Profile Draft::find_profile(const Payer& payer) {
+  klaviyo::Profile profile;
+  profile.email = payer.email;
+  klaviyo::normalize(profile);
+  if (is_usable(profile.email)) return profile;
+  if (payer.customer.empty()) return profile_with(payer.fallback);
+  const std::string customer = key("customer", payer.customer);
+  const auto email = known(customer);
+  if (!email) mapping_.missing.push_back(customer);
+  return profile_with(email && is_usable(*email) ? *email : payer.customer);
 }
 
 std::string Draft::order_of(std::string_view payment) {

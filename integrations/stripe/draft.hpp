@@ -75,6 +75,7 @@ class Draft {
   [[nodiscard]] Mapping finish() &&;
 
  private:
+  [[nodiscard]] klaviyo::Profile find_profile(const Payer& payer);
   [[nodiscard]] std::string key(std::string_view kind, std::string_view id) const;
   [[nodiscard]] std::optional<std::string> known(const std::string& key) const;
 
