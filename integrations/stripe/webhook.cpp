@@ -39,18 +39,19 @@ constexpr std::string_view kCustomer = "customer:";
 }  // namespace
 
 struct Webhook::Impl {
-  Impl(Config settings, postbox::Tracker& target) : config(std::move(settings)), tracker(target) {
-    if (!config.clock) config.clock = postbox::system_clock();
-    if (!config.memory) config.memory = sqlite_memory(config.memory_path, config.memory_limits);
-    if (config.secrets.empty()) return;  // there is nothing to wait for
-    if (config.threads) thread = std::jthread([this](const std::stop_token& stop) { serve(stop); });
+  Impl(Config settings, postbox::Tracker& target) : config_(std::move(settings)), tracker_(target) {
+    if (!config_.clock) config_.clock = postbox::system_clock();
+    if (!config_.memory) config_.memory = sqlite_memory(config_.memory_path, config_.memory_limits);
+    if (config_.secrets.empty()) return;  // there is nothing to wait for
+    if (config_.threads)
+      thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
   }
 
   Answer handle(std::string_view body, std::string_view signature) {
-    if (config.secrets.empty()) return {503, "STRIPE_WEBHOOK_SECRET is not set"};
-    const WallTime now = config.clock->wall_now();
-    if (body.size() > config.max_body.count) return refuse("the body is too large", now);
-    const Verdict verdict = verify(body, signature, config.secrets, now, config.tolerance);
+    if (config_.secrets.empty()) return {503, "STRIPE_WEBHOOK_SECRET is not set"};
+    const WallTime now = config_.clock->wall_now();
+    if (body.size() > config_.max_body.count) return refuse("the body is too large", now);
+    const Verdict verdict = verify(body, signature, config_.secrets, now, config_.tolerance);
     if (verdict != Verdict::kValid) return refuse(to_string(verdict), now);
     const Processed processed = process(body, now, std::nullopt);
     // Whose time has come is left to run_once(): the sender waits for an answer.
@@ -60,9 +61,9 @@ struct Webhook::Impl {
 
   std::optional<WallTime> run_once() {
     constexpr auto kPause = 1s;
-    const WallTime now = config.clock->wall_now();
+    const WallTime now = config_.clock->wall_now();
     const bool all_done = release({}, now, now);
-    const auto next = config.memory->next_due();
+    const auto next = config_.memory->next_due();
     if (!next) report(next.error().message, now);
     const auto due = next.value_or(std::nullopt);
     // What could not be tracked is due still: not at once again.
@@ -78,7 +79,7 @@ struct Webhook::Impl {
   // `until` is when a body that has waited already goes without what it waits for.
   Processed process(std::string_view body, WallTime now, std::optional<WallTime> until) {
     auto mapping =
-        to_events(body, {.test_mode = config.test_mode,
+        to_events(body, {.test_mode = config_.test_mode,
                          .lookup = [&](std::string_view key) { return known(key, now); }});
     if (!mapping) {
       report("a body cannot be mapped: " + mapping.error().message, now);
@@ -92,8 +93,8 @@ struct Webhook::Impl {
                        std::optional<WallTime> until) {
     if (!mapping.ignored.empty()) return {200, "ignored: " + mapping.ignored};
     if (!mapping.missing.empty()) {
-      const WallTime deadline =
-          until.value_or(std::max(mapping.created + config.patience, now + config.least_patience));
+      const WallTime deadline = until.value_or(
+          std::max(mapping.created + config_.patience, now + config_.least_patience));
       const std::string& key = mapping.missing.front();
       if (deadline > now && wait({mapping.event_id, std::string(body), key, deadline}, now)) {
         return {200, "waits for " + key};
@@ -106,7 +107,7 @@ struct Webhook::Impl {
     bool is_kept = false;
     for (const Event& event : mapping.events) {
       const auto result = std::visit(
-          [&](const auto& typed) { return tracker.track_durably(typed, config.disk_deadline); },
+          [&](const auto& typed) { return tracker_.track_durably(typed, config_.disk_deadline); },
           event);
       if (!result) {
         report(mapping.type + " " + mapping.event_id + ": " + result.to_string(), now);
@@ -121,7 +122,7 @@ struct Webhook::Impl {
   // Tracks the bodies that wait for one of the facts, or whose time has come at `due`. False when
   // one must stay.
   bool release(const std::vector<Fact>& facts, WallTime due, WallTime now) {
-    const auto bodies = config.memory->ready(facts, due);
+    const auto bodies = config_.memory->ready(facts, due);
     if (!bodies) {
       report(bodies.error().message, now);
       return false;
@@ -139,13 +140,13 @@ struct Webhook::Impl {
   }
 
   std::optional<std::string> known(std::string_view key, WallTime now) {
-    auto found = config.memory->get(key, now);
+    auto found = config_.memory->get(key, now);
     if (!found) {
-      note(troubles, LogLevel::kWarn, found.error().message, now);
+      note(troubles_, LogLevel::kWarn, found.error().message, now);
     } else if (*found) {
       return *std::move(found);
     }
-    if (!config.resolver || !key.starts_with(kCustomer)) return std::nullopt;
+    if (!config_.resolver || !key.starts_with(kCustomer)) return std::nullopt;
     return resolve(key, now);
   }
 
@@ -154,8 +155,8 @@ struct Webhook::Impl {
     const std::size_t colon = id.find(':');
     const bool has_account = colon != std::string_view::npos;
     try {
-      auto email = config.resolver(has_account ? id.substr(colon + 1) : id,
-                                   has_account ? id.substr(0, colon) : std::string_view());
+      auto email = config_.resolver(has_account ? id.substr(colon + 1) : id,
+                                    has_account ? id.substr(0, colon) : std::string_view());
       if (email) learn({{std::string(key), *email}}, now, now);
       return email;
     } catch (...) {
@@ -167,38 +168,38 @@ struct Webhook::Impl {
   // Without its memory a webhook goes on: events then carry Stripe's ids.
   void learn(const std::vector<Fact>& facts, WallTime as_of, WallTime now) {
     if (facts.empty()) return;
-    const auto kept = config.memory->put(facts, as_of, now + config.remember_for);
-    if (!kept) note(troubles, LogLevel::kWarn, kept.error().message, now);
+    const auto kept = config_.memory->put(facts, as_of, now + config_.remember_for);
+    if (!kept) note(troubles_, LogLevel::kWarn, kept.error().message, now);
   }
 
   bool wait(const WaitingBody& body, WallTime now) {
-    const auto kept = config.memory->wait(body);
-    if (!kept) note(troubles, LogLevel::kWarn, kept.error().message, now);
-    const std::lock_guard lock(mutex);
-    is_woken = true;
-    wake.notify_one();
+    const auto kept = config_.memory->wait(body);
+    if (!kept) note(troubles_, LogLevel::kWarn, kept.error().message, now);
+    const std::lock_guard lock(mutex_);
+    is_woken_ = true;
+    wake_.notify_one();
     return kept.has_value();
   }
 
   void forget(const std::string& event_id, WallTime now) {
-    const auto gone = config.memory->done(event_id);
-    if (!gone) note(troubles, LogLevel::kWarn, gone.error().message, now);
+    const auto gone = config_.memory->done(event_id);
+    if (!gone) note(troubles_, LogLevel::kWarn, gone.error().message, now);
   }
 
   Answer refuse(std::string_view why, WallTime now) {
-    note(refusals, LogLevel::kWarn, "refused: " + std::string(why), now);
+    note(refusals_, LogLevel::kWarn, "refused: " + std::string(why), now);
     return {400, std::string(why)};
   }
 
-  void report(std::string_view what, WallTime now) { note(failures, LogLevel::kError, what, now); }
+  void report(std::string_view what, WallTime now) { note(failures_, LogLevel::kError, what, now); }
 
   void note(RareLine& lines, LogLevel level, std::string_view what, WallTime now) {
     const auto left_out = lines.admit(now);
-    if (!left_out || !config.log) return;
+    if (!left_out || !config_.log) return;
     std::string line = "Stripe webhook: " + std::string(what);
     if (*left_out > 0) line += " (and " + std::to_string(*left_out) + " lines before it)";
     try {
-      config.log(level, line);
+      config_.log(level, line);
     } catch (...) {
       // A sink that throws is the host's affair.
     }
@@ -208,31 +209,29 @@ struct Webhook::Impl {
     while (!stop.stop_requested()) {
       const auto due = run_once();
       const auto pause =
-          due ? std::clamp<std::chrono::milliseconds>(*due - config.clock->wall_now(), 1ms, 60s)
+          due ? std::clamp<std::chrono::milliseconds>(*due - config_.clock->wall_now(), 1ms, 60s)
               : std::chrono::milliseconds(60s);
-      std::unique_lock lock(mutex);
-      wake.wait_for(lock, stop, pause, [this] { return is_woken; });
-      is_woken = false;
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, stop, pause, [this] { return is_woken_; });
+      is_woken_ = false;
     }
   }
 
   // Constant after construction.
-  Config config;
-  postbox::Tracker& tracker;
+  Config config_;
+  postbox::Tracker& tracker_;
 
   // What strangers provoke, what the memory suffers, and events that are not kept: none hides
   // another.
-  RareLine refusals;
-  RareLine troubles;
-  RareLine failures;
+  RareLine refusals_;
+  RareLine troubles_;
+  RareLine failures_;
 
-  std::mutex mutex;
-  std::condition_variable_any wake;
-  bool is_woken = false;  // guarded by mutex
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  bool is_woken_ = false;  // guarded by mutex_
 
-  std::jthread thread;  // last: it uses all the others
-
-  friend class Webhook;
+  std::jthread thread_;  // last: it uses all the others
 };
 
 Result<Webhook> Webhook::start(Config config, postbox::Tracker& tracker) {
