@@ -71,7 +71,7 @@ add_library(checkout_server_core STATIC
   examples/checkout_server/routes.cpp)
 target_include_directories(checkout_server_core PUBLIC ${PROJECT_SOURCE_DIR}/examples/checkout_server)
 target_link_libraries(checkout_server_core PRIVATE postbox_build
-                      PUBLIC postbox::klaviyo nlohmann_json::nlohmann_json PkgConfig::httplib)
+                      PUBLIC postbox::stripe nlohmann_json::nlohmann_json PkgConfig::httplib)
 postbox_program(checkout_server LINK checkout_server_core CLI11::CLI11 spdlog::spdlog
                 SOURCES examples/checkout_server/main.cpp)
 
@@ -103,6 +103,14 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_order_events_test.cpp
   tests/klaviyo_orders_test.cpp
   tests/klaviyo_profile_test.cpp)
+
+postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing SOURCES
+  tests/stripe_events_test.cpp
+  tests/stripe_fixtures_test.cpp
+  tests/stripe_memory_test.cpp
+  tests/stripe_property_test.cpp
+  tests/stripe_signature_test.cpp
+  tests/stripe_webhook_test.cpp)
 
 postbox_test(simulation_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/simulation/simulation_test.cpp)
@@ -137,11 +145,12 @@ postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
   tests/klaviyo_sim_rules_test.cpp
   tests/klaviyo_sim_test.cpp)
 
-postbox_test(scenario_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
+postbox_test(scenario_tests LINK klaviyo_sim_core postbox::stripe SOURCES
   tests/scenarios/a_backlog_travels_in_bulk_and_inside_the_limits_test.cpp
   tests/scenarios/a_new_key_resumes_without_a_restart_test.cpp
   tests/scenarios/every_order_of_the_real_file_is_recorded_once_test.cpp
   tests/scenarios/orders_survive_a_kill_and_are_recorded_once_test.cpp
+  tests/scenarios/stripe_reports_a_purchase_several_times_test.cpp
   tests/scenarios/switched_off_it_never_calls_test.cpp
   tests/scenarios/ten_thousand_orders_through_a_bad_api_test.cpp)
 target_compile_definitions(scenario_tests PRIVATE
@@ -194,6 +203,8 @@ if(NOT POSTBOX_SANITIZE)
   endfunction()
   postbox_bench(quota_bench LINK postbox::postbox postbox::testing
                 SOURCES benchmarks/quota_bench.cpp)
+  postbox_bench(stripe_bench LINK postbox::stripe OpenSSL::Crypto nlohmann_json::nlohmann_json
+                SOURCES benchmarks/stripe_bench.cpp)
   postbox_bench(throughput_bench LINK postbox::klaviyo CURL::libcurl SQLite::SQLite3 GTest::gtest
                 SOURCES benchmarks/throughput_bench.cpp)
   postbox_bench(track_bench LINK postbox::klaviyo postbox::testing
@@ -203,8 +214,9 @@ endif()
 # Fuzz targets: programs of libFuzzer in preset fuzz, which scripts/fuzz builds and runs; in every
 # other build one test that replays each corpus and what is near it.
 option(POSTBOX_FUZZ "Build the fuzz targets; needs clang" OFF)
-set(fuzz_targets environment headers json order outbox payload settings simulator verdict)
-set(fuzz_parts checkout_server_core klaviyo_sim_core postbox::testing nlohmann_json::nlohmann_json)
+set(fuzz_targets environment headers json order outbox payload settings simulator stripe verdict)
+set(fuzz_parts checkout_server_core klaviyo_sim_core postbox::stripe postbox::testing
+               nlohmann_json::nlohmann_json)
 if(POSTBOX_FUZZ)
   foreach(target ${fuzz_targets})
     postbox_program(${target}_fuzz LINK ${fuzz_parts} SOURCES tests/fuzz/${target}_fuzz.cpp)

@@ -16,6 +16,7 @@ import time
 from demo_http import Klaviyo, Shop
 from demo_programs import Failure, Program
 from demo_shop import Goods
+from demo_stripe import SECRET, Stripe, sign
 
 KEY = "pk_demo0000000000000000000000000001"
 FLAGS = {
@@ -26,6 +27,7 @@ FLAGS = {
 FAMILIES = {
     "Placed Order": "purchase",
     "Ordered Product": "purchase",
+    "Partially Refunded Order": "purchase",
     "Subscription Started": "subscription",
     "Cart Updated": "cart",
 }
@@ -78,7 +80,7 @@ class Demo:
         self.write_flags()
         ours = ("KLAVIYO_", "POSTBOX_", "STRIPE_", "VITE_")  # a demo is the same for everybody
         env = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-        env.update(KLAVIYO_API_KEY=self.key, KLAVIYO_API_URL=url)
+        env.update(KLAVIYO_API_KEY=self.key, KLAVIYO_API_URL=url, STRIPE_WEBHOOK_SECRET=SECRET)
         self.server = self.start_program("checkout_server", "--port", "0", env=env)
         self.shop = Shop(self.server.url)
 
@@ -145,20 +147,35 @@ class Demo:
         say("2  A broken client sends what makes no sense. It is told everything at once:")
         self.send_bad(self.goods.bad_order())
         self.send_bad(self.goods.bad_subscription())
+        self.webhooks()
         self.settle()
-        say(f"3  Everything is delivered: {sum(self.expected.values())} events.")
+        say(f"4  Everything is delivered: {sum(self.expected.values())} events.")
+
+    def webhooks(self):
+        say("3  Stripe reports a purchase and a subscription, each fact several times, in any order:")
+        stripe = Stripe(self.goods.run, self.goods.started)
+        for bodies, events in (stripe.purchase(), stripe.subscription()):
+            for body in bodies + bodies[::-1]:
+                status = self.shop.deliver(body, sign(body))
+                if status != 200:
+                    raise Failure(f"a webhook was answered with {status}, expected 200")
+            self.expected.update(events)
+        body = stripe.purchase()[0][0]
+        if self.shop.deliver(body + b" ", sign(body)) != 400:
+            raise Failure("a webhook that was changed on its way was not refused")
+        say("      each was answered with 200; one that was changed on its way with 400")
 
     def outage(self):
         self.found += self.klaviyo.events()  # the simulator forgets them when it ends
         self.simulator.stop()
-        say("4  Klaviyo is down. The shop goes on:")
+        say("5  Klaviyo is down. The shop goes on:")
         self.send_all(orders=12, carts=6, subscriptions=2)
         states = self.shop.states()
         waiting = states["waiting"] + states["in_flight"]
         say(f"      every order was answered; {waiting} events wait on disk")
 
     def flag_off(self):
-        say("5  Somebody switches the carts off (.env, then SIGHUP):")
+        say("6  Somebody switches the carts off (.env, then SIGHUP):")
         self.switch_carts("false")
         self.send(self.goods.cart(), expect="disabled")
         wait_for("the queued carts are held", lambda: self.shop.states()["held"] == 6)
@@ -166,12 +183,12 @@ class Demo:
         say("      what was queued is held, 6 carts; a new one is not taken")
 
     def recovery(self):
-        say("6  Klaviyo is back; more orders come in.")
+        say("7  Klaviyo is back; more orders come in.")
         self.start_simulator(self.simulator.port)
         self.send_all(orders=6)
         self.settle(held=6)
         say("      every order has arrived; the 6 carts are still held")
-        say("7  The carts are switched on again.")
+        say("8  The carts are switched on again.")
         self.switch_carts("true")
         self.settle()
         say("      nothing waits any more")
@@ -206,7 +223,7 @@ class Demo:
     def report(self):
         is_read = self.read_back()
         p50, p99 = self.shop.latency()
-        say(f"8  What Klaviyo recorded (the shop answered an order in {p50:.1f} ms, "
+        say(f"9  What Klaviyo recorded (the shop answered an order in {p50:.1f} ms, "
             f"at the worst in {p99:.1f} ms: median and 99th percentile):\n")
         self.print_table(is_read)
         if not self.shop.is_conserved():

@@ -27,6 +27,17 @@ class Shop:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
+    def deliver(self, body, signature):
+        """Posts a webhook; returns the status of the answer."""
+        request = urllib.request.Request(self.url + "/webhooks/stripe", data=body,
+                                         headers={"Content-Type": "application/json",
+                                                  "Stripe-Signature": signature})
+        try:
+            with LOCAL.open(request, timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
     def metrics(self):
         with LOCAL.open(self.url + "/metrics", timeout=10) as answer:
             return answer.read().decode()

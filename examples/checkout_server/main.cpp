@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <klaviyo/klaviyo.hpp>
+#include <stripe/stripe.hpp>
 
 #include "http_server.hpp"
 #include "metrics.hpp"
@@ -58,6 +59,12 @@ postbox::Result<postbox::Tracker> start_tracker() {
   return klaviyo::start(std::move(config));
 }
 
+postbox::Result<stripe::Webhook> start_webhook(postbox::Tracker& tracker) {
+  auto config = stripe::Config::from_env();
+  if (config) config->log = log_line;
+  return stripe::Webhook::start(std::move(config), tracker);
+}
+
 // Returns at the signal to stop.
 void serve(const sigset_t& signals, postbox::Tracker& tracker) {
   while (true) {
@@ -97,8 +104,13 @@ int run(int wanted_port) {
     spdlog::error("{}", tracker.error().message);
     return kProblem;
   }
+  auto webhook = start_webhook(*tracker);
+  if (!webhook) {
+    spdlog::error("{}", webhook.error().message);
+    return kProblem;
+  }
   checkout::Metrics metrics;
-  checkout::Routes routes(*tracker, metrics, log_line);
+  checkout::Routes routes(*tracker, *webhook, metrics, log_line);
   checkout::HttpServer server(routes);
   const auto port = server.start(wanted_port);
   if (!port) {
@@ -114,7 +126,9 @@ int run(int wanted_port) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("A shop's server that reports orders, carts and subscriptions to Klaviyo.");
+  CLI::App app(
+      "A shop's server that reports orders, carts, subscriptions and what Stripe tells to "
+      "Klaviyo.");
   app.footer(
       "Everything else comes from the environment and ./.env; SIGHUP reads them again.\n\n"
       "Example:\n"

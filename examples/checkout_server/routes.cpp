@@ -102,6 +102,13 @@ void Routes::start_subscription(const httplib::Request& request, httplib::Respon
   track_and_answer(body, event, track, response, 201, names);
 }
 
+// Not an answer for people: Stripe shows it to whoever looks at the delivery.
+void Routes::take_webhook(const httplib::Request& request, httplib::Response& response) {
+  const auto result = webhook_.handle(request.body, request.get_header_value("Stripe-Signature"));
+  if (result.status == 503) return come_again(response, "not kept");
+  answer(response, result.status, {{"received", result.status == 200}});
+}
+
 httplib::Server::Handler Routes::timed(Handler handler, Handle handle) {
   return [this, handler, handle](const httplib::Request& request, httplib::Response& response) {
     const Running running(running_);
@@ -120,6 +127,7 @@ void Routes::install(httplib::Server& server) {
   server.Post("/checkout/complete", timed(Handler::kCheckout, &Routes::complete_checkout));
   server.Put("/cart/(.+)", timed(Handler::kCart, &Routes::update_cart));
   server.Post("/subscriptions", timed(Handler::kSubscription, &Routes::start_subscription));
+  server.Post("/webhooks/stripe", timed(Handler::kWebhook, &Routes::take_webhook));
   server.Get("/healthz", [](const httplib::Request&, httplib::Response& response) {
     answer(response, 200, {{"status", "ok"}});
   });

@@ -3,7 +3,7 @@
 //
 // Place:     between the HTTP server and the tracker.
 // Threads:   handlers run on every thread of the server at once.
-// Lifetime:  must outlive the server; the tracker and the metrics must outlive it.
+// Lifetime:  must outlive the server; the tracker, the webhook and the metrics must outlive it.
 // Failure:   nothing leaves a handler: 400 with every violation, 503 with Retry-After when the
 // event
 //            could not be kept.
@@ -11,6 +11,7 @@
 //   POST /checkout/complete   201 once the order's events are on disk
 //   PUT  /cart/{user}         202 once the cart's event is queued
 //   POST /subscriptions       201 once the subscription's event is on disk
+//   POST /webhooks/stripe     200 once what Stripe reports is on disk
 //   GET  /healthz             200
 //   GET  /metrics             200
 #pragma once
@@ -21,6 +22,7 @@
 #include <chrono>
 #include <functional>
 #include <klaviyo/klaviyo.hpp>
+#include <stripe/stripe.hpp>
 
 #include "metrics.hpp"
 #include "order_json.hpp"
@@ -29,8 +31,9 @@ namespace checkout {
 
 class Routes {
  public:
-  Routes(postbox::Tracker& tracker, Metrics& metrics, postbox::LogSink log)
-      : tracker_(tracker), metrics_(metrics), log_(std::move(log)) {}
+  Routes(postbox::Tracker& tracker, stripe::Webhook& webhook, Metrics& metrics,
+         postbox::LogSink log)
+      : tracker_(tracker), webhook_(webhook), metrics_(metrics), log_(std::move(log)) {}
 
   void install(httplib::Server& server);
 
@@ -46,8 +49,10 @@ class Routes {
   void complete_checkout(const httplib::Request& request, httplib::Response& response);
   void update_cart(const httplib::Request& request, httplib::Response& response);
   void start_subscription(const httplib::Request& request, httplib::Response& response);
+  void take_webhook(const httplib::Request& request, httplib::Response& response);
 
   postbox::Tracker& tracker_;
+  stripe::Webhook& webhook_;
   Metrics& metrics_;
   postbox::LogSink log_;
   std::atomic<int> running_{0};

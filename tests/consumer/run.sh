@@ -15,12 +15,17 @@ cmake -S "$here" -B "$work/cmake" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
 cmake --build "$work/cmake"
 "$work/cmake/shop"
 "$work/cmake/shop_test"
+"$work/cmake/webhooks"
 
 PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name postbox.pc)")
 export PKG_CONFIG_PATH
 # shellcheck disable=SC2046  # the flags are words
 "$compiler" -std=c++20 "$here/main.cpp" -o "$work/shop" $(pkg-config --cflags --libs postbox)
 "$work/shop"
+# shellcheck disable=SC2046
+"$compiler" -std=c++20 "$here/webhooks.cpp" -o "$work/webhooks" \
+  $(pkg-config --cflags --libs postbox-stripe)
+"$work/webhooks"
 
 # The installed program needs curl, SQLite and OpenSSL, and no library beyond what those bring.
 readelf -d "$work/cmake/shop" | grep NEEDED

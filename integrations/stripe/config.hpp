@@ -1,0 +1,86 @@
+// Config is everything that an app may set about webhooks from Stripe.
+//
+// Place:     read once, at start, by Webhook::start().
+// Threads:   a plain value.
+// Lifetime:  a plain value; nothing keeps a reference.
+// Failure:   kInvalidConfig names the variable or field and what is accepted, never a secret.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <postbox/bytes.hpp>
+#include <postbox/clock.hpp>
+#include <postbox/config.hpp>
+#include <postbox/log.hpp>
+#include <postbox/result.hpp>
+#include <string>
+#include <string_view>
+#include <stripe/memory.hpp>
+#include <stripe/signature.hpp>
+#include <vector>
+
+namespace stripe {
+
+// Returns the e-mail address of a customer (cus_…) of the account (acct_…, empty for the app's
+// own), or nothing when it cannot be told now. Called inside the webhook, on its thread, or later
+// on Webhook's own: it must return within a second or two, and an exception counts as nothing.
+using Resolver =
+    std::function<std::optional<std::string>(std::string_view customer, std::string_view account)>;
+
+struct Config {
+  // Signing secrets of the endpoints. STRIPE_WEBHOOK_SECRET, separated by commas. Defaults to none:
+  // every webhook is answered with 503.
+  std::vector<std::string> secrets;
+
+  // Also take what has livemode: false. STRIPE_TEST_MODE. Defaults to false.
+  bool test_mode = false;
+
+  // How old or how far ahead a signature may be. Defaults to 300 s.
+  std::optional<std::chrono::seconds> tolerance = kTolerance;
+
+  // Larger bodies are refused. Defaults to 1 MiB; an invoice of many lines has some 200 KiB.
+  postbox::Bytes max_body = postbox::mebibytes(1);
+
+  // Where facts and waiting bodies are kept: a file beside the outbox, POSTBOX_OUTBOX with -stripe
+  // behind it. Empty keeps them in memory only. Defaults to postbox.db-stripe.
+  std::string memory_path = "postbox.db-stripe";
+  MemoryLimits memory_limits;
+
+  // How long facts are kept. Defaults to 400 days: longer than the year of a subscription.
+  std::chrono::milliseconds remember_for{std::chrono::hours(24 * 400)};
+
+  // How long after it happened an event waits for the customer's address, or for the order that was
+  // refunded, to become known. Defaults to 60 s.
+  std::chrono::milliseconds patience{std::chrono::seconds(60)};
+
+  // An event that Stripe delivers late waits at least so long after it came, for those that are
+  // delivered late with it. Defaults to 2 s.
+  std::chrono::milliseconds least_patience{std::chrono::seconds(2)};
+
+  // How long the disk may take until a webhook is answered with 503. Defaults to 2 s.
+  std::chrono::milliseconds disk_deadline{std::chrono::seconds(2)};
+
+  // Asked for addresses that no webhook has said. Defaults to none.
+  Resolver resolver;
+
+  // Defaults to standard error.
+  postbox::LogSink log = postbox::stderr_log();
+
+  // The seams, for tests. Unset ones are made. Without threads the owner calls run_once().
+  std::shared_ptr<Memory> memory;
+  std::shared_ptr<postbox::Clock> clock;
+  bool threads = true;
+
+  // Set what the process's environment and `file` say; the former wins. A missing file is an empty
+  // one. Fails with kInvalidConfig.
+  [[nodiscard]] static postbox::Result<Config> from_env(const std::string& file = ".env");
+
+  // The same, from variables that were read already.
+  [[nodiscard]] static postbox::Result<Config> from(const postbox::Environment& environment);
+
+  [[nodiscard]] postbox::Result<void> validate() const;
+};
+
+}  // namespace stripe

@@ -1,0 +1,92 @@
+#include <array>
+#include <new>
+#include <stripe/draft.hpp>
+
+namespace stripe {
+namespace {
+
+using postbox::Result;
+
+struct Kind {
+  std::string_view prefix;
+  void (*map)(std::string_view what, Draft& draft);
+};
+
+// The longer prefix first.
+constexpr std::array<Kind, 6> kKinds = {{
+    {"checkout.session.", map_session},
+    {"customer.subscription.", map_subscription},
+    {"customer.", map_customer},
+    {"invoice_payment.", map_invoice_payment},
+    {"invoice.", map_invoice},
+    {"charge.", map_charge},
+}};
+
+const Kind* kind_of(std::string_view type) {
+  for (const Kind& kind : kKinds) {
+    if (type.starts_with(kind.prefix)) return &kind;
+  }
+  return nullptr;
+}
+
+Mapping ignored(Node event, std::string_view why) {
+  Mapping mapping;
+  mapping.event_id = event["id"].text();
+  mapping.type = event["type"].text();
+  mapping.ignored = why;
+  return mapping;
+}
+
+// EventBridge and Event Grid wrap the event.
+Node unwrap(Node root) {
+  if (!root["object"].is_absent()) return root;
+  if (root["detail"]["object"].text() == "event") return root["detail"];
+  if (root.has("specversion") && root["data"]["object"].text() == "event") return root["data"];
+  return root;
+}
+
+Mapping map_event(Node event, const MappingOptions& options) {
+  const std::string_view object = event["object"].text();
+  if (object == "v2.core.event") return ignored(event, "thin event");
+  if (object != "event") throw BadBody("object", "\"event\"");
+  const Kind* kind = kind_of(event["type"].text());
+  if (kind == nullptr) return ignored(event, "no mapping");
+  if (!event["livemode"].need_boolean("livemode") && !options.test_mode) {
+    return ignored(event, "test mode");
+  }
+  const Node subject = event["data"]["object"];
+  if (!subject.is_object()) throw BadBody("data.object", "an object");
+  Draft draft(event, subject, options.lookup);
+  kind->map(event["type"].text().substr(kind->prefix.size()), draft);
+  return std::move(draft).finish();
+}
+
+}  // namespace
+
+void OrderPlaced::encode(postbox::EventBatch& batch) const {
+  const std::size_t before = batch.records().size();
+  order_.encode(batch);
+  if (batch.records().size() > before + 1) batch.records().resize(before + 1);
+}
+
+Result<Mapping> to_events(std::string_view text, const MappingOptions& options) {
+  try {
+    const Body body(text);
+    return map_event(unwrap(body.root()), options);
+  } catch (const BadBody& bad) {
+    return bad.error();
+  } catch (const std::exception& error) {
+    return postbox::Error{postbox::ErrorCode::kInternal, error.what()};
+  }
+}
+
+// The object is the customer itself.
+void map_customer(std::string_view what, Draft& draft) {
+  const auto customer = draft.object()["id"].text();
+  if (what == "deleted") return draft.forget_email(customer);
+  if (what == "created" || what == "updated") {
+    draft.learn_email(customer, draft.object()["email"].text());
+  }
+}
+
+}  // namespace stripe

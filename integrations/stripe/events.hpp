@@ -1,0 +1,87 @@
+// to_events() turns what Stripe reports into events of the Klaviyo integration.
+//
+// Place:     called by Webhook::handle() once the body is known to be Stripe's.
+// Threads:   pure functions; Lookup is called on the caller's thread.
+// Lifetime:  the events own what they say.
+// Failure:   kInvalidArgument names the member that is missing or unusable, without its value.
+//
+// The mapping knows no state: an event follows from one body, so that order and repetition do not
+// matter. Its unique_id is made of the ids of Stripe's objects, not of the delivery: what Stripe
+// reports several times, in webhooks of different types, is one event. What one body lacks, a
+// Lookup may know from others.
+#pragma once
+
+#include <functional>
+#include <klaviyo/klaviyo.hpp>
+#include <optional>
+#include <postbox/clock.hpp>
+#include <postbox/event.hpp>
+#include <postbox/result.hpp>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace stripe {
+
+// Placed Order alone, without an Ordered Product for each line: those of an invoice are parts of
+// periods and credits, and do not add up to what was paid.
+class OrderPlaced {
+ public:
+  explicit OrderPlaced(klaviyo::Order order) : order_(std::move(order)) {}
+
+  [[nodiscard]] const postbox::Family& family() const noexcept { return order_.family(); }
+  [[nodiscard]] postbox::Key profile_key() const { return order_.profile_key(); }
+  [[nodiscard]] std::size_t size() const noexcept { return 1; }
+  void encode(postbox::EventBatch& batch) const;
+
+  [[nodiscard]] const klaviyo::Order& order() const noexcept { return order_.order(); }
+
+ private:
+  klaviyo::PurchaseEvents order_;
+};
+
+using Event = std::variant<OrderPlaced, klaviyo::OrderEvent, klaviyo::SubscriptionEvent,
+                           klaviyo::PaymentEvent, klaviyo::CartEvent>;
+
+// Something that a body says and another one lacks, under one of these keys:
+//
+//   customer:<cus_…>     the customer's e-mail address; empty when the customer was deleted
+//   order:<pi_… or ch_…> the id of the order that was paid: in_…, or pi_… itself
+//   profile:<unique_id>  whose event it is, so that it stays one event when it is reported again
+//                        and meanwhile the address has changed: an e-mail address or an external id
+//
+// A Connect account's keys have acct_…: before the id.
+struct Fact {
+  std::string key;
+  std::string value;
+};
+
+// Returns the value of a fact, or nothing.
+using Lookup = std::function<std::optional<std::string>(std::string_view key)>;
+
+struct MappingOptions {
+  bool test_mode = false;  // also map what has livemode: false
+  Lookup lookup{};         // defaults to none: only what the body says is known
+};
+
+struct Mapping {
+  std::string event_id;         // evt_…
+  std::string type;             // "invoice.paid"
+  postbox::WallTime created{};  // when it happened, as far as it was read
+
+  std::vector<Event> events;
+  std::string ignored;  // why there are no events: "no mapping", "test mode", "thin event"
+
+  std::vector<Fact> facts;      // what the body says
+  std::vector<Fact> decisions;  // profile:…, to be kept when the events are tracked
+
+  // The keys of what would make better events: with the address instead of Stripe's id of the
+  // customer, or with the order that was refunded.
+  std::vector<std::string> missing;
+};
+
+[[nodiscard]] postbox::Result<Mapping> to_events(std::string_view body,
+                                                 const MappingOptions& options = {});
+
+}  // namespace stripe

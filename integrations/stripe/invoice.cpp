@@ -1,0 +1,206 @@
+#include <algorithm>
+#include <stripe/draft.hpp>
+
+namespace stripe {
+namespace {
+
+constexpr std::string_view kRenewal = "subscription_cycle";
+
+// What became of an invoice's members since 2025-03-31: both shapes may stand in one body.
+std::string_view subscription_of(Node invoice) {
+  if (const auto id = invoice["subscription"].id(); !id.empty()) return id;
+  return invoice["parent"]["subscription_details"]["subscription"].id();
+}
+
+Node line_details(Node line) {
+  const Node parent = line["parent"];
+  const Node details = parent["subscription_item_details"];
+  return details.is_object() ? details : parent["invoice_item_details"];
+}
+
+bool is_proration(Node line) {
+  return line["proration"].is_true() || line_details(line)["proration"].is_true();
+}
+
+// The price of a line, of whichever generation.
+struct LinePrice {
+  explicit LinePrice(Node line) {
+    const Node now = line["pricing"]["price_details"];
+    const Node before = line["price"].is_object() ? line["price"] : line["plan"];
+    id = now["price"].id().empty() ? before.id() : now["price"].id();
+    product = now["product"].id().empty() ? before["product"].id() : now["product"].id();
+    name = before["nickname"].text();
+  }
+
+  std::string_view id;
+  std::string_view product;
+  std::string_view name;
+};
+
+template <class... Texts>
+std::string first_of(const Texts&... texts) {
+  std::string_view found;
+  ((found = found.empty() ? std::string_view(texts) : found), ...);
+  return std::string(found);
+}
+
+// Nothing for a credit, which is no item, and for an amount that cannot be told.
+std::optional<klaviyo::OrderItem> item_of(Node line, const klaviyo::Currency& currency) {
+  const auto total = Draft::amount(line["amount"], currency);
+  if (!total) return std::nullopt;
+  const LinePrice price(line);
+  klaviyo::OrderItem item;
+  item.price_id = price.id;
+  item.product_id = first_of(price.product, price.id, line["id"].text());
+  item.name = first_of(line["description"].text(), price.name, item.product_id);
+  item.quantity = std::max<std::int64_t>(1, line["quantity"].integer().value_or(1));
+  item.row_total = total;
+  item.proration = is_proration(line);
+  if (item.product_id.empty()) return std::nullopt;
+  return item;
+}
+
+std::vector<klaviyo::OrderItem> items_of(Node invoice, const klaviyo::Currency& currency) {
+  const Node lines = invoice["lines"]["data"];
+  std::vector<klaviyo::OrderItem> items;
+  for (std::size_t i = 0; i < std::min(lines.size(), postbox::kMaxArrayItems); ++i) {
+    if (auto item = item_of(lines.at(i), currency)) items.push_back(*std::move(item));
+  }
+  return items;
+}
+
+// When it was paid: the same in each of the webhooks that report it.
+postbox::WallTime paid_at(const Draft& draft) {
+  return draft.object()["status_transitions"]["paid_at"].time().value_or(draft.created());
+}
+
+void add_text(std::string_view name, std::string_view value,
+              std::vector<klaviyo::Property>& properties) {
+  if (!value.empty()) properties.push_back({std::string(name), std::string(value)});
+}
+
+klaviyo::Profile payer_of(Draft& draft, const std::string& unique_id) {
+  return draft.profile({draft.object()["customer_email"].text(), draft.customer(), draft.need_id()},
+                       unique_id);
+}
+
+void place_order(Draft& draft, const klaviyo::Currency& currency, klaviyo::MinorUnits paid) {
+  const Node invoice = draft.object();
+  const auto subscription = subscription_of(invoice);
+  klaviyo::Order order;
+  order.order_id = draft.need_id();
+  order.unique_id = draft.unique_id(order.order_id);
+  order.currency = currency;
+  order.total = paid;
+  order.items = items_of(invoice, currency);
+  order.lines_unknown = order.items.empty();
+  order.placed_at = paid_at(draft);
+  add_text("BillingReason", invoice["billing_reason"].text(), order.properties);
+  add_text("InvoiceNumber", invoice["number"].text(), order.properties);
+  add_text("SubscriptionId", subscription, order.properties);
+  order.properties.push_back({"Recurring", !subscription.empty()});
+  order.customer = payer_of(draft, order.unique_id);
+  draft.add(OrderPlaced(std::move(order)));
+}
+
+// The invoice's own period is the one before. Lines that settle a change are about the past, too.
+Node paid_period(Node invoice) {
+  const Node lines = invoice["lines"]["data"];
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (!is_proration(lines.at(i))) return lines.at(i)["period"];
+  }
+  return {};
+}
+
+void renew(Draft& draft, const klaviyo::Currency& currency, klaviyo::MinorUnits paid) {
+  const Node invoice = draft.object();
+  klaviyo::Subscription subscription;
+  subscription.subscription_id = subscription_of(invoice);
+  if (subscription.subscription_id.empty()) return;
+  subscription.unique_id = draft.unique_id(draft.need_id(), "renewed");
+  subscription.price.currency = currency;
+  subscription.occurred_at = paid_at(draft);
+  subscription.customer = payer_of(draft, subscription.unique_id);
+  const Node period = paid_period(invoice);
+  klaviyo::Renewal renewal;
+  renewal.amount = paid;
+  renewal.total = draft.need_amount("total", currency);
+  renewal.period_start = period["start"].time();
+  renewal.period_end = period["end"].time();
+  renewal.recovered = invoice["attempt_count"].integer().value_or(1) > 1;
+  draft.add(klaviyo::subscription_renewed(std::move(subscription), renewal));
+}
+
+void pay(Draft& draft) {
+  const Node invoice = draft.object();
+  const auto currency = draft.need_currency();
+  const auto paid = draft.need_amount("amount_paid", currency);
+  if (paid.count > 0) place_order(draft, currency, paid);
+  const bool is_renewal = invoice["billing_reason"].text() == kRenewal;
+  if (is_renewal && invoice["total"].integer().value_or(0) > 0) renew(draft, currency, paid);
+}
+
+klaviyo::PaymentAttempt attempt_of(Draft& draft, std::string unique_id) {
+  const auto currency = draft.need_currency();
+  klaviyo::PaymentAttempt payment;
+  payment.payment_id = draft.need_id();
+  payment.unique_id = std::move(unique_id);
+  payment.subscription_id = subscription_of(draft.object());
+  payment.amount = {draft.need_amount("amount_due", currency).count, currency};
+  payment.occurred_at = draft.created();
+  payment.customer = payer_of(draft, payment.unique_id);
+  return payment;
+}
+
+// An invoice that is sent is never tried again by Stripe: there is no last attempt.
+bool is_charged(Node invoice) {
+  const auto method = first_of(invoice["collection_method"].text(), invoice["billing"].text());
+  return method != "send_invoice";
+}
+
+void fail_payment(Draft& draft) {
+  const Node invoice = draft.object();
+  const std::int64_t count = invoice["attempt_count"].integer().value_or(0);
+  auto payment =
+      attempt_of(draft, draft.unique_id(draft.need_id(), "failed", std::to_string(count)));
+  if (count > 0) payment.attempt = count;
+  payment.next_attempt = invoice["next_payment_attempt"].time();
+  payment.final_attempt = invoice["next_payment_attempt"].is_absent() && is_charged(invoice);
+  payment.billing_reason = invoice["billing_reason"].text();
+  draft.add(klaviyo::payment_failed(std::move(payment)));
+}
+
+// Which payments paid it: removed in 2025-03-31, since when the list is there on request only.
+void learn_payments(Draft& draft) {
+  const Node invoice = draft.object();
+  const auto id = invoice["id"].text();
+  draft.learn_order(invoice["payment_intent"].id(), id);
+  draft.learn_order(invoice["charge"].id(), id);
+  const Node payments = invoice["payments"]["data"];
+  for (std::size_t i = 0; i < payments.size(); ++i) {
+    draft.learn_order(payments.at(i)["payment"]["payment_intent"].id(), id);
+  }
+}
+
+}  // namespace
+
+void map_invoice(std::string_view what, Draft& draft) {
+  draft.learn_email(draft.customer(), draft.object()["customer_email"].text());
+  learn_payments(draft);
+  if (what == "paid" || what == "payment_succeeded") return pay(draft);
+  if (what == "payment_failed") return fail_payment(draft);
+  if (what == "payment_action_required") {
+    draft.add(klaviyo::payment_action_required(
+        attempt_of(draft, draft.unique_id(draft.need_id(), "action"))));
+  }
+}
+
+void map_invoice_payment(std::string_view what, Draft& draft) {
+  if (what != "paid") return;
+  const Node payment = draft.object()["payment"];
+  const auto invoice = draft.object()["invoice"].id();
+  draft.learn_order(payment["payment_intent"].id(), invoice);
+  draft.learn_order(payment["charge"].id(), invoice);
+}
+
+}  // namespace stripe

@@ -1,0 +1,24 @@
+// Stripe's amounts as this library's: what differs is the digits of a few currencies.
+//
+// Place:     inside the integration: the mapping of every amount.
+// Threads:   pure functions.
+// Lifetime:  plain values.
+// Failure:   an amount that the currency cannot express is nothing, never rounded.
+#pragma once
+
+#include <cstdint>
+#include <klaviyo/schemas/money.hpp>
+#include <optional>
+#include <string_view>
+
+namespace stripe {
+
+// Stripe's "eur" as EUR. An unknown one is kept, and a violation of the event that carries it.
+[[nodiscard]] klaviyo::Currency currency_of(std::string_view code);
+
+// `amount` in Stripe's minor unit. Stripe counts ISK and UGX in hundredths, though neither has any
+// (5 ISK are 500), and MGA in whole ones: https://docs.stripe.com/currencies#zero-decimal
+[[nodiscard]] std::optional<klaviyo::MinorUnits> minor_units(std::int64_t amount,
+                                                             const klaviyo::Currency& currency);
+
+}  // namespace stripe

@@ -1,0 +1,219 @@
+#include <algorithm>
+#include <stripe/draft.hpp>
+#include <stripe/plan.hpp>
+
+namespace stripe {
+namespace {
+
+using postbox::WallTime;
+
+std::optional<WallTime> period_end_of(Node subscription) {
+  if (const auto end = subscription["current_period_end"].time()) return end;
+  const Node items = subscription["items"]["data"];
+  std::optional<WallTime> last;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    last = std::max(last, items.at(i)["current_period_end"].time());
+  }
+  return last;
+}
+
+// The mapping of one subscription; each kind of event takes from it what all have in common.
+class Mapper {
+ public:
+  explicit Mapper(Draft& draft)
+      : draft_(draft), now_(draft.object()), before_(draft.previous()), plan_(plan_of(now_)) {}
+
+  void created() {
+    if (status() == "active") return start(now_["created"], false);
+    if (status() == "trialing") start_trial(now_["created"], false);
+  }
+
+  void updated() {
+    follow_status();
+    follow_plan();
+    follow_cancellation();
+    follow_collection();
+  }
+
+  void deleted() {
+    if (status() == "incomplete_expired") return;  // it never began
+    const auto ended_at = now_["ended_at"].time().value_or(draft_.created());
+    const auto asked_at = now_["canceled_at"].time().value_or(ended_at);
+    cancel(asked_at, asked_at, ended_at, asked_at == ended_at);
+    const bool involuntary = reason() == "payment_failed" || reason() == "payment_disputed";
+    draft_.add(
+        klaviyo::subscription_ended(event(ended_at, draft_.unique_id(id(), "ended")),
+                                    {.involuntary = involuntary, .reason = std::string(reason())}));
+  }
+
+  // A trial has ended without a payment method, and what was missing has come.
+  void paused() { pause("trial_ended_without_payment_method", {}); }
+  void resumed() { resume({}); }
+
+  // Also sent when a trial is ended early: then there is nothing to be reminded of.
+  void trial_will_end() {
+    const auto end = now_["trial_end"].time();
+    if (status() != "trialing" || !end) return;
+    draft_.add(klaviyo::subscription_trial_ending(
+        event(draft_.created(), draft_.unique_id(id(), "trial_will_end", second_of(*end)))));
+  }
+
+ private:
+  [[nodiscard]] std::string_view id() const { return draft_.need_id(); }
+  [[nodiscard]] std::string_view status() const { return now_["status"].text(); }
+  [[nodiscard]] std::string_view reason() const {
+    return now_["cancellation_details"]["reason"].text();
+  }
+
+  // A payment that was missing makes a start; so does the end of a trial.
+  void follow_status() {
+    const auto was = before_["status"].text();
+    if (was.empty() || was == status()) return;
+    if (status() == "active") {
+      if (was == "incomplete" || was == "trialing") start({}, was == "trialing");
+    } else if (status() == "trialing") {
+      start_trial({}, was != "incomplete");
+    }
+  }
+
+  void start(Node time, bool converted_from_trial) {
+    draft_.add(klaviyo::subscription_started(
+        event(time.time().value_or(draft_.created()), draft_.unique_id(id(), "started")),
+        {.converted_from_trial = converted_from_trial}));
+  }
+
+  void start_trial(Node time, bool is_existing) {
+    const auto start = now_["trial_start"].time();
+    const auto key = second_of(start.value_or(draft_.created()));
+    draft_.add(klaviyo::subscription_trial_started(
+        event(time.time().value_or(draft_.created()), draft_.unique_id(id(), "trial", key)),
+        {.started_at = start, .existing_subscription = is_existing}));
+  }
+
+  void follow_plan() {
+    const auto before = plan_before(before_, plan_);
+    if (!before || is_same(*before, plan_)) return;
+    auto subscription = event(draft_.created(), draft_.unique_id(draft_.event_id()));
+    klaviyo::PlanChange change;
+    const PlanItem& old = before->front();
+    change.previous_plan_id = old.price_id;
+    change.previous_quantity = old.quantity;
+    if (old.amount && currency_of(old.currency) == subscription.price.currency) {
+      change.previous_price = minor_units(*old.amount, subscription.price.currency);
+    }
+    subscription.properties.push_back({"PreviousPriceId", std::string(old.price_id)});
+    const int cost = compare_cost(*before, plan_);
+    const auto make = cost > 0   ? klaviyo::subscription_upgraded
+                      : cost < 0 ? klaviyo::subscription_downgraded
+                                 : klaviyo::subscription_changed;
+    draft_.add(make(std::move(subscription), std::move(change)));
+  }
+
+  // An end may be scheduled in two ways: the flag, or, with the flexible billing mode, the date.
+  void follow_cancellation() {
+    const bool is_flagged = now_["cancel_at_period_end"].is_true();
+    const auto cancel_at = now_["cancel_at"].time();
+    const bool was_flagged = before_["cancel_at_period_end"].boolean().value_or(is_flagged);
+    const auto cancel_at_before =
+        before_.has("cancel_at") ? before_["cancel_at"].time() : cancel_at;
+    const bool is_scheduled = is_flagged || cancel_at;
+    const bool was_scheduled = was_flagged || cancel_at_before;
+    if (is_scheduled == was_scheduled || status() == "canceled") return;
+    if (is_scheduled) {
+      const auto asked_at = now_["canceled_at"].time().value_or(draft_.created());
+      return cancel(asked_at, asked_at, cancel_at ? cancel_at : period_end_of(now_), false);
+    }
+    const auto asked_at = before_["canceled_at"].time();
+    const auto key = second_of(asked_at.value_or(draft_.created()));
+    draft_.add(klaviyo::subscription_reactivated(
+        event(draft_.created(), draft_.unique_id(id(), "reactivated", key)),
+        {.cancelled_at = asked_at}));
+  }
+
+  // `canceled_at` stays that of the request, so that a scheduled end and the end itself report one
+  // cancellation.
+  void cancel(WallTime time, WallTime asked_at, std::optional<WallTime> effective_at,
+              bool is_immediate) {
+    klaviyo::Cancellation cancellation;
+    cancellation.cancelled_at = asked_at;
+    cancellation.effective_at = effective_at;
+    cancellation.immediate = is_immediate;
+    cancellation.reason = reason();
+    cancellation.feedback = now_["cancellation_details"]["feedback"].text();
+    draft_.add(klaviyo::subscription_cancelled(
+        event(time, draft_.unique_id(id(), "cancelled", second_of(asked_at))),
+        std::move(cancellation)));
+  }
+
+  // Invoices are made and not collected: the subscription stays active.
+  void follow_collection() {
+    if (!before_.has("pause_collection")) return;
+    const bool is_paused = now_["pause_collection"].is_object();
+    const bool was_paused = before_["pause_collection"].is_object();
+    if (is_paused == was_paused) return;
+    constexpr std::string_view kKind = "pause_collection";
+    if (is_paused) return pause(kKind, now_["pause_collection"]["resumes_at"].time());
+    resume(kKind);
+  }
+
+  void pause(std::string_view kind, std::optional<WallTime> resumes_at) {
+    draft_.add(
+        klaviyo::subscription_paused(event(draft_.created(), draft_.unique_id(draft_.event_id())),
+                                     {.kind = std::string(kind), .resumes_at = resumes_at}));
+  }
+
+  void resume(std::string_view kind) {
+    draft_.add(klaviyo::subscription_resumed(
+        event(draft_.created(), draft_.unique_id(draft_.event_id())), {.kind = std::string(kind)}));
+  }
+
+  klaviyo::Subscription event(WallTime time, std::string unique_id) {
+    klaviyo::Subscription subscription;
+    subscription.subscription_id = id();
+    subscription.status = status();
+    subscription.occurred_at = time;
+    subscription.current_period_end = period_end_of(now_);
+    subscription.trial_end = now_["trial_end"].time();
+    if (!plan_.empty()) describe(plan_.front(), subscription);
+    subscription.customer = draft_.profile(
+        {.customer = draft_.customer(), .fallback = subscription.subscription_id}, unique_id);
+    subscription.unique_id = std::move(unique_id);
+    return subscription;
+  }
+
+  static void describe(const PlanItem& item, klaviyo::Subscription& subscription) {
+    subscription.plan_id = item.price_id;
+    subscription.product_id = item.product_id;
+    subscription.quantity = item.quantity;
+    subscription.interval =
+        klaviyo::parse_interval(item.interval).value_or(klaviyo::Interval::kMonth);
+    subscription.interval_count = item.interval_count;
+    subscription.price.currency = currency_of(item.currency);
+    const auto price = item.amount && *item.amount >= 0
+                           ? minor_units(*item.amount, subscription.price.currency)
+                           : std::nullopt;
+    subscription.metered = !price;
+    if (price) subscription.price.minor = price->count;
+    // As Stripe calls it, beside the integration's PlanId.
+    subscription.properties.push_back({"PriceId", std::string(item.price_id)});
+  }
+
+  Draft& draft_;
+  Node now_;
+  Node before_;
+  Plan plan_;
+};
+
+}  // namespace
+
+void map_subscription(std::string_view what, Draft& draft) {
+  Mapper mapper(draft);
+  if (what == "created") return mapper.created();
+  if (what == "updated") return mapper.updated();
+  if (what == "deleted") return mapper.deleted();
+  if (what == "paused") return mapper.paused();
+  if (what == "resumed") return mapper.resumed();
+  if (what == "trial_will_end") return mapper.trial_will_end();
+}
+
+}  // namespace stripe

@@ -1,0 +1,61 @@
+// Webhook takes what Stripe sends and tracks it, so that a route needs to do nothing but pass on
+// the status.
+//
+// Place:     between the app's route and the tracker.
+// Threads:   handle() may be called from any thread, at the same time; run_once() from one.
+// Lifetime:  movable, not copyable. The tracker must outlive it. Start after fork(), not before.
+// Failure:   nothing throws. Every answer but 2xx makes Stripe deliver again, for up to three days.
+#pragma once
+
+#include <memory>
+#include <postbox/result.hpp>
+#include <postbox/tracker.hpp>
+#include <string>
+#include <string_view>
+#include <stripe/config.hpp>
+
+namespace stripe {
+
+struct Answer {
+  // 200  the events are on disk, switched off on purpose, or there are none. Also when the body
+  // waits
+  //      on disk for the customer's address
+  // 400  no body of Stripe's, or one that no event can be made of
+  // 503  the events could not be kept, or no secret is set
+  int status = 200;
+
+  // For logs: "2 events", "ignored: no mapping", "waits for customer:…". Not for the answer's body:
+  // a sender should not learn what was wrong with a signature.
+  std::string reason;
+};
+
+class Webhook {
+ public:
+  // Fails with kInvalidConfig. Without a secret it starts and answers 503: an app must run on a
+  // machine that has none.
+  [[nodiscard]] static postbox::Result<Webhook> start(Config config, postbox::Tracker& tracker);
+
+  // The same, passing on the error of Config::from_env().
+  [[nodiscard]] static postbox::Result<Webhook> start(postbox::Result<Config> config,
+                                                      postbox::Tracker& tracker);
+
+  Webhook(Webhook&&) noexcept;
+  Webhook& operator=(Webhook&&) noexcept;
+  ~Webhook();
+
+  // Verify, map and track one delivery: `body` as it came, `signature` the Stripe-Signature header,
+  // empty when there is none. Takes as long as the commit of the events.
+  [[nodiscard]] Answer handle(std::string_view body, std::string_view signature);
+
+  // Track the waiting bodies whose time has come; returns when the next one's comes. Only for
+  // Config::threads = false.
+  std::optional<postbox::WallTime> run_once();
+
+ private:
+  struct Impl;
+  explicit Webhook(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stripe

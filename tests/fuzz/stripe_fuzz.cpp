@@ -1,0 +1,46 @@
+// Whatever a body and a header are: no crash; events that encode or are refused with a reason; a
+// signature that only a secret makes. The input is a header up to the first line break, and a body.
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include <stripe/events.hpp>
+#include <stripe/signature.hpp>
+
+namespace {
+
+void check_signature(std::string_view header, std::string_view body) {
+  const postbox::WallTime now{std::chrono::seconds(1'780'000'000)};
+  const std::vector<std::string> secrets = {"whsec_fuzz"};
+  if (stripe::verify(body, header, secrets, now) == stripe::Verdict::kValid) std::abort();
+  const std::string good = stripe::sign(body, secrets.front(), now);
+  const auto verdict = stripe::verify(body, good, secrets, now);
+  if ((verdict == stripe::Verdict::kValid) != !body.empty()) std::abort();
+}
+
+void check_events(std::string_view body) {
+  const postbox::WallTime now{std::chrono::seconds(1'780'000'000)};
+  const auto mapping = stripe::to_events(body, {.test_mode = true, .lookup = {}});
+  if (!mapping) {
+    if (mapping.error().code != postbox::ErrorCode::kInvalidArgument) std::abort();
+    return;
+  }
+  if (mapping->events.empty() == mapping->ignored.empty()) std::abort();
+  for (const stripe::Event& event : mapping->events) {
+    postbox::EventBatch batch(now);
+    std::visit([&](const auto& typed) { typed.encode(batch); }, event);
+    if (batch.records().empty() == batch.violations().empty()) std::abort();
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const auto line = text.find('\n');
+  const auto body = line == std::string_view::npos ? std::string_view() : text.substr(line + 1);
+  check_signature(text.substr(0, line), body);
+  check_events(body);
+  return 0;
+}
