@@ -191,7 +191,7 @@ if(NOT POSTBOX_SANITIZE)
   add_test(NAME "checks: adding an event"
            COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/adding_an_event/run.py
                    ${CMAKE_CXX_COMPILER})
-  set_tests_properties("checks: adding an event" PROPERTIES TIMEOUT 600)
+  set_tests_properties("checks: adding an event" PROPERTIES TIMEOUT 1200)
   add_test(NAME "checks: events"
            COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/checks/check_events.py
                    $<TARGET_FILE:postbox_command> $<TARGET_FILE:event_bodies>)

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Follow docs/adding-an-event.md on a copy of the tree: it must take no more than the design allows,
+build, and pass its test; and whatever piece is forgotten, a check must say so.
+Usage: run.py COMPILER"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+root = pathlib.Path(__file__).resolve().parents[2]
+compiler = sys.argv[1]
+NEW_FILES = {"integrations/klaviyo/schemas/wishlist.hpp", "integrations/klaviyo/events/wishlist.hpp",
+             "integrations/klaviyo/events/wishlist.cpp", "tests/klaviyo_wishlist_test.cpp"}
+# The lists, and the line before which the new one goes: the end of the list.
+LISTS = {"integrations/klaviyo/families.hpp": r"(?<=\n)(?=\};\n)",
+         ".env.example": r"(?<=\n)(?=# Profiles need)",
+         "CMakeLists.txt": r"(?<=\n)(?=  cart\)\n)"}
+
+
+def run(*command, **options):
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
+
+
+def must(ok, what, output=""):
+    if not ok:
+        sys.exit(f"{what}\n{output}")
+
+
+def apply(document, copy):
+    """Each snippet belongs to the file that was named last before it."""
+    changed = {}
+    for text, snippet in re.findall(r"(.*?)^```\w+\n(.*?)^```", document, re.M | re.S):
+        path = re.findall(r"`([\w./]+\.(?:hpp|cpp|txt|example)|\.env\.example)`", text)[-1]
+        must(path not in changed, f"the document changes {path} twice")
+        changed[path] = snippet
+    for path, snippet in changed.items():
+        if path not in LISTS:
+            must(not (copy / path).exists(), f"{path} exists already")
+            (copy / path).write_text(snippet)
+            continue
+        must(snippet.count("\n") == 1, f"{path} needs more than one line")
+        text = (copy / path).read_text()
+        place = re.search(LISTS[path], text)
+        must(place, f"the end of the list in {path} was not found")
+        (copy / path).write_text(text[:place.start()] + snippet + text[place.start():])
+    must(changed.keys() == NEW_FILES | LISTS.keys(),
+         f"it takes other pieces than the design allows: {sorted(changed)}")
+    return changed
+
+
+def check(copy, name):
+    return run(sys.executable, copy / f"tests/checks/check_{name}.py")
+
+
+def build_and_test(copy):
+    environment = {**os.environ, "CCACHE_BASEDIR": str(copy), "CCACHE_NOHASHDIR": "1"}
+    build = copy / "build/release"
+    configured = run("cmake", "--preset", "release", f"-DCMAKE_CXX_COMPILER={compiler}", cwd=copy, env=environment)
+    must(configured.returncode == 0, "the copy cannot be configured", configured.stderr)
+    built = run("cmake", "--build", build, "-j2", "--target", "postbox_klaviyo", cwd=copy, env=environment)
+    must(built.returncode == 0, "the copy does not build", built.stdout)
+    program = build / "wishlist_test"
+    compiled = run(compiler, "-std=c++20", *(f"-I{copy / folder}" for folder in ("include", "integrations", "tests")),
+                   copy / "tests/klaviyo_wishlist_test.cpp", build / "libpostbox_klaviyo.a", build / "libpostbox.a",
+                   "-lgtest", "-lgtest_main", "-lcurl", "-lsqlite3", "-lcrypto", "-lpthread", "-o", program)
+    must(compiled.returncode == 0, "its test does not build", compiled.stderr)
+    tested = run(program)
+    must(tested.returncode == 0, "its test fails", tested.stdout)
+    print(tested.stdout.strip().splitlines()[-1])
+
+
+def forget(copy, path, snippet):
+    """Whether somebody notices when this piece is missing."""
+    original = (copy / path).read_text()
+    if path in LISTS:
+        (copy / path).write_text(original.replace(snippet, ""))
+    else:
+        (copy / path).unlink()
+    if path.endswith("families.hpp"):
+        noticed = run(compiler, "-std=c++20", "-fsyntax-only", f"-I{copy / 'include'}", f"-I{copy / 'integrations'}",
+                      copy / "integrations/klaviyo/events/wishlist.cpp").returncode != 0
+    elif path in NEW_FILES:
+        noticed = run("cmake", "--preset", "release", cwd=copy).returncode != 0
+    else:
+        noticed = check(copy, "layout").returncode != 0 or check(copy, "documents").returncode != 0
+    must(noticed, f"nobody notices when {path} is forgotten")
+    (copy / path).write_text(original)
+
+
+with tempfile.TemporaryDirectory() as work:
+    copy = pathlib.Path(work) / "postbox"
+    shutil.copytree(root, copy, ignore=shutil.ignore_patterns("build", ".git"))
+    pieces = apply((root / "docs/adding-an-event.md").read_text(), copy)
+    for name in ("layout", "documents"):
+        checked = check(copy, name)
+        must(checked.returncode == 0, f"check_{name}.py fails on the copy", checked.stdout)
+    build_and_test(copy)
+    for path, snippet in pieces.items():
+        forget(copy, path, snippet)
+    print(f"{len(NEW_FILES)} files and {len(LISTS)} lines, and none can be forgotten")
