@@ -54,6 +54,18 @@ for document in documents:
         if not (root / script).exists():
             problems.append(f"{document.relative_to(root)}: {script} does not exist")
 
+# Every test that a guarantee names exists, and no pitfall is without one.
+guarantees = (root / "docs/guarantees.md").read_text()
+tests = set()
+for path in (root / "tests").rglob("*.[ch]pp"):
+    tests |= {f"{suite}.{name}" for suite, name in
+              re.findall(r"^TEST(?:_F|_P)?\((\w+),\s*(\w+)\)", path.read_text(), re.M)}
+for name in sorted(set(re.findall(r"`(\w+\.[A-Z]\w+)`", guarantees)) - tests):
+    problems.append(f"docs/guarantees.md: there is no test {name}")
+for number in range(1, 41):
+    if not re.search(rf"^\| P{number} \|[^|]+\|[^|]*`[^|]+\|$", guarantees, re.M):
+        problems.append(f"docs/guarantees.md: P{number} has no test")
+
 minimal = (root / "examples/minimal/main.cpp").read_text()
 first = re.search(r"^```cpp\n(.*?)^```", readme, re.M | re.S)
 if not first or first.group(1) != minimal:
