@@ -2,9 +2,11 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -68,7 +70,8 @@ struct ForkGate {
  private:
   // Never destroyed: there may be forks while static objects are.
   static ForkGate& make() {
-    auto& gate = *new ForkGate;
+    alignas(ForkGate) static std::array<std::byte, sizeof(ForkGate)> place;
+    auto& gate = *new (&place) ForkGate;
     pthread_atfork([] { instance().prepare(); }, [] { instance().parent(); },
                    [] { instance().child(); });
     return gate;

@@ -11,7 +11,7 @@ namespace {
 
 // Taken inside NoFork only, so that no child inherits it taken.
 Mutex& inheriting() {
-  static auto& mutex = *new Mutex;
+  static Mutex mutex;
   return mutex;
 }
 
