@@ -234,7 +234,7 @@ void SqliteOutbox::move_log() {
 
 // Nobody holds the mutex: the process was forked at rest.
 void SqliteOutbox::forked() noexcept POSTBOX_NO_THREAD_SAFETY_ANALYSIS {
-  flow_lane_.seat.leave();
+  flow_lane_.memory.seat.leave();
 }
 
 void SqliteOutbox::give_up() noexcept {
