@@ -15,3 +15,4 @@
 #include <klaviyo/events/purchase.hpp>
 #include <klaviyo/events/subscription.hpp>
 #include <klaviyo/families.hpp>
+#include <klaviyo/recovery.hpp>
