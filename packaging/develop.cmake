@@ -83,6 +83,7 @@ postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
 
 postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypto
              nlohmann_json::nlohmann_json SOURCES
+  tests/klaviyo_abandoned_test.cpp
   tests/klaviyo_backfill_test.cpp
   tests/klaviyo_cart_test.cpp
   tests/klaviyo_config_test.cpp
@@ -93,6 +94,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_orders_test.cpp
   tests/klaviyo_profile_test.cpp
   tests/klaviyo_purchase_test.cpp
+  tests/klaviyo_recovery_test.cpp
   tests/klaviyo_subscription_test.cpp)
 
 postbox_test(simulation_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
@@ -106,7 +108,9 @@ target_compile_definitions(simulation_tests PRIVATE
                            POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
                            POSTBOX_LIVES=${lives})
 
-postbox_test(example_tests LINK checkout_server_core SOURCES tests/checkout_server_json_test.cpp)
+postbox_test(example_tests LINK checkout_server_core SOURCES
+  tests/checkout_server_json_test.cpp
+  tests/checkout_server_recovery_test.cpp)
 
 postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/sqlite_outbox_test.cpp)
@@ -184,7 +188,7 @@ endif()
 # Fuzz targets: programs of libFuzzer in preset fuzz, which scripts/fuzz builds and runs; in every
 # other build one test that replays each corpus and what is near it.
 option(POSTBOX_FUZZ "Build the fuzz targets; needs clang" OFF)
-set(fuzz_targets environment headers json order outbox payload settings simulator verdict)
+set(fuzz_targets environment headers json order outbox payload recovery_token settings simulator verdict)
 set(fuzz_parts checkout_server_core klaviyo_sim_core postbox::testing nlohmann_json::nlohmann_json)
 if(POSTBOX_FUZZ)
   foreach(target ${fuzz_targets})

@@ -275,7 +275,7 @@ TEST_F(SqliteOutbox, AnAppendThatHangsBlocksNobodyForEver) {
 
 TEST_F(SqliteOutbox, TheDiskCapStopsAppendsAndNothingElse) {
   OutboxOptions capped = options();
-  capped.max_disk = kibibytes(256);
+  capped.max_disk = kibibytes(320);
   use(take(open_outbox(capped, clock_)));
   std::vector<EventRecord> batch = {event(1)};
   Result<Appended> appended = Appended{};
@@ -284,7 +284,7 @@ TEST_F(SqliteOutbox, TheDiskCapStopsAppendsAndNothingElse) {
     batch[0].payload.assign(2'000, 'x');
     appended = outbox().append(batch);
   }
-  expect_error(appended, ErrorCode::kOutboxFull, "POSTBOX_MAX_DISK allows 262144");
+  expect_error(appended, ErrorCode::kOutboxFull, "POSTBOX_MAX_DISK allows 327680");
   EXPECT_GE(take(outbox().stats()).used, capped.max_disk);
   EXPECT_GT(settle_all(claim(), OutcomeKind::kDelivered).applied, 50U);
   EXPECT_LT(take(outbox().stats()).used, capped.max_disk);

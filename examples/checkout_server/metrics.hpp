@@ -33,7 +33,7 @@ class Latency {
   std::atomic<std::uint64_t> total_nanoseconds_{0};
 };
 
-enum class Handler : std::uint8_t { kCheckout, kCart, kSubscription };
+enum class Handler : std::uint8_t { kCheckout, kCart, kSubscription, kRecovery };
 
 class Metrics {
  public:
@@ -45,7 +45,8 @@ class Metrics {
   [[nodiscard]] std::string to_prometheus(const postbox::Stats& stats) const;
 
  private:
-  static constexpr std::array<std::string_view, 3> kHandlers = {"checkout", "cart", "subscription"};
+  static constexpr std::array<std::string_view, 4> kHandlers = {"checkout", "cart", "subscription",
+                                                                "cart_recovery"};
 
   std::array<Latency, kHandlers.size()> latencies_;
 };

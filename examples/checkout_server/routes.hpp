@@ -10,6 +10,7 @@
 //
 //   POST /checkout/complete   201 once the order's events are on disk
 //   PUT  /cart/{user}         202 once the cart's event is queued
+//   GET  /cart/recover?token= 200 with the cart's id; 400 or 410 says what is wrong with the link
 //   POST /subscriptions       201 once the subscription's event is on disk
 //   GET  /healthz             200
 //   GET  /metrics             200
@@ -21,6 +22,8 @@
 #include <chrono>
 #include <functional>
 #include <klaviyo/klaviyo.hpp>
+#include <string>
+#include <vector>
 
 #include "metrics.hpp"
 #include "order_json.hpp"
@@ -29,8 +32,10 @@ namespace checkout {
 
 class Routes {
  public:
-  Routes(postbox::Tracker& tracker, Metrics& metrics, postbox::LogSink log)
-      : tracker_(tracker), metrics_(metrics), log_(std::move(log)) {}
+  // `secrets` are those of the links, Config::recovery_secrets.
+  Routes(postbox::Tracker& tracker, Metrics& metrics, postbox::LogSink log,
+         std::vector<std::string> secrets)
+      : tracker_(tracker), metrics_(metrics), log_(std::move(log)), secrets_(std::move(secrets)) {}
 
   void install(httplib::Server& server);
 
@@ -45,11 +50,13 @@ class Routes {
 
   void complete_checkout(const httplib::Request& request, httplib::Response& response);
   void update_cart(const httplib::Request& request, httplib::Response& response);
+  void recover_cart(const httplib::Request& request, httplib::Response& response);
   void start_subscription(const httplib::Request& request, httplib::Response& response);
 
   postbox::Tracker& tracker_;
   Metrics& metrics_;
   postbox::LogSink log_;
+  const std::vector<std::string> secrets_;
   std::atomic<int> running_{0};
 };
 

@@ -35,7 +35,9 @@ struct Stats {
   std::uint64_t held = 0;       // their family is switched off
   std::uint64_t waiting = 0;    // in memory, ready, or waiting for a retry
   std::uint64_t in_flight = 0;  // leased to a sender
-  std::uint64_t purged = 0;     // removed on purpose: purges, expired dead letters, duplicates
+  // Removed on purpose: purges, expired dead letters, duplicates, what a timer made and an end took
+  // back.
+  std::uint64_t purged = 0;
 
   std::uint64_t recovered = 0;   // of the accepted: found in the outbox at start
   std::uint64_t fired = 0;       // of the accepted: came of a timer

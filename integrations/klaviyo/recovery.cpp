@@ -3,7 +3,6 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -120,15 +119,15 @@ Result<Parts> parts_of(const Decoded& token) {
   const std::size_t size = kHead + length + kMacSize;
   if (length > kMaxCartId || bytes.size() > size) return malformed();
   if (bytes.size() < size) return truncated();
-  if (!token.exact) return malformed();
-  const std::uint64_t expiry = number_in(bytes.substr(1 + kIdSize, kExpirySize));
   constexpr std::uint64_t kLastSecond = 1ULL << 40U;  // far beyond any date, far from overflow
-  return Parts{.key_id = bytes.substr(1, kIdSize),
-               .cart_id = bytes.substr(kHead, length),
-               .expires_at = postbox::WallTime(
-                   std::chrono::seconds(static_cast<std::int64_t>(std::min(expiry, kLastSecond)))),
-               .is_signed = bytes.substr(0, size - kMacSize),
-               .mac = bytes.substr(size - kMacSize)};
+  const std::uint64_t expiry = number_in(bytes.substr(1 + kIdSize, kExpirySize));
+  if (!token.exact || expiry > kLastSecond) return malformed();
+  return Parts{
+      .key_id = bytes.substr(1, kIdSize),
+      .cart_id = bytes.substr(kHead, length),
+      .expires_at = postbox::WallTime(std::chrono::seconds(static_cast<std::int64_t>(expiry))),
+      .is_signed = bytes.substr(0, size - kMacSize),
+      .mac = bytes.substr(size - kMacSize)};
 }
 
 }  // namespace
