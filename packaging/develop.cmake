@@ -101,6 +101,7 @@ list(TRANSFORM klaviyo_modules REPLACE "(.+)" "tests/klaviyo_\\1_test.cpp"
 postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypto
              nlohmann_json::nlohmann_json SOURCES
   ${klaviyo_event_tests}
+  tests/klaviyo_abandoned_test.cpp
   tests/klaviyo_backfill_test.cpp
   tests/klaviyo_config_test.cpp
   tests/klaviyo_custom_test.cpp
@@ -110,7 +111,8 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_money_test.cpp
   tests/klaviyo_order_events_test.cpp
   tests/klaviyo_orders_test.cpp
-  tests/klaviyo_profile_test.cpp)
+  tests/klaviyo_profile_test.cpp
+  tests/klaviyo_recovery_test.cpp)
 
 postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing SOURCES
   tests/stripe_events_test.cpp
@@ -131,7 +133,9 @@ target_compile_definitions(simulation_tests PRIVATE
                            POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
                            POSTBOX_LIVES=${lives})
 
-postbox_test(example_tests LINK checkout_server_core SOURCES tests/checkout_server_json_test.cpp)
+postbox_test(example_tests LINK checkout_server_core SOURCES
+  tests/checkout_server_json_test.cpp
+  tests/checkout_server_recovery_test.cpp)
 
 postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/sqlite_outbox_test.cpp
@@ -222,7 +226,8 @@ endif()
 # Fuzz targets: programs of libFuzzer in preset fuzz, which scripts/fuzz builds and runs; in every
 # other build one test that replays each corpus and what is near it.
 option(POSTBOX_FUZZ "Build the fuzz targets; needs clang" OFF)
-set(fuzz_targets environment headers json order outbox payload settings simulator stripe verdict)
+set(fuzz_targets environment headers json order outbox payload recovery_token settings
+                 simulator stripe verdict)
 set(fuzz_parts checkout_server_core klaviyo_sim_core postbox::stripe postbox::testing
                nlohmann_json::nlohmann_json)
 if(POSTBOX_FUZZ)

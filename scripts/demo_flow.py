@@ -23,6 +23,9 @@ FLAGS = {
     "KLAVIYO_PURCHASE_EVENTS_ENABLED": "true",
     "KLAVIYO_SUBSCRIPTION_EVENTS_ENABLED": "true",
     "KLAVIYO_CART_ABANDONED_ENABLED": "true",
+    "KLAVIYO_CART_QUIET_TIME": "0s",  # every update is waited for
+    "KLAVIYO_RECOVERY_SECRET": "a secret of the demo only",
+    "VITE_APP_URL": "https://goldenacre.example",
 }
 FAMILIES = {
     "Placed Order": "purchase",

@@ -84,7 +84,10 @@ class IntakeQueue {
 
 // What a record takes of the memory cap.
 [[nodiscard]] inline std::uint64_t footprint(const EventRecord& record) noexcept {
-  return sizeof(EventRecord) + record.payload.size();
+  const std::size_t bytes = sizeof(EventRecord) + record.payload.size();
+  if (!record.timing) return bytes;
+  const auto& timer = record.timing->timer;
+  return bytes + sizeof(Timing) + (timer ? timer->event.payload.size() : 0);
 }
 
 }  // namespace postbox

@@ -65,8 +65,10 @@ Stats Ledger::stats(const Counters& counters, std::uint64_t in_memory) {
   s.duplicates = after.duplicates - before.duplicates;
   s.purged = after.purged - before.purged + after.expired - before.expired + s.duplicates;
   s.recovered = rows(*baseline_);
-  s.offered += s.recovered;
-  s.accepted += s.recovered;
+  s.fired = after.fired - before.fired;
+  s.armed = current->armed;
+  s.offered += s.recovered + s.fired;
+  s.accepted += s.recovered + s.fired;
   return s;
 }
 

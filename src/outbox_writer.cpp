@@ -46,6 +46,8 @@ SteadyTime OutboxWriter::run_once(SteadyTime now) {
   }
   failures_in_a_row_ = 0;
   appended_ = true;
+  timed_ = std::ranges::any_of(batch_,
+                               [](const EventRecord& record) { return record.timing != nullptr; });
   gather_until_ = now + kRhythm;
   const auto bytes = std::accumulate(
       batch_.begin(), batch_.end(), std::uint64_t{0},

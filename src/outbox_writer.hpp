@@ -46,6 +46,9 @@ class OutboxWriter {
   // True when the last run_once() made events durable, so that the sender has work.
   [[nodiscard]] bool appended() const noexcept { return appended_; }
 
+  // True when some of those have a timing, so that something may be due earlier than it seemed.
+  [[nodiscard]] bool timed() const noexcept { return timed_; }
+
  private:
   Result<Appended> append(SteadyTime now);
   void fail(SteadyTime now, const Error& error);
@@ -68,6 +71,7 @@ class OutboxWriter {
   std::uint32_t failures_in_a_row_ = 0;
   std::uint64_t reported_full_ = 0;
   bool appended_ = false;
+  bool timed_ = false;
 };
 
 }  // namespace postbox

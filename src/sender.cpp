@@ -54,6 +54,7 @@ SteadyTime Sender::run_once(SteadyTime now) {
   // First: it uses up a wake(), and what that wake announced is looked at below.
   collect(now);
   if (appended_.exchange(false)) loader_.look_again();
+  if (timed_.exchange(false)) maintain_at_ = {};
   if (resumed_.exchange(false)) apply_resume();
   if (opens_at() > now || !launching_) loader_.release_all(settler_);
   settle(now);

@@ -37,8 +37,11 @@ class Sender {
   // Settings have changed: look at the flags and held events again, and probe a parked destination.
   void resume() noexcept { resumed_.store(true); }
 
-  // The outbox has new events. From any thread.
-  void appended() noexcept { appended_.store(true); }
+  // The outbox has new events, or when `timed`, new times to wake for. From any thread.
+  void appended(bool timed = false) noexcept {
+    if (timed) timed_.store(true);
+    appended_.store(true);
+  }
 
   // Start nothing new from now on.
   void stop_launching() noexcept { launching_ = false; }
@@ -91,6 +94,7 @@ class Sender {
 
   std::atomic<bool> resumed_{true};
   std::atomic<bool> appended_{false};
+  std::atomic<bool> timed_{false};
 };
 
 }  // namespace postbox

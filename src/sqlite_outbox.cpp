@@ -7,6 +7,7 @@
 #include "sqlite_run.hpp"
 #include "sqlite_salvage.hpp"
 #include "sqlite_schema.hpp"
+#include "sqlite_timers.hpp"
 
 namespace postbox {
 namespace {
@@ -27,10 +28,13 @@ constexpr std::int64_t kChunk = 200;
 
 void check_payloads(std::span<const EventRecord> batch) {
   for (const EventRecord& record : batch) {
-    if (record.payload.size() <= kMaxPayload.count) continue;
-    throw Failure(Error{ErrorCode::kInvalidArgument,
-                        "a payload of " + std::to_string(record.payload.size()) +
-                            " bytes is larger than " + std::to_string(kMaxPayload.count)});
+    const bool timed = record.timing && record.timing->timer;
+    const std::size_t size =
+        std::max(record.payload.size(), timed ? record.timing->timer->event.payload.size() : 0);
+    if (size <= kMaxPayload.count) continue;
+    throw Failure(Error{ErrorCode::kInvalidArgument, "a payload of " + std::to_string(size) +
+                                                         " bytes is larger than " +
+                                                         std::to_string(kMaxPayload.count)});
   }
 }
 
@@ -44,33 +48,14 @@ std::uint32_t check_room(Database& database, Bytes max_disk) {
                           ": it goes on when events have been delivered, or raise the limit"});
 }
 
-bool is_stored(Database& database, const EventRecord& record, std::int64_t dedup) {
-  Query query(database,
-              "SELECT 1 FROM outbox WHERE dedup = ?1 AND queue_id = ?2 AND dedup_key = ?3");
-  query.bind(dedup, static_cast<std::int64_t>(record.queue), record.dedup_key);
-  return query.step();
-}
-
-// Returns whether the record was stored, as `id`; its key is waiting otherwise.
-bool insert(Database& database, const EventRecord& record, std::int64_t id, std::int64_t now) {
-  const auto queue = static_cast<std::int64_t>(record.queue);
-  std::int64_t dedup = sqlite::dedup_of(queue, record.dedup_key);
-  Query query(database,
-              "INSERT INTO outbox(id, queue_id, created_at, dedup, dedup_key, profile_key, payload)"
-              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(dedup) DO NOTHING");
-  for (;; ++dedup) {
-    query.bind(id, queue, now, dedup, record.dedup_key, record.profile_key, record.payload);
-    if (query.run() == 1) return true;
-    if (is_stored(database, record, dedup)) return false;
-  }
-}
-
 Appended insert_all(Database& database, std::span<const EventRecord> batch, std::int64_t number,
                     std::int64_t now) {
   std::int64_t last_id = database.integer("SELECT last_id FROM totals");
   Appended appended;
   for (const EventRecord& record : batch) {
-    if (!insert(database, record, last_id + 1, now)) continue;
+    const bool inserted = record.timing ? sqlite::insert_timed(database, record, last_id + 1, now)
+                                        : sqlite::insert(database, record, last_id + 1, now);
+    if (!inserted) continue;
     ++last_id;
     ++appended.inserted;
   }
@@ -192,8 +177,11 @@ Result<Maintained> SqliteOutbox::maintain(std::chrono::milliseconds retention) {
     maintained.promoted = promote_due(database, time);
     if (maintained.promoted > 0) leases_.look_from_start();
     maintained.expired = expire_dead(database, time - std::max<std::int64_t>(0, retention.count()));
+    maintained.fired = sqlite::fire_timers(database, time);
+    std::optional<std::int64_t> next = sqlite::next_timer(database);
     Query query(database, "SELECT next_at FROM outbox WHERE state = 1 ORDER BY next_at LIMIT 1");
-    if (query.step()) maintained.next_due = sqlite::elapsed(time, query.integer(0));
+    if (query.step()) next = std::min(next.value_or(query.integer(0)), query.integer(0));
+    if (next) maintained.next_due = sqlite::elapsed(time, *next);
     return maintained;
   });
 }

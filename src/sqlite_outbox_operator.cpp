@@ -6,6 +6,7 @@
 #include "sqlite_rows.hpp"
 #include "sqlite_run.hpp"
 #include "sqlite_schema.hpp"
+#include "sqlite_timers.hpp"
 
 namespace postbox {
 namespace {
@@ -167,7 +168,8 @@ void count_ready(Database& database, const std::map<std::int64_t, std::uint64_t>
 }
 
 OutboxTotals read_totals(Database& database) {
-  Query query(database, "SELECT appended, duplicates, delivered, purged, expired FROM totals");
+  Query query(database,
+              "SELECT appended, duplicates, delivered, purged, expired, fired FROM totals");
   if (!query.step()) return {};
   const auto column = [&query](int index) {
     return static_cast<std::uint64_t>(query.integer(index));
@@ -176,7 +178,8 @@ OutboxTotals read_totals(Database& database) {
           .duplicates = column(1),
           .delivered = column(2),
           .purged = column(3),
-          .expired = column(4)};
+          .expired = column(4),
+          .fired = column(5)};
 }
 
 }  // namespace
@@ -258,14 +261,16 @@ Result<std::size_t> SqliteOutbox::purge_profile(const Key& profile) {
       query.bind(profile);
       ids = ids_of(query);
     }
+    const std::vector<std::int64_t> timers = sqlite::timers_of(database, profile);
     Transaction transaction(database, Transaction::Kind::kDurable);
     std::size_t purged =
         Query(database, "DELETE FROM outbox_dead WHERE profile_key = ?1").bind(profile).run();
     Query remove(database, "DELETE FROM outbox WHERE id = ?1 AND profile_key = ?2");
     for (const std::int64_t id : ids) purged += remove.bind(id, profile).run();
     if (purged > 0) sqlite::add_totals(database, {.purged = purged});
+    const std::size_t ended = sqlite::remove_timers(database, timers, profile);
     transaction.commit();
-    return purged;
+    return purged + ended;
   });
 }
 
@@ -290,6 +295,7 @@ Result<OutboxStats> SqliteOutbox::stats() {
       stats.queues.push_back(queue);
     }
     stats.totals = read_totals(database);
+    stats.armed = sqlite::count_timers(database);
     stats.used = Bytes{sqlite::live_bytes(database)};
     return stats;
   });

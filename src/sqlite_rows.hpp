@@ -1,6 +1,7 @@
-// What the SQLite outbox's source files share: the clock arithmetic of rows, and the totals.
+// What the SQLite outbox's source files share: the clock arithmetic of rows, how a row is inserted,
+// and the totals.
 //
-// Place:     included by sqlite_outbox.cpp and sqlite_outbox_operator.cpp only.
+// Place:     included by the SQLite outbox's source files only.
 // Threads:   free functions; one thread at a time per Database.
 // Lifetime:  plain values.
 // Failure:   throws sqlite::Failure.
@@ -25,6 +26,33 @@ namespace postbox::sqlite {
 // The wall clock may have been set back since `then`: no age is negative.
 [[nodiscard]] inline std::chrono::milliseconds elapsed(std::int64_t then, std::int64_t now) {
   return std::chrono::milliseconds(std::max<std::int64_t>(0, now - then));
+}
+
+// Calls `attempt(dedup)` with the record's number in the index, and with the next one while another
+// key has that, until it returns true. False when it is the record's own key that is waiting.
+template <class Attempt>
+bool with_dedup(Database& database, const EventRecord& record, Attempt attempt) {
+  const auto queue = static_cast<std::int64_t>(record.queue);
+  for (std::int64_t dedup = dedup_of(queue, record.dedup_key);; ++dedup) {
+    if (attempt(dedup)) return true;
+    Query same(database,
+               "SELECT 1 FROM outbox WHERE dedup = ?1 AND queue_id = ?2 AND dedup_key = ?3");
+    if (same.bind(dedup, queue, record.dedup_key).step()) return false;
+  }
+}
+
+// Returns whether the record was stored, as `id`; its key is waiting otherwise.
+inline bool insert(Database& database, const EventRecord& record, std::int64_t id,
+                   std::int64_t now) {
+  Query query(database,
+              "INSERT INTO outbox(id, queue_id, created_at, dedup, dedup_key, profile_key, payload)"
+              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(dedup) DO NOTHING");
+  return with_dedup(database, record, [&](std::int64_t dedup) {
+    return query
+               .bind(id, static_cast<std::int64_t>(record.queue), now, dedup, record.dedup_key,
+                     record.profile_key, record.payload)
+               .run() == 1;
+  });
 }
 
 // Adds what has left the outbox to the totals, inside the transaction that makes the change.

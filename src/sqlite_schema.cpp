@@ -101,6 +101,37 @@ CREATE INDEX outbox_ready   ON outbox(queue_id, state)          WHERE state = 0;
 CREATE INDEX outbox_delayed ON outbox(next_at, queue_id, state) WHERE state = 1;
 CREATE INDEX outbox_held    ON outbox(queue_id, state)          WHERE state = 2;
 CREATE UNIQUE INDEX outbox_dedup ON outbox(dedup);
+
+ALTER TABLE totals ADD COLUMN fired INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE timer(
+  id          INTEGER PRIMARY KEY,
+  slot        BLOB NOT NULL UNIQUE,
+  due_at      INTEGER NOT NULL,
+  delay       INTEGER NOT NULL,
+  as_of       INTEGER NOT NULL,
+  event_id    INTEGER NOT NULL DEFAULT 0,
+  ended_by    BLOB NOT NULL,
+  queue_id    INTEGER NOT NULL,
+  dedup_key   BLOB NOT NULL,
+  profile_key BLOB NOT NULL,
+  payload     BLOB NOT NULL
+) STRICT;
+CREATE INDEX timer_due   ON timer(due_at, event_id) WHERE event_id = 0;
+CREATE INDEX timer_fired ON timer(due_at, event_id) WHERE event_id > 0;
+CREATE TABLE timer_key(
+  key BLOB NOT NULL, timer_id INTEGER NOT NULL, PRIMARY KEY(key, timer_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE timer_end(
+  key BLOB PRIMARY KEY, as_of INTEGER NOT NULL, expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX timer_end_age ON timer_end(expires_at);
+CREATE TABLE collapsing(
+  slot     BLOB PRIMARY KEY,
+  event_id INTEGER NOT NULL,
+  due_at   INTEGER NOT NULL,
+  as_of    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX collapsing_due ON collapsing(due_at);
 )sql";
 
 // Step n brings a file from version n to n + 1. A published step is never edited.

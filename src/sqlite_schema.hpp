@@ -33,6 +33,11 @@ inline constexpr std::int64_t kSchemaVersion = 3;
 // had that one.
 // Table totals, columns last_id: the highest id that was ever given; last_batch: a number of the
 // latest append's own (BatchNumber).
+// Table timer: one per slot. event_id: the row in outbox that it became, or 0 while it runs; due_at
+// is then when to look whether that still waits. ended_by: keys of 16 bytes, one after the other;
+// the same in timer_key, for ends to find.
+// Table timer_end: the newest end of a key. Table collapsing: the row of a slot that a newer record
+// may take the place of until due_at.
 // Table meta, key 'sender_epoch': counts the processes (or instances) that became the sender.
 // The longest lease.
 inline constexpr std::chrono::milliseconds kLeaseHorizon = std::chrono::hours(1);
@@ -41,6 +46,15 @@ inline constexpr std::chrono::milliseconds kLeaseHorizon = std::chrono::hours(1)
 // in between: what lies further ahead is over. A clock set back by less makes a row wait that much
 // longer.
 inline constexpr std::chrono::milliseconds kDelayHorizon = std::chrono::hours(2);
+
+// The longest time that a timer runs.
+inline constexpr std::chrono::milliseconds kTimerHorizon = std::chrono::days(366);
+
+// How long an end is remembered: it also holds for a report that comes after it and is older.
+inline constexpr std::chrono::milliseconds kEndMemory = std::chrono::hours(24);
+
+// How often somebody looks whether what a timer fired still waits.
+inline constexpr std::chrono::milliseconds kFiredLook = std::chrono::hours(1);
 
 [[nodiscard]] std::int64_t dedup_of(std::int64_t queue, const Key& key);
 

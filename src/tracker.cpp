@@ -57,7 +57,7 @@ SteadyTime Tracker::Impl::write_once() {
   if (!open_ledger()) return now() + kAfterFailure;
   const SteadyTime next = writer.run_once(now());
   if (writer.appended()) {
-    sender.appended();
+    sender.appended(writer.timed());
     services.http->wake();
   }
   return next;
@@ -202,7 +202,7 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
     if (!included) return refuse(TrackStatus::kRejected, {cannot_encode()});
     if (!*included) return refuse(TrackStatus::kDisabled);
   }
-  EventBatch batch(services.clock->wall_now(), &services.type_names);
+  EventBatch batch(services.clock->wall_now(), &services.type_names, &services.settings);
   if (!encode(event, batch)) {
     return refuse(TrackStatus::kRejected, std::move(batch.violations()));
   }

@@ -84,6 +84,7 @@ class KlaviyoShop : public ::testing::Test {
 
   void write(const std::string& flag) const {
     std::ofstream(folder_.file("env")) << "KLAVIYO_API_KEY=pk_0123456789\nPOSTBOX_OUTBOX=memory:\n"
+                                       << "KLAVIYO_CART_QUIET_TIME=0s\n"
                                        << "KLAVIYO_CART_ABANDONED_ENABLED=" << flag << "\n";
   }
 

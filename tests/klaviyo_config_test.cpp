@@ -37,7 +37,8 @@ TEST(KlaviyoConfig, EveryVariableIsRead) {
       "KLAVIYO_SUBSCRIPTION_EVENTS_ENABLED=25%\nKLAVIYO_CART_ABANDONED_ENABLED=false\n"
       "KLAVIYO_API_URL=http://127.0.0.1:4010/\nKLAVIYO_REVISION=2026-10-15.pre\n"
       "KLAVIYO_QUOTA_SHARE=0.25\nVITE_APP_URL=http://localhost:5173/\n"
-      "KLAVIYO_CART_ABANDONED_AFTER=90m\nPOSTBOX_MAX_DISK=64MiB\n");
+      "KLAVIYO_CART_ABANDONED_AFTER=90m\nKLAVIYO_CART_QUIET_TIME=0s\n"
+      "KLAVIYO_RECOVERY_SECRET=the new one: 16 b, the old one: 16 b\nPOSTBOX_MAX_DISK=64MiB\n");
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->api_key, "pk_0123456789");
   EXPECT_TRUE(config->flag(klaviyo::kPurchase).is_on());
@@ -48,7 +49,20 @@ TEST(KlaviyoConfig, EveryVariableIsRead) {
   EXPECT_EQ(config->quota_share.per_mille, 250);
   EXPECT_EQ(config->app_url, "http://localhost:5173");
   EXPECT_EQ(config->cart_abandoned_after, std::chrono::minutes(90));
+  EXPECT_EQ(config->cart_quiet_time, std::chrono::seconds(0));
+  EXPECT_EQ(config->recovery_secrets,
+            (std::vector<std::string>{"the new one: 16 b", "the old one: 16 b"}));
   EXPECT_EQ(config->engine.outbox.max_disk, postbox::mebibytes(64));
+}
+
+TEST(KlaviyoConfig, AShortSecretIsRefusedAndNotShown) {
+  for (const char* value : {"hunter2", "long enough to be one,hunter2", "long enough to be one,"}) {
+    const std::string error = error_of(std::string("KLAVIYO_RECOVERY_SECRET=") + value);
+    EXPECT_NE(error.find("KLAVIYO_RECOVERY_SECRET"), std::string::npos) << error;
+    EXPECT_NE(error.find("at least 16"), std::string::npos) << error;
+    EXPECT_EQ(error.find("hunter2"), std::string::npos) << error;
+    EXPECT_EQ(error.find("long"), std::string::npos) << error;
+  }
 }
 
 TEST(KlaviyoConfig, ErrorsNameTheVariableTheValueAndWhatIsAccepted) {

@@ -181,3 +181,4 @@ TEST_P(OutboxConformance, ExtendedEventsStayLeased) {
 
 #include "outbox_conformance_dead.hpp"
 #include "outbox_conformance_settle.hpp"
+#include "outbox_conformance_timers.hpp"

@@ -1,5 +1,6 @@
 // The SQLite outbox: the conformance suite over a file and over memory, then what only a file can
 // show.
+#include <gmock/gmock.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -33,6 +34,10 @@ OutboxOptions memory_options(const fs::path&) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxConformance,
+                         ::testing::Values(OutboxBackend{"File", file_options},
+                                           OutboxBackend{"Memory", memory_options}),
+                         backend_name);
+INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxTimers,
                          ::testing::Values(OutboxBackend{"File", file_options},
                                            OutboxBackend{"Memory", memory_options}),
                          backend_name);
@@ -133,6 +138,35 @@ TEST_F(SqliteOutbox, AReadOnlyFolderIsAnError) {
   expect_error(outbox->append(batch), ErrorCode::kOutboxUnavailable, "cannot create");
   fs::permissions(folder_.path(), fs::perms::owner_all);
   EXPECT_TRUE(outbox->append(batch));
+}
+
+TEST_F(SqliteOutbox, TimersAndEndsSurviveARestart) {
+  reopen();
+  append({update(1, 7, 1s), update(2, 8, 1s), order(3, slot_of(9), 2s), quiet_update(4, 5, 1s)});
+  reopen();
+  append({order(6, slot_of(7), 2s), update(7, 9, 1s), quiet_update(8, 5, 2s)});
+  EXPECT_EQ(take(outbox().stats()).armed, 1U);
+  clock_->advance(kDelay);
+  reopen();
+  EXPECT_EQ(take(outbox().maintain(24h)).fired, 1U);
+  std::vector<std::string> payloads;
+  for (const auto& each : claim().events) payloads.push_back(each.record.payload);
+  EXPECT_THAT(payloads, ::testing::UnorderedElementsAre("payload 1", "payload 2", "payload 7",
+                                                        "payload 8", "payload 1002"));
+}
+
+TEST_F(SqliteOutbox, ATimerFiresOnceAlsoWithTwoProcessesOnTheFile) {
+  reopen();
+  const auto other = another();
+  append({update(1, 7, 1s), update(2, 8, 1s)});
+  const std::vector<EventRecord> bought = {order(3, slot_of(8), 2s)};
+  EXPECT_TRUE(other->append(bought));
+  clock_->advance(kDelay);
+  EXPECT_EQ(take(other->maintain(24h)).fired, 1U);
+  EXPECT_EQ(take(outbox().maintain(24h)).fired, 0U);
+  const std::vector<EventRecord> late = {order(4, slot_of(7), 2s)};
+  EXPECT_TRUE(other->append(late));
+  EXPECT_EQ(stats_of().ready, 2U) << "what had fired is taken back";
 }
 
 TEST_F(SqliteOutbox, ReopeningKeepsEverything) {
@@ -241,7 +275,7 @@ TEST_F(SqliteOutbox, AnAppendThatHangsBlocksNobodyForEver) {
 
 TEST_F(SqliteOutbox, TheDiskCapStopsAppendsAndNothingElse) {
   OutboxOptions capped = options();
-  capped.max_disk = kibibytes(256);
+  capped.max_disk = kibibytes(320);
   use(take(open_outbox(capped, clock_)));
   std::vector<EventRecord> batch = {event(1)};
   Result<Appended> appended = Appended{};
@@ -250,7 +284,7 @@ TEST_F(SqliteOutbox, TheDiskCapStopsAppendsAndNothingElse) {
     batch[0].payload.assign(2'000, 'x');
     appended = outbox().append(batch);
   }
-  expect_error(appended, ErrorCode::kOutboxFull, "POSTBOX_MAX_DISK allows 262144");
+  expect_error(appended, ErrorCode::kOutboxFull, "POSTBOX_MAX_DISK allows 327680");
   EXPECT_GE(take(outbox().stats()).used, capped.max_disk);
   EXPECT_GT(settle_all(claim(), OutcomeKind::kDelivered).applied, 50U);
   EXPECT_LT(take(outbox().stats()).used, capped.max_disk);

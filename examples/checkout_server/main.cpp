@@ -53,10 +53,10 @@ void log_line(postbox::LogLevel level, std::string_view line) {
   spdlog::log(kLevels.at(static_cast<std::size_t>(level)), line);
 }
 
-postbox::Result<postbox::Tracker> start_tracker() {
+postbox::Result<klaviyo::Config> read_config() {
   auto config = klaviyo::Config::from_env();
   if (config) config->engine.log = log_line;
-  return klaviyo::start(std::move(config));
+  return config;
 }
 
 postbox::Result<stripe::Webhook> start_webhook(postbox::Tracker& tracker) {
@@ -99,7 +99,8 @@ void stop(checkout::HttpServer& server, const checkout::Routes& routes, postbox:
 int run(int wanted_port) {
   const sigset_t signals = block_signals();
   log_to_stderr();
-  auto tracker = start_tracker();
+  const auto config = read_config();
+  auto tracker = klaviyo::start(config);
   if (!tracker) {
     spdlog::error("{}", tracker.error().message);
     return kProblem;
@@ -110,7 +111,7 @@ int run(int wanted_port) {
     return kProblem;
   }
   checkout::Metrics metrics;
-  checkout::Routes routes(*tracker, *webhook, metrics, log_line);
+  checkout::Routes routes(*tracker, *webhook, metrics, log_line, config->recovery_secrets);
   checkout::HttpServer server(routes);
   const auto port = server.start(wanted_port);
   if (!port) {

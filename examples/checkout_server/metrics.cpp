@@ -36,7 +36,8 @@ void write_events(const postbox::Stats& s, std::ostream& out) {
       {"held", s.held},           {"waiting", s.waiting},
       {"in_flight", s.in_flight}, {"purged", s.purged},
       {"recovered", s.recovered}, {"duplicates", s.duplicates},
-      {"retries", s.retries}};
+      {"retries", s.retries},     {"fired", s.fired},
+      {"armed", s.armed}};
   out << "# HELP postbox_events_total Events by what became of them.\n"
          "# TYPE postbox_events_total untyped\n";
   for (const auto& [state, count] : states) {

@@ -33,7 +33,7 @@ class Latency {
   std::atomic<std::uint64_t> total_nanoseconds_{0};
 };
 
-enum class Handler : std::uint8_t { kCheckout, kCart, kSubscription, kWebhook };
+enum class Handler : std::uint8_t { kCheckout, kCart, kSubscription, kWebhook, kRecovery };
 
 class Metrics {
  public:
@@ -45,8 +45,8 @@ class Metrics {
   [[nodiscard]] std::string to_prometheus(const postbox::Stats& stats) const;
 
  private:
-  static constexpr std::array<std::string_view, 4> kHandlers = {"checkout", "cart", "subscription",
-                                                                "webhook"};
+  static constexpr std::array<std::string_view, 5> kHandlers = {"checkout", "cart", "subscription",
+                                                                "webhook", "cart_recovery"};
 
   std::array<Latency, kHandlers.size()> latencies_;
 };

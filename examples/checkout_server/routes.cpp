@@ -94,6 +94,14 @@ void Routes::update_cart(const httplib::Request& request, httplib::Response& res
   track_and_answer(body, event, track, response, 202, names);
 }
 
+void Routes::recover_cart(const httplib::Request& request, httplib::Response& response) {
+  const auto cart = klaviyo::verify_recovery_token(request.get_param_value("token"), secrets_);
+  // A shop would show the cart. What it learns from a bad link is for the customer to read, too.
+  if (cart) return answer(response, 200, {{"cart_id", cart->cart_id}});
+  const bool expired = cart.error().code == postbox::ErrorCode::kTokenExpired;
+  answer(response, expired ? 410 : 400, {{"error", cart.error().message}});
+}
+
 void Routes::start_subscription(const httplib::Request& request, httplib::Response& response) {
   Body<klaviyo::Subscription> body = read_subscription(request.body);
   const json names = {{"subscription_id", body.value.subscription_id}};
@@ -126,6 +134,7 @@ httplib::Server::Handler Routes::timed(Handler handler, Handle handle) {
 void Routes::install(httplib::Server& server) {
   server.Post("/checkout/complete", timed(Handler::kCheckout, &Routes::complete_checkout));
   server.Put("/cart/(.+)", timed(Handler::kCart, &Routes::update_cart));
+  server.Get("/cart/recover", timed(Handler::kRecovery, &Routes::recover_cart));
   server.Post("/subscriptions", timed(Handler::kSubscription, &Routes::start_subscription));
   server.Post("/webhooks/stripe", timed(Handler::kWebhook, &Routes::take_webhook));
   server.Get("/healthz", [](const httplib::Request&, httplib::Response& response) {

@@ -10,6 +10,7 @@
 //
 //   POST /checkout/complete   201 once the order's events are on disk
 //   PUT  /cart/{user}         202 once the cart's event is queued
+//   GET  /cart/recover?token= 200 with the cart's id; 400 or 410 says what is wrong with the link
 //   POST /subscriptions       201 once the subscription's event is on disk
 //   POST /webhooks/stripe     200 once what Stripe reports is on disk
 //   GET  /healthz             200
@@ -23,6 +24,8 @@
 #include <functional>
 #include <klaviyo/klaviyo.hpp>
 #include <stripe/stripe.hpp>
+#include <string>
+#include <vector>
 
 #include "metrics.hpp"
 #include "order_json.hpp"
@@ -31,9 +34,14 @@ namespace checkout {
 
 class Routes {
  public:
+  // `secrets` are those of the links, Config::recovery_secrets.
   Routes(postbox::Tracker& tracker, stripe::Webhook& webhook, Metrics& metrics,
-         postbox::LogSink log)
-      : tracker_(tracker), webhook_(webhook), metrics_(metrics), log_(std::move(log)) {}
+         postbox::LogSink log, std::vector<std::string> secrets)
+      : tracker_(tracker),
+        webhook_(webhook),
+        metrics_(metrics),
+        log_(std::move(log)),
+        secrets_(std::move(secrets)) {}
 
   void install(httplib::Server& server);
 
@@ -48,6 +56,7 @@ class Routes {
 
   void complete_checkout(const httplib::Request& request, httplib::Response& response);
   void update_cart(const httplib::Request& request, httplib::Response& response);
+  void recover_cart(const httplib::Request& request, httplib::Response& response);
   void start_subscription(const httplib::Request& request, httplib::Response& response);
   void take_webhook(const httplib::Request& request, httplib::Response& response);
 
@@ -55,6 +64,7 @@ class Routes {
   stripe::Webhook& webhook_;
   Metrics& metrics_;
   postbox::LogSink log_;
+  const std::vector<std::string> secrets_;
   std::atomic<int> running_{0};
 };
 

@@ -27,6 +27,13 @@ enum class ErrorCode : std::uint16_t {
   kTransport = 10,         // no HTTP answer arrived: DNS, connect, TLS, reset, time-out
   kInternal = 11,          // an exception of a lower library was caught; please report it
   kOutboxTaken = 12,       // another process is the sender of the store: not an error, but a turn
+
+  // A link that a customer follows; see the integration that makes it.
+  kTokenTruncated = 20,  // a part of it is missing
+  kTokenMalformed = 21,  // it is none of ours
+  kTokenForeign = 22,    // it was signed with a key that is not, or no longer, ours
+  kTokenTampered = 23,   // it was changed after it was signed
+  kTokenExpired = 24,    // its time is over
 };
 
 struct Error {

@@ -7,10 +7,14 @@
 // Failure:   a batch with a violation is refused as a whole.
 #pragma once
 
+#include <any>
 #include <array>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,11 +37,42 @@ struct Family {
 
 using Key = std::array<std::byte, 16>;
 
+struct Timing;
+
 struct EventRecord {
   QueueId queue{};
   Key dedup_key{};      // hash of (profile, metric, unique_id): the vendor's own idempotency key
   Key profile_key{};    // hash of the profile's identifier: percentages and purges go by it
   std::string payload;  // the destination's own encoding; opaque to the engine
+
+  // What the outbox does with it beside storing it. Null for almost every event.
+  std::shared_ptr<const Timing> timing{};
+};
+
+// An event that comes about by itself when `delay` has passed, unless something ends it: an
+// abandoned cart.
+struct Timer {
+  std::chrono::milliseconds delay{};  // by the store's clock
+  std::vector<Key> ended_by{};        // beside the slot
+  EventRecord event{};                // without a timing
+};
+
+// What a record says of other events than itself. Everything happens in the transaction that stores
+// the record, also when it is a duplicate.
+struct Timing {
+  Key slot{};        // what it is about: a cart. One event waits, and one timer runs, per slot
+  WallTime as_of{};  // when what it reports happened, by the caller's clock: the order that counts
+
+  // The record waits so long, and a newer one of its slot takes its place meanwhile, without a new
+  // wait. Zero: it does not wait.
+  std::chrono::milliseconds quiet{0};
+
+  // Started, in place of the slot's older one; not when an end of its keys is as new or newer.
+  std::optional<Timer> timer{};
+
+  // Timers with one of these keys that are not newer are over: they will not fire, and what they
+  // have fired and is not delivered yet is removed.
+  std::vector<Key> ends{};
 };
 
 // One broken rule of the schema. `path` is the place in the caller's data ("items[2].quantity"),
@@ -55,8 +90,10 @@ using TypeNames = std::vector<std::pair<std::string, std::string>>;
 // The records that one call of track() produces: all of them are stored, or none is.
 class EventBatch {
  public:
-  // `names` must outlive the batch.
-  explicit EventBatch(WallTime now, const TypeNames* names = nullptr) : now_(now), names_(names) {}
+  // `names` and `settings` must outlive the batch.
+  explicit EventBatch(WallTime now, const TypeNames* names = nullptr,
+                      const std::any* settings = nullptr)
+      : now_(now), names_(names), settings_(settings) {}
 
   // The time that an event without a time of its own gets.
   [[nodiscard]] WallTime now() const noexcept { return now_; }
@@ -68,6 +105,12 @@ class EventBatch {
       if (from == type) return to;
     }
     return type;
+  }
+
+  // What the integration gave its events as Services::settings; null when that is no T.
+  template <class T>
+  [[nodiscard]] const T* settings() const noexcept {
+    return std::any_cast<T>(settings_);
   }
 
   void add(EventRecord record) { records_.push_back(std::move(record)); }
@@ -84,6 +127,7 @@ class EventBatch {
  private:
   WallTime now_;
   const TypeNames* names_;
+  const std::any* settings_;
   std::vector<EventRecord> records_;
   std::vector<Violation> violations_;
   std::vector<Violation> warnings_;

@@ -13,6 +13,9 @@
 //                ▲                 │             ├▶ delayed ──maintain──▶ ready
 //                └── lease ends ───┘             ├▶ held ──release_held──▶ ready
 //                                                └▶ dead ──replay──▶ ready, or expired, or purged
+//
+// A record with a Timing may also wait (delayed) for a newer one to take its place, start a timer,
+// which maintain() turns into a ready event when it is due, and end other timers.
 #pragma once
 
 #include <chrono>
@@ -49,7 +52,9 @@ enum class ClaimToken : std::int64_t {};
 
 struct Appended {
   std::size_t inserted = 0;
-  std::size_t duplicates = 0;  // the same (queue, dedup_key) was already waiting: not an error
+  // The same (queue, dedup_key) was already waiting, or the record took the place of one, or was
+  // older than that: not an error.
+  std::size_t duplicates = 0;
   std::uint32_t fullness = 0;  // how much of the store's cap was used before, in thousandths
 };
 
@@ -91,7 +96,8 @@ struct Settled {
 struct Maintained {
   std::size_t promoted = 0;                           // delayed rows that became ready
   std::size_t expired = 0;                            // dead letters past their retention, removed
-  std::optional<std::chrono::milliseconds> next_due;  // until the next delayed row is due
+  std::size_t fired = 0;                              // timers that became events
+  std::optional<std::chrono::milliseconds> next_due;  // until the next delayed row or timer is due
 };
 
 struct DeadLetter {
@@ -130,19 +136,21 @@ struct QueueStats {
 };
 
 // Counted since the store was created, in the transactions that made the changes. Always:
-// appended = delivered + purged + expired + the rows of all queues.
+// appended + fired = delivered + purged + expired + the rows of all queues.
 struct OutboxTotals {
   std::uint64_t appended = 0;
   std::uint64_t duplicates = 0;
   std::uint64_t delivered = 0;
-  std::uint64_t purged = 0;   // by purge() and purge_profile()
+  std::uint64_t purged = 0;   // by purge() and purge_profile(), or their timer ended after it fired
   std::uint64_t expired = 0;  // dead letters past their retention
+  std::uint64_t fired = 0;    // timers that became events
 };
 
 struct OutboxStats {
   std::vector<QueueStats> queues;
   OutboxTotals totals;
-  Bytes used;  // disk that live data occupies
+  std::uint64_t armed = 0;  // timers that run
+  Bytes used;               // disk that live data occupies
 };
 
 class Outbox {
@@ -191,10 +199,12 @@ class Outbox {
   // Remove dead letters. Returns how many.
   [[nodiscard]] virtual Result<std::size_t> purge(const EventFilter& filter) = 0;
 
-  // Remove every event of one profile, in whatever state. A request in flight is not recalled.
+  // Remove every event of one profile, in whatever state, and its timers. A request in flight is
+  // not recalled.
   [[nodiscard]] virtual Result<std::size_t> purge_profile(const Key& profile) = 0;
 
-  // Promote delayed events whose time has come; remove dead letters older than `retention`.
+  // Promote delayed events whose time has come; make events of timers that are due; remove dead
+  // letters older than `retention`.
   [[nodiscard]] virtual Result<Maintained> maintain(std::chrono::milliseconds retention) = 0;
 
   [[nodiscard]] virtual Result<OutboxStats> stats() = 0;

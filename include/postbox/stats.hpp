@@ -12,7 +12,8 @@
 //   accepted = delivered + dead + held + waiting + in_flight + purged
 //
 // Counts are events, not calls: an order of three lines is offered as four events. Events that an
-// earlier run left in the outbox are counted as offered and accepted when this run finds them.
+// earlier run left in the outbox are counted as offered and accepted when this run finds them, and
+// what a timer becomes, such as an abandoned cart, when it fires.
 #pragma once
 
 #include <cstdint>
@@ -34,9 +35,13 @@ struct Stats {
   std::uint64_t held = 0;       // their family is switched off
   std::uint64_t waiting = 0;    // in memory, ready, or waiting for a retry
   std::uint64_t in_flight = 0;  // leased to a sender
-  std::uint64_t purged = 0;     // removed on purpose: purges, expired dead letters, duplicates
+  // Removed on purpose: purges, expired dead letters, duplicates, what a timer made and an end took
+  // back.
+  std::uint64_t purged = 0;
 
   std::uint64_t recovered = 0;   // of the accepted: found in the outbox at start
+  std::uint64_t fired = 0;       // of the accepted: came of a timer
+  std::uint64_t armed = 0;       // timers that run: not events yet
   std::uint64_t duplicates = 0;  // of the purged: the same event was already waiting
 
   // How it went.

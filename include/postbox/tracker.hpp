@@ -16,6 +16,7 @@
 //            second. A log sink with a lock of its own must survive a fork() by itself.
 #pragma once
 
+#include <any>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -122,6 +123,10 @@ struct Services {
 
   // Other names for types of events; see EventBatch::name_of().
   TypeNames type_names{};
+
+  // What events of the integration look up when they are encoded; see EventBatch::settings(). Read
+  // from several threads at once.
+  std::any settings{};
 
   // Read the settings again and make the destination use them. Called by Tracker::reload(), by one
   // thread at a time. Unset: reload() fails.

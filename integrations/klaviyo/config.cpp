@@ -101,6 +101,40 @@ Result<void> check_families(const std::vector<postbox::Family>& own) {
   return {};
 }
 
+Result<std::chrono::milliseconds> parse_quiet_time(std::string_view text) {
+  auto duration = postbox::parse_duration(text);
+  if (duration && *duration > std::chrono::hours(1)) return refuse(text, "at most 1h");
+  return duration;
+}
+
+// Secrets, so that the messages describe them instead of showing them.
+Result<void> check_secrets(const std::vector<std::string>& secrets) {
+  constexpr std::size_t kLeast = 16;
+  for (const std::string& secret : secrets) {
+    if (secret.size() >= kLeast) continue;
+    return Error{postbox::ErrorCode::kInvalidConfig,
+                 "a secret of " + std::to_string(secret.size()) +
+                     " bytes is not accepted; expected at least 16, several separated by commas"};
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> parse_secrets(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t";
+  std::vector<std::string> secrets;
+  for (bool more = true; more;) {
+    const std::size_t comma = text.find(',');
+    std::string_view secret = text.substr(0, comma);
+    secret.remove_prefix(std::min(secret.find_first_not_of(kBlanks), secret.size()));
+    secret = secret.substr(0, secret.find_last_not_of(kBlanks) + 1);
+    secrets.emplace_back(secret);
+    more = comma != std::string_view::npos;
+    if (more) text.remove_prefix(comma + 1);
+  }
+  if (auto ok = check_secrets(secrets); !ok) return ok.error();
+  return secrets;
+}
+
 }  // namespace
 
 Result<QuotaShare> QuotaShare::parse(std::string_view text) {
@@ -152,7 +186,9 @@ Result<Config> Config::from(const Environment& environment,
         read(environment, "KLAVIYO_METRIC_NAMES", &parse_metric_names, config.metric_names),
         read(environment, "VITE_APP_URL", &parse_app_url, config.app_url),
         read(environment, "KLAVIYO_CART_ABANDONED_AFTER", &parse_abandoned_after,
-             config.cart_abandoned_after)}) {
+             config.cart_abandoned_after),
+        read(environment, "KLAVIYO_CART_QUIET_TIME", &parse_quiet_time, config.cart_quiet_time),
+        read(environment, "KLAVIYO_RECOVERY_SECRET", &parse_secrets, config.recovery_secrets)}) {
     if (!step) return step.error();
   }
   for (const postbox::Family& queue : every_queue(config.own_families)) {
@@ -192,6 +228,7 @@ Result<void> Config::validate() const {
     if (auto ok = check(parse_app_url(app_url), "VITE_APP_URL"); !ok) return ok;
   }
   if (auto ok = check_families(own_families); !ok) return ok;
+  if (auto ok = check(check_secrets(recovery_secrets), "KLAVIYO_RECOVERY_SECRET"); !ok) return ok;
   if (auto ok = check(check_metric_names(metric_names), "KLAVIYO_METRIC_NAMES"); !ok) return ok;
   return check(engine.validate(), "configuration");
 }

@@ -67,8 +67,20 @@ struct Config {
   std::string app_url;
 
   // Quiet time after which a cart counts as abandoned. KLAVIYO_CART_ABANDONED_AFTER.
-  // Defaults to 60 min.
+  // Defaults to 60 min. This and the next three are applied at a start, not by reload().
   std::chrono::milliseconds cart_abandoned_after{std::chrono::minutes(60)};
+
+  // Updates of a cart within this time of the first become one event, the last. Zero: each is an
+  // event. KLAVIYO_CART_QUIET_TIME. Defaults to 5 s.
+  std::chrono::milliseconds cart_quiet_time{std::chrono::seconds(5)};
+
+  // What signs the links to abandoned carts, see verify_recovery_token(): at least 16 bytes each.
+  // The first signs, all are believed: put a new one before the old. Without one, or without
+  // `app_url`, an abandoned cart has no link. KLAVIYO_RECOVERY_SECRET. Defaults to none.
+  std::vector<std::string> recovery_secrets;
+
+  // How long such a link is good, after the cart was abandoned. Defaults to 30 days.
+  std::chrono::milliseconds recovery_link_life{std::chrono::days(30)};
 
   // What Tracker::reload() reads again, together with the process's environment. Set by
   // from_env(). Defaults to none: reload() fails, so that it never undoes what was set in code.

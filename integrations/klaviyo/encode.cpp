@@ -120,6 +120,9 @@ void mark_backfill(postbox::EventRecord& record) {
   // No flow starts for the update of a profile: it only waits behind everything else.
   if (!parts->is_profile() && !record.payload.ends_with(kBackfill)) record.payload += kBackfill;
   record.queue = backfill_queue(record.queue);
+  // History starts nothing, and waits for nothing. What it ends stays ended.
+  const auto& timing = record.timing;
+  if (timing && (timing->timer || timing->quiet.count() > 0)) record.timing.reset();
 }
 
 std::string clean_subject(std::string_view subject) {

@@ -17,3 +17,4 @@
 #include <klaviyo/events/purchase.hpp>
 #include <klaviyo/events/subscription.hpp>
 #include <klaviyo/families.hpp>
+#include <klaviyo/recovery.hpp>

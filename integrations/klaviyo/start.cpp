@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <klaviyo/api_url.hpp>
+#include <klaviyo/cart_timers.hpp>
 #include <klaviyo/config.hpp>
 #include <klaviyo/destination.hpp>
 #include <klaviyo/hash.hpp>
@@ -75,17 +76,36 @@ void say_if_inert(const Config& config) {
   }
 }
 
+// Without a link, the mail about an abandoned cart leads nowhere.
+void say_if_without_links(const Config& config) {
+  if (!config.engine.log || config.engine.log_level > postbox::LogLevel::kWarn) return;
+  if (config.api_key.empty() || config.flag(kCart).is_off()) return;
+  const char* missing = config.app_url.empty()            ? "VITE_APP_URL"
+                        : config.recovery_secrets.empty() ? "KLAVIYO_RECOVERY_SECRET"
+                                                          : nullptr;
+  if (missing == nullptr) return;
+  try {
+    config.engine.log(postbox::LogLevel::kWarn, "Abandoned carts have no recovery link: " +
+                                                    std::string(missing) + " is not set");
+  } catch (...) {
+    // As above.
+  }
+}
+
 // Called by one thread at a time, as Services::reload promises; hence no lock around `config_`.
 class Reloader {
  public:
-  Reloader(Config config, std::shared_ptr<Destination> destination)
-      : config_(std::move(config)), destination_(std::move(destination)) {}
+  Reloader(Config config, std::shared_ptr<Destination> destination, CartTimersPointer timers)
+      : config_(std::move(config)),
+        destination_(std::move(destination)),
+        timers_(std::move(timers)) {}
 
   Result<Reloaded> reload() {
     auto next = Config::from_env(*config_.environment_file, config_.own_families);
     if (!next) return next.error();
     Reloaded reloaded{flags_of(*next), next->engine.log_level, changes_between(config_, *next)};
     if (connection_of(*next) != connection_of(config_)) destination_->apply(connection_of(*next));
+    timers_->on = !next->flag(kCart).is_off();
     config_ = *std::move(next);
     return reloaded;
   }
@@ -93,6 +113,7 @@ class Reloader {
  private:
   Config config_;
   std::shared_ptr<Destination> destination_;
+  CartTimersPointer timers_;
 };
 
 }  // namespace
@@ -103,18 +124,23 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
   if (!engine) return engine.error();
   config.api_url = parse_api_url(config.api_url).value_or(config.api_url);
 
+  config.app_url = parse_app_url(config.app_url).value_or(config.app_url);
+
   say_if_inert(config);
+  say_if_without_links(config);
   (void)hash_key({});  // OpenSSL takes locks at the first one: not at a fork() in a busy process
   auto destination = std::make_shared<Destination>(connection_of(config), config.own_families);
   Services services = std::move(overrides);
   services.destination = destination;
   services.flags = flags_of(config);
   services.type_names = config.metric_names;
+  const auto timers = std::make_shared<CartTimers>(config);
+  services.settings = timers;
   services.change_prefix = "Klaviyo configuration changed";
   services.failure_prefix = "Klaviyo worker queue error";
   services.reload = nullptr;
   if (config.environment_file) {
-    auto reloader = std::make_shared<Reloader>(std::move(config), std::move(destination));
+    auto reloader = std::make_shared<Reloader>(std::move(config), std::move(destination), timers);
     services.reload = [reloader] { return reloader->reload(); };
   }
   return postbox::Tracker::start(*engine, std::move(services));

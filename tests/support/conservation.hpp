@@ -14,7 +14,8 @@ inline void expect_conserved(Outbox& outbox) {
     rows += queue.ready + queue.leased + queue.delayed + queue.held + queue.dead;
   }
   const OutboxTotals& totals = stored.totals;
-  EXPECT_EQ(totals.appended, totals.delivered + totals.purged + totals.expired + rows);
+  EXPECT_EQ(totals.appended + totals.fired,
+            totals.delivered + totals.purged + totals.expired + rows);
 }
 
 }  // namespace postbox::tests

@@ -1,3 +1,4 @@
+#include <klaviyo/cart_timers.hpp>
 #include <klaviyo/catalogue.hpp>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/cart.hpp>
@@ -28,6 +29,76 @@ std::size_t size_hint(const Cart& cart) {
          json_size_hint(cart.items) + json_size_hint(cart.properties);
 }
 
+// What the events of one update of a cart have in common. The cart is valid.
+struct Update {
+  const Cart& cart;
+  const FlatLists& lists;
+  std::string_view profile;
+  postbox::WallTime updated_at;
+};
+
+postbox::EventRecord encode_update(const Update& update, const CartDetails& details,
+                                   const postbox::EventBatch& batch) {
+  const Cart& cart = update.cart;
+  const CartMetric& metric = kCartMetrics[details.index()];
+  const std::string subject = subject_of(cart);
+  const std::string unique_id = cart_unique_id(cart, details, update.updated_at);
+  const auto* abandonment = std::get_if<Abandonment>(&details);
+  EventHead head;
+  head.time = abandonment ? abandonment->abandoned_at.value_or(batch.now()) : update.updated_at;
+  head.queue = kCart.queue;
+  head.profile_key = profile_key(cart.customer);
+  head.profile = update.profile;
+  head.kind = metric.kind;
+  head.subject = subject;
+  head.metric = batch.name_of(metric.name);
+  head.unique_id = unique_id;
+  head.value = value_of(cart, details);
+  return std::visit(
+      [&]<class Details>(const Details& own) {
+        return encode_event(head, CartProperties<Details>{&cart, &update.lists, &own},
+                            cart.properties, size_hint(cart));
+      },
+      details);
+}
+
+// The Abandoned Checkout that this update becomes unless something happens to the cart. An update
+// that Klaviyo takes and its abandonment not, such as one with a property of the same name, has
+// none, and the caller is told.
+std::optional<postbox::Timer> timer_of(const Update& update, const CartTimers& timers,
+                                       postbox::EventBatch& batch) {
+  const auto abandoned_at = update.updated_at + timers.abandoned_after;
+  const CartDetails details = Abandonment{
+      .recovery_url = timers.recovery_url(update.cart, abandoned_at), .abandoned_at = abandoned_at};
+  std::vector<postbox::Violation> violations;
+  validate_cart(update.cart, details, update.lists, batch.now(), violations);
+  postbox::Timer timer{timers.abandoned_after, ends_of(update.cart), {}};
+  if (violations.empty()) timer.event = encode_update(update, details, batch);
+  if (violations.empty() && check_size(timer.event, violations)) return timer;
+  for (auto& [path, rule] : violations) {
+    batch.warn({std::move(path), rule + ", or the cart is not reported when it is abandoned"});
+  }
+  return std::nullopt;
+}
+
+// Updates start the timer; an emptied cart, and one whose abandonment is reported, end it.
+std::shared_ptr<const postbox::Timing> timing_of(const Update& update, const CartDetails& details,
+                                                 postbox::EventBatch& batch) {
+  const CartTimers* timers = cart_timers(batch);
+  if (timers == nullptr) return nullptr;
+  auto timing = std::make_shared<postbox::Timing>();
+  timing->slot = cart_key(update.cart.cart_id);
+  timing->as_of = update.updated_at;
+  const bool is_update = std::holds_alternative<CartUpdate>(details);
+  if (is_update) timing->quiet = timers->quiet;
+  if ((is_update && update.cart.items.empty()) || std::holds_alternative<Abandonment>(details)) {
+    timing->ends.push_back(timing->slot);
+  } else {
+    timing->timer = timer_of(update, *timers, batch);
+  }
+  return timing;
+}
+
 }  // namespace
 
 CartEvent::CartEvent(Cart cart, CartDetails details)
@@ -43,27 +114,11 @@ void CartEvent::encode(postbox::EventBatch& batch) const {
   if (!violations.empty()) return;
   find_ignored(cart_.properties, batch.warnings());
 
-  const CartMetric& metric = kCartMetrics[details_.index()];
-  const std::string subject = subject_of(cart_);
-  const auto updated_at = cart_.updated_at.value_or(batch.now());
-  const std::string unique_id = cart_unique_id(cart_, details_, updated_at);
-  const auto* abandonment = std::get_if<Abandonment>(&details_);
-  EventHead head;
-  head.time = abandonment ? abandonment->abandoned_at.value_or(batch.now()) : updated_at;
-  head.queue = kCart.queue;
-  head.profile_key = profile_key();
-  head.profile = profile;
-  head.kind = metric.kind;
-  head.subject = subject;
-  head.metric = batch.name_of(metric.name);
-  head.unique_id = unique_id;
-  head.value = value_of(cart_, details_);
-  std::visit(
-      [&]<class Details>(const Details& details) {
-        add_event(head, CartProperties<Details>{&cart_, &lists, &details}, cart_.properties,
-                  size_hint(cart_), batch);
-      },
-      details_);
+  const Update update{cart_, lists, profile, cart_.updated_at.value_or(batch.now())};
+  auto record = encode_update(update, details_, batch);
+  if (!check_size(record, violations)) return;
+  record.timing = timing_of(update, details_, batch);
+  batch.add(std::move(record));
 }
 
 std::vector<EventType> cart_event_types() {

@@ -28,9 +28,15 @@ class CartEvent {
   CartDetails details_;
 };
 
+// Each of the first three starts the clock of Config::cart_abandoned_after anew: when it has run
+// down, the cart becomes an Abandoned Checkout by itself, unless it is emptied or order_placed()
+// reports an order of the same cart, user, e-mail address or phone number that is not older.
+// Updates within Config::cart_quiet_time become one event, the last.
 [[nodiscard]] CartEvent cart_updated(Cart cart);
 [[nodiscard]] CartEvent added_to_cart(Cart cart, CartItem added);
 [[nodiscard]] CartEvent checkout_started(Cart cart);
+
+// For a shop that finds out itself. Ends the clock of that cart.
 [[nodiscard]] CartEvent checkout_abandoned(Cart cart, Abandonment abandonment = {});
 
 }  // namespace klaviyo

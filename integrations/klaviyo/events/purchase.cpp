@@ -1,3 +1,4 @@
+#include <klaviyo/cart_timers.hpp>
 #include <klaviyo/catalogue.hpp>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/purchase.hpp>
@@ -88,7 +89,10 @@ void PurchaseEvents::encode(postbox::EventBatch& batch) const {
   for (const postbox::EventRecord& record : batch.records()) {
     if (!check_size(record, violations)) break;
   }
-  if (!violations.empty()) batch.records().clear();
+  if (!violations.empty()) return batch.records().clear();
+  // Whoever has bought has left no cart behind. A second record need not say it again.
+  if (cart_timers(batch) == nullptr) return;
+  batch.records().front().timing = order_timing(order_, head.time);
 }
 
 OrderEvent::OrderEvent(OrderKind kind, Order order, OrderDetails details)

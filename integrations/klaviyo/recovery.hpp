@@ -1,0 +1,65 @@
+// A recovery token brings a customer back to a cart: the link in an Abandoned Checkout carries one,
+// and the shop's route asks verify_recovery_token() which cart it is for.
+//
+// Place:     made when a cart's timer starts; checked in the shop's route.
+// Threads:   may be called from several threads at once.
+// Lifetime:  plain values.
+// Failure:   a token that is not good is one of the kToken… errors; no message shows any of it.
+//
+// A token is base64url, without padding, of
+//
+//   version 1 (1 byte) · key id (4) · expiry, Unix seconds (8) · length of the cart id (2)
+//   · cart id · HMAC-SHA256 of all before (32)
+//
+// with numbers in network order. It names no user and holds no address: whoever has the link has
+// the cart, and nothing else. The key id, four bytes of an HMAC of the secret, tells a token of
+// another key from one that was changed.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <postbox/clock.hpp>
+#include <postbox/result.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace klaviyo {
+
+// A secret, ready to sign. Cheap to copy.
+class RecoveryKey {
+ public:
+  explicit RecoveryKey(std::string_view secret);
+
+  // HMAC-SHA256 of `text`: 32 bytes. Nothing when OpenSSL refuses.
+  [[nodiscard]] std::optional<std::string> sign(std::string_view text) const;
+
+  // What a token of this key is known by: 4 bytes.
+  [[nodiscard]] const std::string& id() const noexcept { return id_; }
+
+ private:
+  std::shared_ptr<const void> keyed_;  // OpenSSL's context, copied for each signature
+  std::string id_;
+};
+
+// Returns the token; empty when OpenSSL refuses to sign, or when the cart's id has more than 200
+// bytes or holds an e-mail address, which has no place in a link.
+[[nodiscard]] std::string make_recovery_token(std::string_view cart_id,
+                                              postbox::WallTime expires_at, const RecoveryKey& key);
+
+struct RecoveredCart {
+  std::string cart_id{};
+  postbox::WallTime expires_at{};
+};
+
+// Check a token of any of `secrets` (Config::recovery_secrets), in constant time. Fails with
+// kTokenTruncated, kTokenMalformed, kTokenForeign (the key is none of these), kTokenTampered or
+// kTokenExpired.
+[[nodiscard]] postbox::Result<RecoveredCart> verify_recovery_token(
+    std::string_view token, const std::vector<std::string>& secrets, postbox::WallTime now);
+
+// The same by the clock of the machine.
+[[nodiscard]] postbox::Result<RecoveredCart> verify_recovery_token(
+    std::string_view token, const std::vector<std::string>& secrets);
+
+}  // namespace klaviyo
