@@ -81,7 +81,8 @@ void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
   turn_.used(now);
   shelf.look = shelf.backlog = claim->limited;
   if (claim->events.empty()) return;
-  const std::size_t lane = probe ? shelf.route.single : choose_lane(shelf, claim->events.size(), now);
+  const std::size_t lane =
+      probe ? shelf.route.single : choose_lane(shelf, claim->events.size(), now);
   pack(shelf, std::move(*claim), lane, now);
 }
 

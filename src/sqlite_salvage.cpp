@@ -134,17 +134,54 @@ std::size_t copy_dead(Database& from, Database& to, std::int64_t last_id) {
   return copied;
 }
 
+// What ends a timer is read from the timer; ends that came before their timers are forgotten.
+void copy_timers(Database& from, Database& to) {
+  const std::int64_t last_id = integer_or(from, "SELECT max(id) FROM timer", 0);
+  RangeReader().read(0, last_id, [&](std::int64_t after, std::int64_t last, std::int64_t& reached) {
+    Query rows(from,
+               "SELECT id, due_at, delay, as_of, event_id, queue_id, slot, ended_by, dedup_key,"
+               " profile_key, payload FROM timer NOT INDEXED WHERE id > ?1 AND id <= ?2"
+               " ORDER BY id");
+    Query insert(to,
+                 "INSERT INTO timer(id, due_at, delay, as_of, event_id, queue_id, slot, ended_by,"
+                 " dedup_key, profile_key, payload)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING");
+    Query insert_key(to,
+                     "INSERT INTO timer_key(key, timer_id) VALUES (?1, ?2)"
+                     " ON CONFLICT DO NOTHING");
+    rows.bind(after, last);
+    while (rows.step()) {
+      const std::int64_t id = rows.integer(0);
+      const Key slot = rows.key(6);
+      const std::string ended_by = rows.bytes(7);
+      const Key dedup_key = rows.key(8);
+      const Key profile_key = rows.key(9);
+      const std::string payload = rows.bytes(10);
+      insert.bind(id, rows.integer(1), rows.integer(2), rows.integer(3), rows.integer(4),
+                  rows.integer(5), slot, ended_by, dedup_key, profile_key, payload);
+      (void)insert.run();
+      for (std::size_t at = 0; at + slot.size() <= ended_by.size(); at += slot.size()) {
+        const std::string key = ended_by.substr(at, slot.size());
+        (void)insert_key.bind(key, id).run();
+      }
+      reached = id;
+    }
+  });
+}
+
 // So that the new file's own count adds up; what could not be read is missing from it.
 void copy_totals(Database& from, Database& to, std::int64_t last_id, const Salvaged& rows) {
   const std::int64_t delivered = integer_or(from, "SELECT delivered FROM totals", 0);
   const std::int64_t purged = integer_or(from, "SELECT purged FROM totals", 0);
   const std::int64_t expired = integer_or(from, "SELECT expired FROM totals", 0);
   const std::int64_t duplicates = integer_or(from, "SELECT duplicates FROM totals", 0);
+  const std::int64_t fired = integer_or(from, "SELECT fired FROM totals", 0);
   const auto here = static_cast<std::int64_t>(rows.waiting + rows.dead);
   Query(to,
         "UPDATE totals SET appended = ?1, duplicates = ?2, delivered = ?3, purged = ?4,"
-        " expired = ?5, last_id = ?6")
-      .bind(delivered + purged + expired + here, duplicates, delivered, purged, expired, last_id)
+        " expired = ?5, last_id = ?6, fired = ?7")
+      .bind(delivered + purged + expired + here - fired, duplicates, delivered, purged, expired, last_id,
+            fired)
       .run();
 }
 
@@ -177,6 +214,7 @@ Salvaged copy_readable_rows(Database& from, Database& to) {
   Salvaged rows;
   rows.waiting = copy_waiting(from, to, last_id);
   rows.dead = copy_dead(from, to, last_id);
+  copy_timers(from, to);
   copy_totals(from, to, last_id, rows);
   transaction.commit();
   return rows;

@@ -23,8 +23,8 @@
 #include <chrono>
 #include <functional>
 #include <klaviyo/klaviyo.hpp>
-#include <stripe/stripe.hpp>
 #include <string>
+#include <stripe/stripe.hpp>
 #include <vector>
 
 #include "metrics.hpp"
