@@ -23,7 +23,7 @@ namespace {
 constexpr ClaimLimits kFew{.max_events = 2, .max_bytes = kibibytes(64)};
 
 std::shared_ptr<Outbox> open(const std::string& path) {
-  static const auto clock = std::make_shared<testing::ManualClock>();
+  static const auto clock = std::make_shared<postbox::testing::ManualClock>();
   return open_outbox({.url = "sqlite:" + path, .busy_timeout = milliseconds(1)}, clock).value();
 }
 

@@ -93,7 +93,7 @@ TEST_P(Replay, TakesItsCorpusAndWhatIsNearIt) {
   run("");
   const bool opens_files = std::string_view(GetParam().name) == "outbox";
   Mutator mutator(corpus);
-  for (int i = opens_files ? 200 : 5'000; i > 0; --i) run(mutator.next());
+  for (int i = opens_files ? 60 : 5'000; i > 0; --i) run(mutator.next());
 }
 
 INSTANTIATE_TEST_SUITE_P(Fuzz, Replay, ::testing::ValuesIn(kTargets),
