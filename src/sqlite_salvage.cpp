@@ -180,8 +180,8 @@ void copy_totals(Database& from, Database& to, std::int64_t last_id, const Salva
   Query(to,
         "UPDATE totals SET appended = ?1, duplicates = ?2, delivered = ?3, purged = ?4,"
         " expired = ?5, last_id = ?6, fired = ?7")
-      .bind(delivered + purged + expired + here - fired, duplicates, delivered, purged, expired, last_id,
-            fired)
+      .bind(delivered + purged + expired + here - fired, duplicates, delivered, purged, expired,
+            last_id, fired)
       .run();
 }
 

@@ -23,10 +23,10 @@ using ObjectDescription = std::vector<FieldDescription>;
 
 struct ValueDescription {
   JsonType type = JsonType::kObject;
-  bool may_be_absent = true;    // it has an empty state, which is not written
-  std::string_view pattern{};   // of a text; empty: any
-  ObjectDescription members{};  // of an object, and of the objects in an array
-  JsonType items{};             // of an array
+  bool may_be_absent = true;   // it has an empty state, which is not written
+  std::string_view pattern{};  // of a text; empty: any
+  ObjectDescription members;   // of an object, and of the objects in an array
+  JsonType items{};            // of an array
 };
 
 struct FieldDescription {
@@ -55,17 +55,18 @@ template <class T>
   } else if constexpr (HasJsonValue<T>) {
     ValueDescription value{
         .type = JsonValue<T>::kType == "number" ? JsonType::kNumber : JsonType::kString,
-        .may_be_absent = JsonValue<T>::is_empty(T{})};
+        .may_be_absent = JsonValue<T>::is_empty(T{}),
+        .members = {}};
     if constexpr (requires { JsonValue<T>::kPattern; }) value.pattern = JsonValue<T>::kPattern;
     return value;
   } else if constexpr (std::same_as<T, bool>) {
-    return {.type = JsonType::kBoolean, .may_be_absent = false};
+    return {.type = JsonType::kBoolean, .may_be_absent = false, .members = {}};
   } else if constexpr (std::signed_integral<T>) {
-    return {.type = JsonType::kInteger, .may_be_absent = false};
+    return {.type = JsonType::kInteger, .may_be_absent = false, .members = {}};
   } else if constexpr (std::same_as<T, WallTime>) {
-    return {.type = JsonType::kTime, .may_be_absent = false};
+    return {.type = JsonType::kTime, .may_be_absent = false, .members = {}};
   } else if constexpr (Text<T>) {
-    return {.type = JsonType::kString};
+    return {.type = JsonType::kString, .members = {}};
   } else if constexpr (HasSchema<T>) {
     return {.type = JsonType::kObject, .members = describe<T>()};
   } else {
