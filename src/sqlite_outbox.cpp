@@ -154,7 +154,10 @@ Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
     Transaction transaction(database, Transaction::Kind::kDurable);
     const Appended* repeated = memory.batch.repeated();
     if (repeated != nullptr && database.integer("SELECT last_batch FROM totals") == number) {
+      // It is in the log, and nobody has synced it: a commit does.
+      Query(database, "UPDATE totals SET last_batch = ?1").bind(number).run();
       const Appended appended = *repeated;
+      transaction.commit();
       memory.batch.sure();
       return appended;
     }

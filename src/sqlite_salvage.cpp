@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 constexpr std::chrono::milliseconds kBusyTimeout{1'000};
 
 // Reads past damage: how often a query may fail before the rest is given up.
-constexpr int kMostFailures = 100'000;
+constexpr int kMostFailures = 5'000;
 
 std::string new_file_of(const std::string& path) { return path + "-salvaged"; }
 

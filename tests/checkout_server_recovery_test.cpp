@@ -21,7 +21,10 @@ class CartRecovery : public ::testing::Test {
     auto started = klaviyo::start(config);
     ASSERT_TRUE(started) << started.error().message;
     tracker.emplace(*std::move(started));
-    routes.emplace(*tracker, metrics, postbox::LogSink(), kSecrets);
+    auto listening = stripe::Webhook::start(stripe::Config{}, *tracker);
+    ASSERT_TRUE(listening) << listening.error().message;
+    webhook.emplace(*std::move(listening));
+    routes.emplace(*tracker, *webhook, metrics, postbox::LogSink(), kSecrets);
     server.emplace(*routes);
     port = server->start(0).value_or(0);
     ASSERT_NE(port, 0);
@@ -48,6 +51,7 @@ class CartRecovery : public ::testing::Test {
 
   Metrics metrics;
   std::optional<postbox::Tracker> tracker;
+  std::optional<stripe::Webhook> webhook;
   std::optional<Routes> routes;
   std::optional<HttpServer> server;
   int port = 0;

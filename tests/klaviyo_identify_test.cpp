@@ -71,6 +71,7 @@ class IdentifyShop : public ::testing::Test {
   void start(std::function<ScriptedHttpClient::Answer(const HttpRequest&)> answer) {
     http->on_request(std::move(answer));
     klaviyo::Config config;
+    config.cart_quiet_time = {};
     config.api_key = "pk_0123456789abcdef";
     config.engine.outbox.url = "memory:";
     config.engine.log = [this](postbox::LogLevel, std::string_view line) {
