@@ -74,6 +74,7 @@ void Sender::wait(SteadyTime now, SteadyTime until) {
 }
 
 void Sender::apply_resume() {
+  settler_.reconsider_holds();
   gate_.reopen();
   loader_.look_again();
   turn_.try_again();

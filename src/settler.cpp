@@ -22,6 +22,16 @@ void Settler::release(const Parcel& parcel) {
   }
 }
 
+void Settler::reconsider_holds() {
+  for (auto& [token, outcomes] : outcomes_) {
+    for (Outcome& outcome : outcomes) {
+      if (outcome.kind != OutcomeKind::kHold) continue;
+      outcome.kind = OutcomeKind::kRetry;
+      outcome.spend_attempt = false;
+    }
+  }
+}
+
 Settler::Settlement Settler::settle(SteadyTime now, bool last) {
   Settlement settlement{.delayed_until = SteadyTime::max()};
   if (!turn_.works(now) || !(turn_.is_due() || is_full() || last)) return settlement;
