@@ -24,8 +24,8 @@ class Settler {
   // Give the events back: ready, and no attempt spent.
   void release(const Parcel& parcel);
 
-  // The flags have changed: what was to be held back, and is not written yet, is given back, so that
-  // it is not held after the release of what was.
+  // The flags have changed: what was to be held back, and is not written yet, is given back, so
+  // that it is not held after the release of what was.
   void reconsider_holds();
 
   // What a run did.

@@ -76,8 +76,9 @@ Result<void> check_metric_names(const TypeNames& names) {
       return refuse("'" + metric + "' is no metric that is sent; expected one such as '" +
                     std::string(kOrderMetrics[1].name) + "'");
     }
-    if (std::string problem = metric_name_problem(name); !problem.empty()) {
-      return refuse("the name of '" + metric + "' " + problem);
+    if (const std::string problem = metric_name_problem(name); !problem.empty()) {
+      std::string text = "the name of '";
+      return refuse(text.append(metric).append("' ").append(problem));
     }
     std::string_view& own = sent[static_cast<std::size_t>(found - metrics.begin())];
     if (own != *found) return refuse("'" + metric + "' stands twice");
