@@ -21,6 +21,14 @@ std::vector<std::int64_t> ids_of(Query& query) {
   return ids;
 }
 
+// A row that this transaction's index names must be there: else what is repeated until nothing is
+// due would never end. (Outside a transaction another process may have been quicker.)
+void must_find(bool found) {
+  if (!found) {
+    throw Failure(Error{ErrorCode::kOutboxCorrupt, "an index names a timer that is missing"});
+  }
+}
+
 // What waits for a newer record of its slot, as long as nobody has claimed or moved it.
 struct Waiting {
   std::int64_t id;
@@ -101,7 +109,7 @@ std::size_t remove(Database& database, std::int64_t timer) {
   {
     Query query(database, "SELECT event_id, ended_by FROM timer WHERE id = ?1");
     query.bind(timer);
-    if (!query.step()) return 0;
+    must_find(query.step());
     event = query.integer(0);
     keys = query.bytes(1);
   }
@@ -189,7 +197,7 @@ EventRecord read_event(Database& database, std::int64_t timer) {
   Query query(database,
               "SELECT queue_id, dedup_key, profile_key, payload FROM timer WHERE id = ?1");
   query.bind(timer);
-  if (!query.step()) return {};
+  must_find(query.step());
   return {.queue = QueueId{static_cast<std::uint32_t>(query.integer(0))},
           .dedup_key = query.key(1),
           .profile_key = query.key(2),
@@ -219,8 +227,9 @@ std::size_t fire_chunk(Database& database, std::int64_t now) {
   Transaction transaction(database, Transaction::Kind::kWrite);
   std::int64_t last_id = database.integer("SELECT last_id FROM totals");
   std::size_t fired = 0;
-  for (const std::int64_t timer : due_timers(
-           database, "SELECT id FROM timer WHERE event_id = 0 AND due_at <= ?1 LIMIT ?2", now)) {
+  const auto timers = due_timers(
+      database, "SELECT id FROM timer WHERE event_id = 0 AND due_at <= ?1 LIMIT ?2", now);
+  for (const std::int64_t timer : timers) {
     if (!fire(database, timer, last_id + 1, now)) continue;
     ++last_id;
     ++fired;
@@ -242,15 +251,18 @@ void date_anew(Database& database, std::int64_t now) {
           " WHERE event_id = 0 AND due_at > ?1 + delay ORDER BY due_at DESC LIMIT ?2)")
         .bind(now, kChunk)
         .run();
+    const bool any = database.changes() > 0;
     transaction.commit();
+    if (!any) return;  // the next maintain() looks again
   }
 }
 
 // A fired timer whose event is gone has nothing left to take back.
 void look_at_fired(Database& database, std::int64_t now) {
   Transaction transaction(database, Transaction::Kind::kWrite);
-  for (const std::int64_t timer : due_timers(
-           database, "SELECT id FROM timer WHERE event_id > 0 AND due_at <= ?1 LIMIT ?2", now)) {
+  const auto timers = due_timers(
+      database, "SELECT id FROM timer WHERE event_id > 0 AND due_at <= ?1 LIMIT ?2", now);
+  for (const std::int64_t timer : timers) {
     const bool waits = Query(database,
                              "UPDATE timer SET due_at = ?2 WHERE id = ?1 AND EXISTS"
                              " (SELECT 1 FROM outbox WHERE outbox.id = timer.event_id)")
@@ -261,10 +273,12 @@ void look_at_fired(Database& database, std::int64_t now) {
   transaction.commit();
 }
 
-void forget(Database& database, const char* sql, std::int64_t now) {
+// Returns whether anything was there to forget.
+bool forget(Database& database, const char* sql, std::int64_t now) {
   Transaction transaction(database, Transaction::Kind::kWrite);
-  Query(database, sql).bind(now, kChunk).run();
+  const bool any = Query(database, sql).bind(now, kChunk).run() > 0;
   transaction.commit();
+  return any;
 }
 
 }  // namespace
@@ -290,17 +304,17 @@ std::size_t fire_timers(Database& database, std::int64_t now) {
          now) {
     look_at_fired(database, now);
   }
-  while (database.integer("SELECT ifnull(min(expires_at), 9e18) FROM timer_end") <= now) {
-    forget(database,
-           "DELETE FROM timer_end WHERE key IN"
-           " (SELECT key FROM timer_end WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-           now);
+  while (database.integer("SELECT ifnull(min(expires_at), 9e18) FROM timer_end") <= now &&
+         forget(database,
+                "DELETE FROM timer_end WHERE key IN"
+                " (SELECT key FROM timer_end WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+                now)) {
   }
-  while (database.integer("SELECT ifnull(min(due_at), 9e18) FROM collapsing") <= now) {
-    forget(database,
-           "DELETE FROM collapsing WHERE slot IN"
-           " (SELECT slot FROM collapsing WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2)",
-           now);
+  while (database.integer("SELECT ifnull(min(due_at), 9e18) FROM collapsing") <= now &&
+         forget(database,
+                "DELETE FROM collapsing WHERE slot IN"
+                " (SELECT slot FROM collapsing WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2)",
+                now)) {
   }
   return fired;
 }
