@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <ostream>
 #include <random>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ namespace {
 struct Target {
   const char* name;
   int (*run)(const std::uint8_t*, std::size_t);
+
+  friend void PrintTo(const Target& target, std::ostream* out) { *out << target.name; }
 };
 
 constexpr std::array kTargets = {
