@@ -5,10 +5,9 @@
 // Place:     around every use of the outbox's store and of the network.
 // Threads:   everything from any thread; scopes of one thread may be nested. 🔒
 // Lifetime:  the process's, and its children's: nothing here is ever destroyed.
-// Failure:   a call that does not return (a disk that hangs) holds a fork() up for a second at
-// most.
-//            The child of such a fork, and of one from inside a scope, was not forked_at_rest():
-//            there nothing of this library may be used.
+// Failure:   a call that does not return (a disk that hangs) holds a fork() up for a second. The
+//            child of such a fork, and of one from inside a scope, was not forked_at_rest(): there
+//            nothing of this library may be used.
 #pragma once
 
 #include <cstdint>
@@ -33,10 +32,12 @@ class NoFork {
 // What a child inherits and must not go on using, such as connections to a database. It may be used
 // again in the child after give_up().
 class Inherited {
- protected:
-  Inherited();
+ public:
   Inherited(const Inherited&) = delete;
   Inherited& operator=(const Inherited&) = delete;
+
+ protected:
+  Inherited();
   ~Inherited();
 
  private:

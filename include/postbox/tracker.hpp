@@ -8,12 +8,11 @@
 // Failure:   nothing throws; a refusal is an answer, and every refusal is counted in stats().
 //
 // In a child: the first call there starts a tracker of the child's own, with the settings in force
-// at
-//            the fork, on the same outbox. The parent goes on as if nothing had happened; what it
-//            had accepted stays its own, and so do its counts. The child's is closed, so that every
-//            call says so and does nothing, when Services brought an outbox or an HTTP client
-//            (their connections would be shared), or when the fork came while the disk hung for a
-//            second. A log sink with a lock of its own must survive a fork() by itself.
+// at the fork, on the same outbox. The parent goes on as if nothing had happened; what it had
+// accepted stays its own, and so do its counts. The child's is closed, so that every call says so
+// and does nothing, when Services brought an outbox or an HTTP client (their connections would be
+// shared), or when the fork came while the disk hung for a second. A log sink with a lock of its
+// own must survive a fork() by itself.
 #pragma once
 
 #include <any>

@@ -18,8 +18,7 @@ namespace stripe {
 
 struct Answer {
   // 200  the events are on disk, switched off on purpose, or there are none. Also when the body
-  // waits
-  //      on disk for the customer's address
+  //      waits on disk for the customer's address
   // 400  no body of Stripe's, or one that no event can be made of
   // 503  the events could not be kept, or no secret is set
   int status = 200;

@@ -43,7 +43,7 @@ class MemoryDisk {
   }
 
   void format(std::uint64_t seed) {
-    files_.clear();
+    while (!files_.empty()) discard(files_.begin());
     random_.seed(seed);
     write_error = SQLITE_OK;
     error_in = 1;
@@ -105,6 +105,25 @@ class MemoryDisk {
     std::array<int, kShmLocks> shm_locks;  // 0 none, 1 shared, 2 exclusive
   };
 
+  using Files = std::map<std::string, std::unique_ptr<File>>;
+
+  // Memory that was paged in once is used again: a life opens dozens of logs of megabytes.
+  void discard(Files::iterator file) {
+    file->second->content.clear();
+    file->second->synced.clear();
+    file->second->unsynced.clear();
+    file->second->handles.clear();
+    file->second->shm.clear();
+    blank_.push_back(std::move(file->second));
+    files_.erase(file);
+  }
+  std::unique_ptr<File> blank_file() {
+    if (blank_.empty()) return std::make_unique<File>();
+    auto file = std::move(blank_.back());
+    blank_.pop_back();
+    return file;
+  }
+
   static void apply(std::string& content, const Change& change, std::size_t bytes) {
     if (change.truncates) return content.resize(std::min(content.size(), change.offset));
     if (bytes == 0) return;
@@ -140,7 +159,7 @@ class MemoryDisk {
     handle.base.pMethods = nullptr;
     if (disk.gone) return SQLITE_CANTOPEN;
     auto& file = disk.files_[name == nullptr ? "" : name];
-    if (!file) file = std::make_unique<File>();
+    if (!file) file = disk.blank_file();
     new (&handle) Handle{{&methods()}, file.get(), SQLITE_LOCK_NONE, {}};
     file->handles.push_back(&handle);
     if (out_flags != nullptr) *out_flags = SQLITE_OPEN_READWRITE;
@@ -150,7 +169,8 @@ class MemoryDisk {
   static int remove(sqlite3_vfs*, const char* name, int) {
     if (instance().gone) return SQLITE_IOERR;
     // Whoever has it open keeps it, as on a real disk; nobody of ours does.
-    instance().files_.erase(name);
+    MemoryDisk& disk = instance();
+    if (const auto found = disk.files_.find(name); found != disk.files_.end()) disk.discard(found);
     return SQLITE_OK;
   }
 
@@ -272,7 +292,8 @@ class MemoryDisk {
     return SQLITE_OK;
   }
 
-  std::map<std::string, std::unique_ptr<File>> files_;
+  Files files_;
+  std::vector<std::unique_ptr<File>> blank_;
   std::mt19937_64 random_;
 };
 

@@ -85,6 +85,14 @@ TEST_F(Simulation, ALeaseThatExcludesNobodyIsNoticed) {
   EXPECT_TRUE(first_noticed(Sabotage::kNoLease, 1'000));
 }
 
+TEST_F(Simulation, AnOrderThatEndsNoTimerIsNoticed) {
+  EXPECT_TRUE(first_noticed(Sabotage::kNoEnds, 1'000));
+}
+
+TEST_F(Simulation, ATimerThatIsNotStartedIsNoticed) {
+  EXPECT_TRUE(first_noticed(Sabotage::kNoTimers, 1'000));
+}
+
 TEST_F(Simulation, AnIdThatChangesIsNoticed) {
   EXPECT_TRUE(first_noticed(Sabotage::kNewIdPerRequest, 1'000));
 }

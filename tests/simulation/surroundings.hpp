@@ -35,16 +35,25 @@ enum class Sabotage : std::uint8_t {
   kSettleBeforeAnswer,  // a request counts as delivered when it is sent
   kNewIdPerRequest,     // a retry sends another id
   kNoLease,             // a claim excludes nobody
+  kNoEnds,              // an order ends no timer
+  kNoTimers,            // a cart starts none
 };
+
+// Whether the outbox is what is broken.
+constexpr bool is_of_outbox(Sabotage sabotage) { return sabotage >= Sabotage::kNoLease; }
 
 // The vendor: records an event once, whatever is sent twice.
 struct Vendor {
   std::set<std::string> recorded;
   bool key_works = true;
 
-  // How many requests there were, and in which of them an event came last.
+  // How many requests there were, and which of them was the last with an event.
+  struct Departure {
+    std::size_t request = 0;
+    SteadyTime at{};
+  };
   std::size_t requests = 0;
-  std::map<std::string, std::size_t> departed;
+  std::map<std::string, Departure> departed;
 
   // What is on its way here, and what was so twice at once.
   std::multiset<std::string> travelling;
@@ -60,10 +69,10 @@ struct Vendor {
     return events;
   }
 
-  void depart(const std::string& body) {
+  void depart(const std::string& body, SteadyTime now) {
     ++requests;
     for (const std::string& event : events_of(body)) {
-      departed[event] = requests;
+      departed[event] = {requests, now};
       if (travelling.contains(event)) in_flight_twice.insert(event);
       travelling.insert(event);
     }
@@ -110,7 +119,7 @@ class Network final : public HttpClient {
       ghosts_.push_back(std::move(transfer));
       return last_id_;
     }
-    vendor_.depart(transfer.body);
+    vendor_.depart(transfer.body, clock_->now());
     transfers_.emplace(++last_id_, std::move(transfer));
     return last_id_;
   }
@@ -213,17 +222,27 @@ class Forgetful final : public Destination {
   mutable std::size_t count_ = 0;
 };
 
-// An outbox whose leases end at once.
-class Leaseless final : public Outbox {
+// An outbox that leaves out one thing.
+class BrokenOutbox final : public Outbox {
  public:
-  explicit Leaseless(std::shared_ptr<Outbox> outbox) : outbox_(std::move(outbox)) {}
+  BrokenOutbox(std::shared_ptr<Outbox> outbox, Sabotage sabotage)
+      : outbox_(std::move(outbox)), sabotage_(sabotage) {}
 
   OutboxCaps caps() const noexcept override { return outbox_->caps(); }
   Result<Appended> append(std::span<const EventRecord> batch) override {
-    return outbox_->append(batch);
+    std::vector<EventRecord> records(batch.begin(), batch.end());
+    for (EventRecord& record : records) {
+      if (record.timing == nullptr) continue;
+      auto timing = std::make_shared<Timing>(*record.timing);
+      if (sabotage_ == Sabotage::kNoEnds) timing->ends.clear();
+      if (sabotage_ == Sabotage::kNoTimers) timing->timer.reset();
+      record.timing = std::move(timing);
+    }
+    return outbox_->append(records);
   }
-  Result<Claim> claim(QueueId queue, const ClaimLimits& limits, milliseconds) override {
-    return outbox_->claim(queue, limits, milliseconds(0));
+  Result<Claim> claim(QueueId queue, const ClaimLimits& limits, milliseconds lease) override {
+    if (sabotage_ == Sabotage::kNoLease) lease = milliseconds(0);
+    return outbox_->claim(queue, limits, lease);
   }
   Result<Settled> settle(ClaimToken token, std::span<const Outcome> outcomes) override {
     return outbox_->settle(token, outcomes);
@@ -253,6 +272,7 @@ class Leaseless final : public Outbox {
 
  private:
   std::shared_ptr<Outbox> outbox_;
+  Sabotage sabotage_;
 };
 
 }  // namespace postbox::simulation

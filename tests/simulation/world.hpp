@@ -23,6 +23,7 @@
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/tracker.hpp>
 
+#include "carts.hpp"
 #include "memory_disk.hpp"
 #include "surroundings.hpp"
 
@@ -52,12 +53,12 @@ class World {
   void live(int steps) {
     for (int i = 0; i < steps; ++i) happen();
     mend();
-    pass(hours(3));
+    for (int i = 0; i < 36 && !is_at_rest(); ++i) pass(minutes(5));
     if (roll(8) == 0) order_behind_a_backlog();
   }
 
   [[nodiscard]] std::vector<std::string> problems() {
-    std::vector<std::string> found;
+    std::vector<std::string> found = carts_.problems(vendor_);
     for (const std::string& event : promised_) {
       const bool poison = event.starts_with("poison");
       if (!poison && !vendor_.recorded.contains(event)) found.push_back("lost: " + event);
@@ -84,8 +85,10 @@ class World {
     }
     std::uint64_t dead = 0;
     for (const QueueStats& queue : stored->queues) dead += queue.dead;
+    if (stored->armed > 0) found.push_back("a timer still runs");
     const OutboxTotals& totals = stored->totals;
-    if (totals.appended != totals.delivered + totals.purged + totals.expired + dead) {
+    if (totals.appended + totals.fired !=
+        totals.delivered + totals.purged + totals.expired + dead) {
       found.push_back("the outbox's own count does not add up");
     }
     for (const DeadLetter& letter : *letters) {
@@ -112,7 +115,9 @@ class World {
   void open(Shop& shop) {
     shop.outbox =
         open_outbox({.url = "sqlite:" + path_, .busy_timeout = milliseconds(0)}, clock_).value();
-    if (sabotage_ == Sabotage::kNoLease) shop.outbox = std::make_shared<Leaseless>(shop.outbox);
+    if (is_of_outbox(sabotage_)) {
+      shop.outbox = std::make_shared<BrokenOutbox>(shop.outbox, sabotage_);
+    }
     shop.network = std::make_shared<Network>(vendor_, clock_, random_, bad_weather_, sabotage_);
     std::shared_ptr<Destination> destination = std::make_shared<FakeVendor>(tests::klaviyo_lanes());
     if (sabotage_ == Sabotage::kNewIdPerRequest) destination = std::make_shared<Forgetful>();
@@ -163,7 +168,8 @@ class World {
 
   void happen() {
     const std::uint64_t what = roll(100);
-    if (what < 40) return offer();
+    if (what < 30) return offer();
+    if (what < 40) return shop_around();
     if (what < 76) return pass(milliseconds(roll(10) == 0 ? roll(200'000) : roll(2'000)));
     if (what < 79) return restart(false);
     if (what < 82) return restart(true);
@@ -194,6 +200,20 @@ class World {
     }
   }
 
+  void shop_around() {
+    Shop& shop = shops_[roll(shops_.size())];
+    for (std::size_t i = 0; i < 1 + roll(3); ++i) {
+      const CartStep step = carts_.next(next_event_++, random_, clock_->wall_now());
+      offered_.insert(step.text());
+      if (!step.is_order) offered_.insert(step.abandoned());
+      const bool promised = roll(2) == 0
+                                ? shop.tracker->track_durably(step, milliseconds(0)).status() ==
+                                      TrackStatus::kAccepted
+                                : (shop.tracker->track(step), false);
+      carts_.happened(step, promised, clock_->now());
+    }
+  }
+
   // The same event is of the same family when it is offered again.
   static const Family& family_of(const std::string& text) {
     return std::stoul(text.substr(text.find(' '))) % 3 == 0 ? kMemos : kNotes;
@@ -210,7 +230,7 @@ class World {
     reload();
     const std::size_t before = vendor_.requests;
     for (int i = 0; i < 1'200 && !vendor_.recorded.contains(order); ++i) pass(milliseconds(100));
-    overtakes_ = vendor_.departed[order] - before < kBacklog / 2;
+    overtakes_ = vendor_.departed[order].request - before < kBacklog / 2;
     pass(minutes(10));
   }
 
@@ -227,6 +247,13 @@ class World {
                                       SQLITE_IOERR_FSYNC};
     disk().write_error = kErrors[roll(std::size(kErrors))];
     disk().error_in = 1 + roll(20);
+  }
+
+  [[nodiscard]] bool is_at_rest() {
+    return std::ranges::all_of(shops_, [](Shop& shop) {
+      const Stats stats = shop.tracker->stats();
+      return stats.complete && stats.waiting + stats.in_flight + stats.held + stats.armed == 0;
+    });
   }
 
   void reload() {
@@ -262,6 +289,7 @@ class World {
   bool bad_weather_ = false;
   bool notes_on_ = true;
   std::vector<Shop> shops_;
+  Carts carts_;
   std::set<std::string> offered_;
   std::set<std::string> promised_;
   std::size_t next_event_ = 0;
