@@ -79,6 +79,12 @@ void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
                                    config_->lease);
   if (!claim) return report_outbox_failure(parts_, turn_, now, claim.error());
   turn_.used(now);
+  if (claim->damaged > 0) {
+    parts_.logger.log(
+        LogLevel::kError,
+        std::to_string(claim->damaged) +
+            " events were damaged on the disk and are dead letters now: check the disk");
+  }
   shelf.look = shelf.backlog = claim->limited;
   if (claim->events.empty()) return;
   const std::size_t lane =

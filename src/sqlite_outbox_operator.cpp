@@ -1,6 +1,7 @@
 // What an operator asks of the SQLite outbox: look at dead letters, revive or remove events, count.
 #include <limits>
 #include <map>
+#include <optional>
 
 #include "sqlite_outbox.hpp"
 #include "sqlite_rows.hpp"
@@ -74,16 +75,19 @@ DeadLetter read_dead(const Query& query, std::int64_t now) {
   return letter;
 }
 
-EventRecord read_dead_record(Database& database, std::int64_t id) {
+// Nothing when the letter is gone, or is not what was written.
+std::optional<EventRecord> read_dead_record(Database& database, std::int64_t id) {
+  Query query(
+      database,
+      "SELECT queue_id, dedup_key, profile_key, payload, checksum FROM outbox_dead WHERE id = ?1");
+  if (!query.bind(id).step()) return std::nullopt;
   EventRecord record;
-  Query query(database,
-              "SELECT queue_id, dedup_key, profile_key, payload FROM outbox_dead WHERE id = ?1");
-  query.bind(id);
-  if (!query.step()) return record;
   record.queue = QueueId{static_cast<std::uint32_t>(query.integer(0))};
   record.dedup_key = query.key(1);
   record.profile_key = query.key(2);
   record.payload = query.bytes(3);
+  if (sqlite::checksum_of(record.dedup_key, record.payload) != query.integer(4))
+    return std::nullopt;
   return record;
 }
 
@@ -96,18 +100,21 @@ bool is_waiting(Database& database, QueueId queue, const Key& key) {
 
 // Moves one dead letter back under its old handle, so that what an operator noted stays true.
 bool revive(Database& database, std::int64_t id, const Rewrite& rewrite) {
-  EventRecord record = read_dead_record(database, id);
-  const Key key = record.dedup_key;
+  std::optional<EventRecord> record = read_dead_record(database, id);
+  if (!record) return false;
+  const Key key = record->dedup_key;
   // It may have come in again meanwhile, perhaps as another dead letter that was revived.
-  if (is_waiting(database, record.queue, key)) return false;
-  if (rewrite) rewrite(record);
-  if (is_waiting(database, record.queue, key)) return false;
-  const auto queue = static_cast<std::int64_t>(record.queue);
+  if (is_waiting(database, record->queue, key)) return false;
+  if (rewrite) rewrite(*record);
+  if (is_waiting(database, record->queue, key)) return false;
+  const auto queue = static_cast<std::int64_t>(record->queue);
   Query(database,
-        "INSERT INTO outbox(id, queue_id, created_at, dedup, dedup_key, profile_key, payload)"
-        " SELECT id, ?2, created_at, ?3, dedup_key, profile_key, ?4 FROM outbox_dead"
+        "INSERT INTO outbox(id, queue_id, created_at, dedup, dedup_key, profile_key, checksum,"
+        " payload)"
+        " SELECT id, ?2, created_at, ?3, dedup_key, profile_key, ?4, ?5 FROM outbox_dead"
         " WHERE id = ?1")
-      .bind(id, queue, sqlite::dedup_of(queue, key), record.payload)
+      .bind(id, queue, sqlite::dedup_of(queue, key), sqlite::checksum_of(key, record->payload),
+            record->payload)
       .run();
   return Query(database, "DELETE FROM outbox_dead WHERE id = ?1").bind(id).run() == 1;
 }

@@ -23,7 +23,8 @@ class ClaimableRows {
       : leases_(leases),
         now_(now),
         query_(database,
-               "SELECT id, attempts, created_at, dedup_key, profile_key, payload FROM outbox"
+               "SELECT id, attempts, created_at, dedup_key, profile_key, payload, checksum"
+               " FROM outbox"
                " INDEXED BY outbox_ready WHERE queue_id = ?1 AND state = 0 AND id > ?2"
                " ORDER BY id") {
     query_.bind(queue, leases.leased_through(queue, now));
@@ -36,6 +37,9 @@ class ClaimableRows {
     return false;
   }
   [[nodiscard]] std::size_t payload_size() const noexcept { return query_.size(5); }
+  [[nodiscard]] bool is_whole(const EventRecord& record) const noexcept {
+    return sqlite::checksum_of(record.dedup_key, record.payload) == query_.integer(6);
+  }
   [[nodiscard]] ClaimedEvent read(QueueId queue, std::int64_t wall_now) const {
     ClaimedEvent event;
     event.handle = EventHandle{query_.integer(0)};
@@ -69,12 +73,13 @@ std::vector<std::int64_t> queues_with_rows(Database& database) {
 
 // Copies the row to the dead letters. Returns whether there was one.
 bool bury(Database& database, const Outcome& outcome, std::int64_t claimed_at, std::int64_t now) {
-  return Query(database,
-               "INSERT INTO outbox_dead(id, queue_id, attempts, created_at, died_at, http_status,"
-               " reason, pointer, dedup_key, profile_key, payload, first_attempt_at)"
-               " SELECT id, queue_id, attempts + 1, created_at, ?2, ?3, ?4, ?5, dedup_key,"
-               " profile_key, payload, iif(attempts = 0, ?6, first_attempt_at) FROM outbox"
-               " WHERE id = ?1 AND state = 0")
+  return Query(
+             database,
+             "INSERT INTO outbox_dead(id, queue_id, attempts, created_at, died_at, http_status,"
+             " reason, pointer, dedup_key, profile_key, payload, checksum, first_attempt_at)"
+             " SELECT id, queue_id, attempts + 1, created_at, ?2, ?3, ?4, ?5, dedup_key,"
+             " profile_key, payload, checksum, iif(attempts = 0, ?6, first_attempt_at) FROM outbox"
+             " WHERE id = ?1 AND state = 0")
              .bind(static_cast<std::int64_t>(outcome.handle), now,
                    std::int64_t{outcome.http_status}, std::string_view(outcome.reason),
                    std::string_view(outcome.pointer), claimed_at)
@@ -109,6 +114,20 @@ bool apply(Database& database, const Outcome& outcome, std::int64_t claimed_at, 
   return Query(database, "DELETE FROM outbox WHERE id = ?1 AND state = 0").bind(id).run() == 1;
 }
 
+// Rows that are not what was written must not be sent, nor lost.
+void bury_damaged(Database& database, const std::vector<std::int64_t>& rows, std::int64_t now) {
+  if (rows.empty()) return;
+  Transaction transaction(database, Transaction::Kind::kWrite);
+  for (const std::int64_t row : rows) {
+    (void)apply(database,
+                {.handle = EventHandle{row},
+                 .kind = OutcomeKind::kDead,
+                 .reason = "damaged on the disk: its checksum does not fit"},
+                now, now);
+  }
+  transaction.commit();
+}
+
 }  // namespace
 
 Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
@@ -119,17 +138,21 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
     const auto number = static_cast<std::int64_t>(queue);
     const SteadyTime time = clock_->now();
     const std::int64_t wall_time = now();
-    ClaimableRows rows(database, leases_, number, time);
     std::vector<std::int64_t> ids;
+    std::vector<std::int64_t> damaged;
     std::uint64_t bytes = 0;
-    while (rows.next()) {
+    for (ClaimableRows rows(database, leases_, number, time); rows.next();) {
       bytes += rows.payload_size();
       claim.limited = claim.events.size() >= limits.max_events ||
                       (!claim.events.empty() && bytes > limits.max_bytes.count);
       if (claim.limited) break;
-      const ClaimedEvent& event = claim.events.emplace_back(rows.read(queue, wall_time));
-      ids.push_back(static_cast<std::int64_t>(event.handle));
+      ClaimedEvent event = rows.read(queue, wall_time);
+      const bool whole = rows.is_whole(event.record);
+      (whole ? ids : damaged).push_back(static_cast<std::int64_t>(event.handle));
+      if (whole) claim.events.push_back(std::move(event));
     }
+    bury_damaged(database, damaged, wall_time);
+    claim.damaged = damaged.size();
     if (ids.empty()) return claim;
     claim.token = ClaimToken{memory.seat.next_token()};
     const auto until = time + milliseconds(sqlite::bounded(lease, sqlite::kLeaseHorizon));

@@ -42,17 +42,23 @@ bool with_dedup(Database& database, const EventRecord& record, Attempt attempt) 
 }
 
 // Returns whether the record was stored, as `id`; its key is waiting otherwise.
-inline bool insert(Database& database, const EventRecord& record, std::int64_t id,
-                   std::int64_t now) {
+inline bool insert(Database& database, const EventRecord& record, std::int64_t checksum,
+                   std::int64_t id, std::int64_t now) {
   Query query(database,
-              "INSERT INTO outbox(id, queue_id, created_at, dedup, dedup_key, profile_key, payload)"
-              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(dedup) DO NOTHING");
+              "INSERT INTO outbox(id, queue_id, created_at, dedup, dedup_key, profile_key,"
+              " checksum, payload)"
+              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(dedup) DO NOTHING");
   return with_dedup(database, record, [&](std::int64_t dedup) {
     return query
                .bind(id, static_cast<std::int64_t>(record.queue), now, dedup, record.dedup_key,
-                     record.profile_key, record.payload)
+                     record.profile_key, checksum, record.payload)
                .run() == 1;
   });
+}
+
+inline bool insert(Database& database, const EventRecord& record, std::int64_t id,
+                   std::int64_t now) {
+  return insert(database, record, checksum_of(record.dedup_key, record.payload), id, now);
 }
 
 // Adds what has left the outbox to the totals, inside the transaction that makes the change.

@@ -83,12 +83,13 @@ std::size_t copy_waiting(Database& from, Database& to, std::int64_t last_id) {
   RangeReader().read(0, last_id, [&](std::int64_t after, std::int64_t last, std::int64_t& reached) {
     Query rows(from,
                "SELECT id, queue_id, state, attempts, next_at, created_at, first_attempt_at,"
-               " dedup_key, profile_key, payload FROM outbox NOT INDEXED"
+               " dedup_key, profile_key, payload, checksum FROM outbox NOT INDEXED"
                " WHERE id > ?1 AND id <= ?2 ORDER BY id");
     Query insert(to,
                  "INSERT INTO outbox(id, queue_id, state, attempts, next_at, created_at,"
-                 " first_attempt_at, dedup_key, profile_key, payload, dedup)"
-                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING");
+                 " first_attempt_at, dedup_key, profile_key, payload, checksum, dedup)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+                 " ON CONFLICT DO NOTHING");
     rows.bind(after, last);
     while (rows.step()) {
       const std::int64_t queue = rows.integer(1);
@@ -97,7 +98,7 @@ std::size_t copy_waiting(Database& from, Database& to, std::int64_t last_id) {
       const std::string payload = rows.bytes(9);
       insert.bind(rows.integer(0), queue, rows.integer(2), rows.integer(3), rows.integer(4),
                   rows.integer(5), rows.integer(6), dedup_key, profile_key, payload,
-                  dedup_of(queue, dedup_key));
+                  rows.integer(10), dedup_of(queue, dedup_key));
       copied += insert.run();
       reached = rows.integer(0);
     }
@@ -110,12 +111,13 @@ std::size_t copy_dead(Database& from, Database& to, std::int64_t last_id) {
   RangeReader().read(0, last_id, [&](std::int64_t after, std::int64_t last, std::int64_t& reached) {
     Query rows(from,
                "SELECT id, queue_id, attempts, created_at, died_at, http_status, first_attempt_at,"
-               " reason, pointer, dedup_key, profile_key, payload FROM outbox_dead NOT INDEXED"
+               " reason, pointer, dedup_key, profile_key, payload, checksum"
+               " FROM outbox_dead NOT INDEXED"
                " WHERE id > ?1 AND id <= ?2 ORDER BY id");
     Query insert(to,
                  "INSERT INTO outbox_dead(id, queue_id, attempts, created_at, died_at, http_status,"
-                 " first_attempt_at, reason, pointer, dedup_key, profile_key, payload)"
-                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+                 " first_attempt_at, reason, pointer, dedup_key, profile_key, payload, checksum)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
                  " ON CONFLICT DO NOTHING");
     rows.bind(after, last);
     while (rows.step()) {
@@ -126,7 +128,7 @@ std::size_t copy_dead(Database& from, Database& to, std::int64_t last_id) {
       const std::string payload = rows.bytes(11);
       insert.bind(rows.integer(0), rows.integer(1), rows.integer(2), rows.integer(3),
                   rows.integer(4), rows.integer(5), rows.integer(6), std::string_view(reason),
-                  std::string_view(pointer), dedup_key, profile_key, payload);
+                  std::string_view(pointer), dedup_key, profile_key, payload, rows.integer(12));
       copied += insert.run();
       reached = rows.integer(0);
     }
@@ -140,12 +142,13 @@ void copy_timers(Database& from, Database& to) {
   RangeReader().read(0, last_id, [&](std::int64_t after, std::int64_t last, std::int64_t& reached) {
     Query rows(from,
                "SELECT id, due_at, delay, as_of, event_id, queue_id, slot, ended_by, dedup_key,"
-               " profile_key, payload FROM timer NOT INDEXED WHERE id > ?1 AND id <= ?2"
+               " profile_key, payload, checksum FROM timer NOT INDEXED WHERE id > ?1 AND id <= ?2"
                " ORDER BY id");
     Query insert(to,
                  "INSERT INTO timer(id, due_at, delay, as_of, event_id, queue_id, slot, ended_by,"
-                 " dedup_key, profile_key, payload)"
-                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING");
+                 " dedup_key, profile_key, payload, checksum)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+                 " ON CONFLICT DO NOTHING");
     Query insert_key(to,
                      "INSERT INTO timer_key(key, timer_id) VALUES (?1, ?2)"
                      " ON CONFLICT DO NOTHING");
@@ -158,7 +161,8 @@ void copy_timers(Database& from, Database& to) {
       const Key profile_key = rows.key(9);
       const std::string payload = rows.bytes(10);
       insert.bind(id, rows.integer(1), rows.integer(2), rows.integer(3), rows.integer(4),
-                  rows.integer(5), slot, ended_by, dedup_key, profile_key, payload);
+                  rows.integer(5), slot, ended_by, dedup_key, profile_key, payload,
+                  rows.integer(11));
       (void)insert.run();
       for (std::size_t at = 0; at + slot.size() <= ended_by.size(); at += slot.size()) {
         const std::string key = ended_by.substr(at, slot.size());

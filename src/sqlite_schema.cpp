@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstring>
+#include <optional>
 #include <string>
 
 #include "mutex.hpp"
@@ -9,6 +10,8 @@
 
 namespace postbox::sqlite {
 namespace {
+
+constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 / golden ratio
 
 // Times are milliseconds since 1970. An id is never used again, not even after the newest row was
 // deleted, so that what an operator noted stays true. The partial indexes repeat the state, which
@@ -87,10 +90,14 @@ CREATE TABLE outbox_3(
   dedup       INTEGER NOT NULL,
   dedup_key   BLOB NOT NULL,
   profile_key BLOB NOT NULL,
+  checksum    INTEGER NOT NULL,
   payload     BLOB NOT NULL
 ) STRICT;
 INSERT INTO outbox_3 SELECT id, queue_id, state, attempts, next_at, created_at, first_attempt_at,
-  postbox_dedup(queue_id, dedup_key), dedup_key, profile_key, payload FROM outbox;
+  postbox_dedup(queue_id, dedup_key), dedup_key, profile_key,
+  postbox_checksum(dedup_key, payload), payload FROM outbox;
+ALTER TABLE outbox_dead ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+UPDATE outbox_dead SET checksum = postbox_checksum(dedup_key, payload);
 ALTER TABLE totals ADD COLUMN last_id INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE totals ADD COLUMN last_batch INTEGER NOT NULL DEFAULT 0;
 UPDATE totals SET last_id = ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0);
@@ -114,6 +121,7 @@ CREATE TABLE timer(
   queue_id    INTEGER NOT NULL,
   dedup_key   BLOB NOT NULL,
   profile_key BLOB NOT NULL,
+  checksum    INTEGER NOT NULL,
   payload     BLOB NOT NULL
 ) STRICT;
 CREATE INDEX timer_due   ON timer(due_at, event_id) WHERE event_id = 0;
@@ -137,19 +145,39 @@ CREATE INDEX collapsing_due ON collapsing(due_at);
 // Step n brings a file from version n to n + 1. A published step is never edited.
 constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2, kVersion3};
 
+std::string_view bytes_of(sqlite3_value* value) {
+  const auto* bytes = static_cast<const char*>(sqlite3_value_blob(value));
+  const auto size = static_cast<std::size_t>(sqlite3_value_bytes(value));
+  return bytes == nullptr ? std::string_view() : std::string_view(bytes, size);
+}
+
+std::optional<Key> key_of(sqlite3_value* value) {
+  Key key{};
+  const std::string_view bytes = bytes_of(value);
+  if (bytes.size() != key.size()) return std::nullopt;
+  std::memcpy(key.data(), bytes.data(), key.size());
+  return key;
+}
+
+constexpr const char* kNoKey = "a key does not have 16 bytes";
+
 // dedup_of() as an SQL function of (queue_id, dedup_key).
 void dedup_function(sqlite3_context* context, int, sqlite3_value** arguments) {
-  Key key{};
-  const void* bytes = sqlite3_value_blob(arguments[1]);
-  if (bytes == nullptr || sqlite3_value_bytes(arguments[1]) != static_cast<int>(key.size())) {
-    return sqlite3_result_error(context, "a key does not have 16 bytes", -1);
-  }
-  std::memcpy(key.data(), bytes, key.size());
-  sqlite3_result_int64(context, dedup_of(sqlite3_value_int64(arguments[0]), key));
+  const auto key = key_of(arguments[1]);
+  if (!key) return sqlite3_result_error(context, kNoKey, -1);
+  sqlite3_result_int64(context, dedup_of(sqlite3_value_int64(arguments[0]), *key));
+}
+
+// checksum_of() as an SQL function of (dedup_key, payload).
+void checksum_function(sqlite3_context* context, int, sqlite3_value** arguments) {
+  const auto key = key_of(arguments[0]);
+  if (!key) return sqlite3_result_error(context, kNoKey, -1);
+  sqlite3_result_int64(context, checksum_of(*key, bytes_of(arguments[1])));
 }
 
 void migrate(Database& database) {
   database.define("postbox_dedup", 2, dedup_function);
+  database.define("postbox_checksum", 2, checksum_function);
   Transaction transaction(database, Transaction::Kind::kDurable);
   // Asked again under the write lock: another process may have done it meanwhile.
   const std::int64_t version = database.integer("PRAGMA user_version");
@@ -218,7 +246,6 @@ Mutex& opening() {
 }  // namespace
 
 std::int64_t dedup_of(std::int64_t queue, const Key& key) {
-  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 / golden ratio
   const auto half = [&key](std::size_t from) {
     std::uint64_t value = 0;
     for (std::size_t i = 0; i < sizeof(value); ++i) {
@@ -228,6 +255,23 @@ std::int64_t dedup_of(std::int64_t queue, const Key& key) {
   };
   const std::uint64_t rest = half(8) + static_cast<std::uint64_t>(queue) * kOdd;
   return static_cast<std::int64_t>(half(0) ^ (rest * kOdd));
+}
+
+// Each step is a bijection of the sum: a change within one word always changes the result.
+std::int64_t checksum_of(const Key& dedup_key, std::string_view payload) noexcept {
+  std::uint64_t sum = payload.size();
+  const auto add = [&sum](const void* bytes, std::size_t size) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes, size);
+    sum = (sum ^ word) * kOdd;
+    sum ^= sum >> 32U;
+  };
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  add(dedup_key.data(), kWord);
+  add(dedup_key.data() + kWord, kWord);
+  for (; payload.size() >= kWord; payload.remove_prefix(kWord)) add(payload.data(), kWord);
+  add(payload.data(), payload.size());
+  return static_cast<std::int64_t>(sum);
 }
 
 Database open_store(const std::string& path, SharedFile& shared,

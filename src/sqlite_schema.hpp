@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "sqlite_database.hpp"
 
@@ -31,6 +32,7 @@ inline constexpr std::int64_t kSchemaVersion = 3;
 // format 1 did not note it.
 // Column dedup: dedup_of(queue_id, dedup_key), or the next number that was free when another key
 // had that one.
+// Column checksum, also of outbox_dead and timer: checksum_of(dedup_key, payload).
 // Table totals, columns last_id: the highest id that was ever given; last_batch: a number of the
 // latest append's own (BatchNumber).
 // Table timer: one per slot. event_id: the row in outbox that it became, or 0 while it runs; due_at
@@ -57,6 +59,10 @@ inline constexpr std::chrono::milliseconds kEndMemory = std::chrono::hours(24);
 inline constexpr std::chrono::milliseconds kFiredLook = std::chrono::hours(1);
 
 [[nodiscard]] std::int64_t dedup_of(std::int64_t queue, const Key& key);
+
+// Tells bits that turned on the disk, which SQLite does not look for, from what was written. No
+// protection against somebody who can write the file.
+[[nodiscard]] std::int64_t checksum_of(const Key& dedup_key, std::string_view payload) noexcept;
 
 // Opens the file at `path`, creating it with mode 0600 when it is missing. Checks that it is an
 // outbox this version understands, brings an empty or older one up to date, and sets the connection

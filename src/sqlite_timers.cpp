@@ -49,9 +49,10 @@ void replace(Database& database, const EventRecord& record, std::int64_t id) {
   const bool replaced = with_dedup(database, record, [&](std::int64_t dedup) {
     return Query(database,
                  "UPDATE OR IGNORE outbox SET queue_id = ?2, dedup = ?3, dedup_key = ?4,"
-                 " profile_key = ?5, payload = ?6 WHERE id = ?1")
+                 " profile_key = ?5, checksum = ?6, payload = ?7 WHERE id = ?1")
                .bind(id, static_cast<std::int64_t>(record.queue), dedup, record.dedup_key,
-                     record.profile_key, record.payload)
+                     record.profile_key, checksum_of(record.dedup_key, record.payload),
+                     record.payload)
                .run() == 1;
   });
   if (!replaced) return;
@@ -183,9 +184,10 @@ std::size_t arm(Database& database, const Timing& timing, std::int64_t now) {
   const EventRecord& event = timer.event;
   Query(database,
         "INSERT INTO timer(slot, due_at, delay, as_of, ended_by, queue_id, dedup_key, profile_key,"
-        " payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
+        " checksum, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
       .bind(timing.slot, due_at, delay, as_of, keys, static_cast<std::int64_t>(event.queue),
-            event.dedup_key, event.profile_key, event.payload)
+            event.dedup_key, event.profile_key, checksum_of(event.dedup_key, event.payload),
+            event.payload)
       .run();
   Query link(database,
              "INSERT INTO timer_key(key, timer_id) SELECT ?1, id FROM timer WHERE slot = ?2");
@@ -193,20 +195,29 @@ std::size_t arm(Database& database, const Timing& timing, std::int64_t now) {
   return purged;
 }
 
-EventRecord read_event(Database& database, std::int64_t timer) {
-  Query query(database,
-              "SELECT queue_id, dedup_key, profile_key, payload FROM timer WHERE id = ?1");
-  query.bind(timer);
-  must_find(query.step());
-  return {.queue = QueueId{static_cast<std::uint32_t>(query.integer(0))},
-          .dedup_key = query.key(1),
-          .profile_key = query.key(2),
-          .payload = query.bytes(3)};
+// Stores what the timer was started with, checksum included: the claim looks at it. Returns whether
+// the event's key was free.
+bool insert_event_of(Database& database, std::int64_t timer, std::int64_t id, std::int64_t now) {
+  EventRecord event;
+  std::int64_t checksum = 0;
+  {
+    Query query(
+        database,
+        "SELECT queue_id, dedup_key, profile_key, checksum, payload FROM timer WHERE id = ?1");
+    query.bind(timer);
+    must_find(query.step());
+    event = {.queue = QueueId{static_cast<std::uint32_t>(query.integer(0))},
+             .dedup_key = query.key(1),
+             .profile_key = query.key(2),
+             .payload = query.bytes(4)};
+    checksum = query.integer(3);
+  }
+  return insert(database, event, checksum, id, now);
 }
 
 // The timer stays, without its bytes, for as long as an end may take the event back.
 bool fire(Database& database, std::int64_t timer, std::int64_t id, std::int64_t now) {
-  if (!insert(database, read_event(database, timer), id, now)) {
+  if (!insert_event_of(database, timer, id, now)) {
     (void)remove(database, timer);  // somebody else has reported the same event
     return false;
   }

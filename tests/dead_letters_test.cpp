@@ -1,7 +1,11 @@
 // What an operator does with dead letters, by the whole engine.
 #include <gmock/gmock.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "support/engine_harness.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace postbox::tests {
 namespace {
@@ -45,6 +49,38 @@ class DeadLettersTest : public EngineHarness {
 
   std::size_t sent_before = 0;
 };
+
+TEST_F(DeadLettersTest, AnEventThatIsDamagedOnTheDiskIsReportedAndNotSent) {
+  const TemporaryFolder folder;
+  const auto open_file = [&] {
+    outbox = open_outbox({.url = "sqlite:" + folder.file("outbox.db")}, clock).value();
+  };
+  open_file();
+  start();
+  hang(true);
+  track("order 1");
+  track("order 2");
+  run_for(seconds(1));
+  tracker.reset();
+  outbox.reset();
+  std::string bytes;
+  {
+    std::ifstream file(folder.file("outbox.db"), std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  bytes.replace(bytes.find("order 1"), 7, "order 9");
+  std::ofstream(folder.file("outbox.db"), std::ios::binary | std::ios::trunc) << bytes;
+  open_file();
+  restart();
+  hang(false);
+  run_for(seconds(1));
+  EXPECT_THAT(bodies(), ElementsAre("order 2\n"));
+  EXPECT_THAT(texts(), ElementsAre("order 9"));
+  EXPECT_EQ(lines.count("were damaged on the disk"), 1U) << lines.joined();
+  expect_conservation();
+  tracker.reset();
+  outbox.reset();
+}
 
 TEST_F(DeadLettersTest, SayWhatHappenedAndWhen) {
   start();

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <chrono>
 #include <cstddef>
@@ -22,6 +21,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/temporary_folder.hpp"
+
 namespace postbox::testing {
 
 using namespace std::chrono_literals;
@@ -30,24 +31,7 @@ inline constexpr QueueId kQueue{3};
 inline constexpr QueueId kOtherQueue{7};
 inline constexpr std::chrono::milliseconds kLease = 30s;
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = ::testing::TempDir() + "/postbox-XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr) ADD_FAILURE() << "cannot create " << name;
-    path_ = name;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using tests::TemporaryFolder;
 
 [[nodiscard]] inline Key key_of(std::uint32_t number) {
   Key key{};

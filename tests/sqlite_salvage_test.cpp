@@ -112,6 +112,34 @@ TEST_F(SqliteSalvage, AFileOfWhichNothingCanBeReadIsKeptAndTheOutboxGoesOn) {
   EXPECT_TRUE(contents(files_with(".damaged-").front()) == bad);
 }
 
+TEST_F(SqliteSalvage, ABitThatTurnedInAnEventMakesItADeadLetterThatIsNeverSent) {
+  bury(large_events(4, 1));
+  append(large_events(1, 3));
+  use(nullptr);
+  std::string bytes = contents(path());
+  const auto turn_a_bit_of = [&bytes](std::uint32_t number) {
+    const std::size_t at = bytes.find(large_events(number, 1).front().payload);
+    ASSERT_NE(at, std::string::npos);
+    bytes[at] = static_cast<char>(bytes[at] ^ 1);
+  };
+  turn_a_bit_of(2);
+  turn_a_bit_of(4);
+  overwrite(path(), bytes);
+  use(another());
+
+  const Claim claimed = claim();
+  ASSERT_EQ(claimed.events.size(), 2U);
+  expect_same(claimed.events[0].record, large_events(1, 1).front());
+  expect_same(claimed.events[1].record, large_events(3, 1).front());
+  EXPECT_EQ(claimed.damaged, 1U);
+  const std::vector<DeadLetter> letters = dead();
+  ASSERT_EQ(letters.size(), 2U);
+  EXPECT_EQ(letters[1].reason, "damaged on the disk: its checksum does not fit");
+  EXPECT_EQ(take(outbox().replay({}, 100, {})), 0U) << "neither can be sent again";
+  EXPECT_TRUE(claim().events.empty());
+  EXPECT_EQ(take(outbox().purge({})), 2U);
+}
+
 TEST_F(SqliteSalvage, OnlyTheSenderRepairs) {
   append(large_events(1, 100));
   (void)claim(1);

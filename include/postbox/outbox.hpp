@@ -74,6 +74,7 @@ struct Claim {
   ClaimToken token{};
   std::vector<ClaimedEvent> events;  // oldest first; no promise of order beyond that
   bool limited = false;              // the limits ended it: there may be more
+  std::size_t damaged = 0;           // no longer what was appended: dead letters now
 };
 
 enum class OutcomeKind : std::uint8_t { kDelivered, kRetry, kHold, kDead };
