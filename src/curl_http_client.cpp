@@ -1,7 +1,6 @@
 #include <curl/curl.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
-#include <poll.h>
 
 #include <algorithm>
 #include <atomic>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "curl_handles.hpp"
+#include "curl_multi.hpp"
 #include "curl_transfer.hpp"
 #include "fork_gate.hpp"
 #include "proxy_settings.hpp"
@@ -50,12 +50,6 @@ const char* fault_in(const HttpRequest& request) noexcept {
   return bad ? "control character in a header" : nullptr;
 }
 
-int to_poll_milliseconds(nanoseconds wait) noexcept {
-  // Rounded up: rounded down, the last millisecond of a wait would be spent spinning.
-  const auto rounded = std::chrono::ceil<milliseconds>(wait).count();
-  return static_cast<int>(std::clamp<std::int64_t>(rounded, 0, INT_MAX));
-}
-
 steady_clock::time_point deadline_after(nanoseconds wait) noexcept {
   const auto now = steady_clock::now();
   return wait < steady_clock::time_point::max() - now ? now + wait
@@ -64,12 +58,12 @@ steady_clock::time_point deadline_after(nanoseconds wait) noexcept {
 
 class CurlHttpClient final : public HttpClient {
  public:
-  CurlHttpClient(HttpOptions options, ProxySettings proxies, MultiHandle multi)
+  CurlHttpClient(HttpOptions options, ProxySettings proxies, std::unique_ptr<CurlMulti> multi)
       : options_(std::move(options)), proxies_(std::move(proxies)), multi_(std::move(multi)) {
-    curl_multi_setopt(multi_.get(), CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
-    curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, kIdleConnections);
+    curl_multi_setopt(multi_->get(), CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    curl_multi_setopt(multi_->get(), CURLMOPT_MAXCONNECTS, kIdleConnections);
 #if LIBCURL_VERSION_NUM >= 0x081400  // 8.20 moved the resolver threads to the multi handle
-    curl_multi_setopt(multi_.get(), CURLMOPT_QUICK_EXIT, 1L);
+    curl_multi_setopt(multi_->get(), CURLMOPT_QUICK_EXIT, 1L);
 #endif
   }
 
@@ -112,21 +106,22 @@ class CurlHttpClient final : public HttpClient {
   std::vector<HttpCompletion> poll(nanoseconds max_wait) override {
     const SigpipeGuard guard;
     const auto deadline = deadline_after(max_wait);
-    for (;;) {
-      perform();
+    for (bool last = false;;) {
+      run(&CurlMulti::run_timers);
+      const auto left = deadline - steady_clock::now();
+      last = left <= nanoseconds::zero();
+      multi_->wait(finished_.empty() ? std::max(left, nanoseconds::zero()) : nanoseconds::zero());
+      run(&CurlMulti::run_sockets);
       auto finished = report_finished();
       const bool woken = woken_.exchange(false);
-      if (woken || !finished.empty()) return finished;
-      const auto left = deadline - steady_clock::now();
-      if (left <= nanoseconds::zero()) return finished;
-      wait(left);
+      if (woken || last || !finished.empty()) return finished;
     }
   }
 
   // The flag tells a wake-up from socket activity. It is set first, so that a poll() which misses
   // it still finds the descriptor readable; who finds it set leaves the writing to the one before.
   void wake() noexcept override {
-    if (!woken_.exchange(true)) curl_multi_wakeup(multi_.get());
+    if (!woken_.exchange(true)) multi_->wake();
   }
 
   // Returns without waiting for the network: connections in use are closed, and a look-up under
@@ -144,10 +139,9 @@ class CurlHttpClient final : public HttpClient {
   }
 
  private:
-  void perform() noexcept {
+  void run(void (CurlMulti::*work)() noexcept) noexcept {
     const NoFork no_fork;
-    int running = 0;
-    curl_multi_perform(multi_.get(), &running);
+    (*multi_.*work)();
     collect_finished();
   }
 
@@ -178,7 +172,7 @@ class CurlHttpClient final : public HttpClient {
     try {
       Transfer* transfer = idle_transfer();
       if (transfer == nullptr) return;
-      curl_multi_add_handle(multi_.get(), transfer->easy.get());
+      curl_multi_add_handle(multi_->get(), transfer->easy.get());
       leave_multi(*transfer);
     } catch (const std::exception&) {  // without memory it has to be so
     }
@@ -276,7 +270,7 @@ class CurlHttpClient final : public HttpClient {
 
   Result<TransferId> enter_multi(Transfer& transfer) noexcept {
     transfer.error_text.front() = '\0';
-    const CURLMcode refused = curl_multi_add_handle(multi_.get(), transfer.easy.get());
+    const CURLMcode refused = curl_multi_add_handle(multi_->get(), transfer.easy.get());
     if (refused != CURLM_OK) {
       recycle(transfer);
       return Error{ErrorCode::kTransport, "out of handles"};
@@ -287,13 +281,13 @@ class CurlHttpClient final : public HttpClient {
   }
 
   void leave_multi(Transfer& transfer) noexcept {
-    curl_multi_remove_handle(multi_.get(), transfer.easy.get());
+    curl_multi_remove_handle(multi_->get(), transfer.easy.get());
     transfer.in_multi = false;
   }
 
   void collect_finished() noexcept {
     int queued = 0;
-    while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &queued)) {
+    while (const CURLMsg* message = curl_multi_info_read(multi_->get(), &queued)) {
       if (message->msg != CURLMSG_DONE) continue;
       char* user = nullptr;
       curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
@@ -320,20 +314,12 @@ class CurlHttpClient final : public HttpClient {
     return completions;
   }
 
-  void wait(nanoseconds left) noexcept {
-    const int timeout = to_poll_milliseconds(left);
-    const CURLMcode result = curl_multi_poll(multi_.get(), nullptr, 0, timeout, nullptr);
-    // It fails for want of memory only; then wait a little all the same, rather than spin.
-    if (result != CURLM_OK) ::poll(nullptr, 0, std::min(timeout, 10));
-  }
-
   // Constant after construction.
   const HttpOptions options_;
   const ProxySettings proxies_;
 
-  // Only touched by the thread that calls start(), poll() and cancel_all(); curl_multi_wakeup() is
-  // the one call that libcurl allows beside them.
-  MultiHandle multi_;
+  // Only touched by the thread that calls start(), poll() and cancel_all(), but for its wake().
+  std::unique_ptr<CurlMulti> multi_;
   std::vector<std::unique_ptr<Transfer>> transfers_;  // all of them, in use or not
   std::vector<Transfer*> idle_;
   std::vector<Transfer*> finished_;  // out of multi_, not yet reported
@@ -377,7 +363,7 @@ Result<std::shared_ptr<HttpClient>> curl_http_client(const HttpOptions& options)
     const CURLcode result = initialise_curl_once();
     if (result != CURLE_OK) return Error{ErrorCode::kTransport, curl_easy_strerror(result)};
   }
-  MultiHandle multi(curl_multi_init());
+  std::unique_ptr<CurlMulti> multi = CurlMulti::make(options.http2);
   if (!multi) return Error{ErrorCode::kTransport, "libcurl gives no multi handle"};
   auto client =
       std::make_shared<CurlHttpClient>(options, proxies_from_environment(), std::move(multi));

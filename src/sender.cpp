@@ -91,9 +91,7 @@ void Sender::apply_resume() {
 }
 
 void Sender::collect(SteadyTime now) {
-  for (auto& completion : parts_.http.poll(std::chrono::nanoseconds(0))) {
-    finished_.push_back(std::move(completion));
-  }
+  if (finished_.empty()) finished_ = parts_.http.poll(std::chrono::nanoseconds(0));
   for (const HttpCompletion& completion : std::exchange(finished_, {})) {
     const auto found = in_flight_.find(completion.id);
     if (found == in_flight_.end()) continue;

@@ -53,7 +53,7 @@ struct Parcel {
 // waits while one runs: under load, one of each serves what has gathered since the last.
 class OutboxTurn {
  public:
-  static constexpr std::chrono::milliseconds kRhythm{5};
+  static constexpr std::chrono::milliseconds kRhythm{20};
   static constexpr std::chrono::milliseconds kAfterFailure{1'000};
 
   // At the beginning of a step: what is due now stays due to its end.
