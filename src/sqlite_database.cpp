@@ -205,9 +205,16 @@ std::int64_t Database::integer(const char* sql) {
 }
 
 void Database::fail(std::string_view step) const {
+  const int error = errno;  // sqlite3_system_errno() is zero after a step
   const int sqlite_code = sqlite3_extended_errcode(handle_.get());
-  const ErrorCode code = code_of(sqlite_code);
-  throw Failure(Error{code, std::string(step) + ": " + sqlite3_errmsg(handle_.get()) + " (SQLite " +
+  ErrorCode code = code_of(sqlite_code);
+  std::string reason = sqlite3_errmsg(handle_.get());
+  // SQLite says "full" for ENOSPC alone; a quota and a limit on files have errors of their own.
+  if ((sqlite_code & 0xff) == SQLITE_IOERR && (error == EDQUOT || error == EFBIG)) {
+    code = ErrorCode::kOutboxFull;
+    reason += ": " + std::generic_category().message(error);
+  }
+  throw Failure(Error{code, std::string(step) + ": " + reason + " (SQLite " +
                                 std::to_string(sqlite_code) + ")" + std::string(advice(code))});
 }
 
@@ -226,6 +233,7 @@ sqlite3_stmt* Database::statement(const char* sql) {
 }
 
 bool Query::step() {
+  errno = 0;
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
   if (code != SQLITE_DONE) {
