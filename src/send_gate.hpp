@@ -1,7 +1,8 @@
 // SendGate decides whether a request may start now: it holds the pauses that concern more than one
 // event.
 //
-// Place:     inside the sender: one for all lanes (breaker and parking), one for each (429).
+// Place:     inside the sender: one for all lanes (breaker and parking), one for each (429, and
+//            parking for what concerns it alone).
 // Threads:   one thread.
 // Lifetime:  a plain value.
 // Failure:   none.
@@ -40,7 +41,7 @@ class SendGate {
   void succeeded() noexcept {
     failures_ = 0;
     pauses_ = 0;
-    probing_ = false;
+    probing_ = parked_ = false;
   }
 
   // One request failed by itself. From the fifth in a row on it is not the request but the way.
@@ -69,11 +70,20 @@ class SendGate {
   bool park(SteadyTime now) noexcept {
     if (now < closed_until_) return false;
     close(now + probe_interval_);
+    parked_ = true;
     return true;
   }
 
   // Settings have changed: probe at once.
-  void reopen() noexcept { closed_until_ = SteadyTime{}; }
+  void reopen() noexcept {
+    closed_until_ = SteadyTime{};
+    parked_ = false;
+  }
+
+  // The same, but a pause that the vendor asked for stays.
+  void unpark() noexcept {
+    if (parked_) reopen();
+  }
 
  private:
   void close(SteadyTime until) noexcept {
@@ -86,6 +96,7 @@ class SendGate {
   std::uint32_t failures_ = 0;  // in a row
   std::uint32_t pauses_ = 0;    // in a row
   bool probing_ = false;
+  bool parked_ = false;
 };
 
 }  // namespace postbox

@@ -76,6 +76,7 @@ void Sender::wait(SteadyTime now, SteadyTime until) {
 void Sender::apply_resume() {
   settler_.reconsider_holds();
   gate_.reopen();
+  for (PacedLane& lane : lanes_) lane.gate.unpark();
   loader_.look_again();
   turn_.try_again();
   maintain_at_ = {};
@@ -214,7 +215,7 @@ void Sender::put_off(const Parcel& parcel, Verdict verdict, SteadyTime now) {
     first = verdict.retry_after->count() > 0;
   } else {
     add(parts_.counters.parked, 1);
-    first = gate_.park(now);
+    first = (verdict.lane_only ? lanes_[parcel.lane].gate : gate_).park(now);
   }
   if (first && !parcel.pieces.empty()) log_outcome(parcel.pieces.front(), verdict);
   settler_.release(parcel);

@@ -154,6 +154,8 @@ TEST_F(IdentifyShop, AKeyWithoutTheScopeHoldsUpProfilesAlone) {
                                     return line.find("profiles:write") != std::string::npos;
                                   }),
             1);
+  EXPECT_EQ(tracker->stats().parked, 1U);
+  EXPECT_EQ(tracker->stats().rate_limited, 0U);
   may_write = true;
   run_for(std::chrono::seconds(310));
   EXPECT_EQ(tracker->stats().delivered, 2U);

@@ -170,6 +170,48 @@ TEST_F(OwnLane, ARateLimitThereDelaysNoOther) {
 }
 
 // A vendor that refuses every batch with a poison event in it, and names it or not.
+TEST_F(OwnLane, WhatIsMissingForItAloneParksItUntilSettingsChange) {
+  bool may_write = false;
+  http->on_request([&](const HttpRequest& request) {
+    return ScriptedHttpClient::answer(is_memo_lane(request) && !may_write ? 403 : 202);
+  });
+  track("memo", "1", kMemos);
+  run_for(1s);
+  track_many(3, "n");
+  run_for(1s);
+  EXPECT_EQ(tracker->stats().delivered, 3U);
+  EXPECT_EQ(std::ranges::count_if(http->requests(), is_memo_lane), 1);
+  EXPECT_EQ(tracker->stats().parked, 1U);
+  may_write = true;
+  ASSERT_TRUE(tracker->reload());
+  run_for(1s);
+  EXPECT_EQ(tracker->stats().delivered, 4U);
+  EXPECT_EQ(tracker->stats().retries, 0U);
+}
+
+// The events that an answer names go alone on the single lane of their own route.
+TEST_F(OwnLane, WhatAnAnswerBlamesGoesAloneOnItsOwnRoute) {
+  auto lanes = klaviyo_lanes();
+  lanes.push_back({.burst = {75, 1'000ms}, .steady = {750, 60'000ms}});
+  lanes.back().max_events = 10;
+  vendor = std::make_shared<FakeVendor>(lanes);
+  vendor->memo_route = {.single = 2, .bulk = 2};
+  restart();
+  http->on_request([](const HttpRequest& request) {
+    const bool bad = request.body.find("poison") != std::string::npos;
+    const std::size_t place = lines_of(request).size() > 1 ? 1 : 0;
+    return bad ? ScriptedHttpClient::answer(400, "culprits: " + std::to_string(place))
+               : ScriptedHttpClient::answer(202);
+  });
+  track("memo 1", "1", kMemos);
+  track("poison", "1", kMemos);
+  track("memo 2", "1", kMemos);
+  run_for(10s);
+  for (const auto& request : http->requests()) EXPECT_TRUE(is_memo_lane(request)) << request.url;
+  EXPECT_EQ(tracker->stats().delivered, 2U);
+  EXPECT_EQ(tracker->stats().dead, 1U);
+}
+
 class Poison : public Lanes, public ::testing::WithParamInterface<bool> {
  protected:
   ScriptedHttpClient::Answer answer(const HttpRequest& request) override {

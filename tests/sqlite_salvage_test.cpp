@@ -2,6 +2,7 @@
 // what is kept aside says so.
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 #include "outbox_fixture.hpp"
 
@@ -152,6 +153,26 @@ TEST_F(SqliteSalvage, OnlyTheSenderRepairs) {
   for (int i = 0; i < 3; ++i) (void)third->append(batch);
   EXPECT_TRUE(files_with(".damaged-").empty());
   overwrite(path(), bytes);
+}
+
+TEST_F(SqliteSalvage, WhatAnotherProcessHasExpiredMeanwhileIsNoDamage) {
+  constexpr std::uint32_t kRounds = 20;
+  const auto second = another();
+  for (std::uint32_t round = 0; round < kRounds; ++round) {
+    bury(events(1 + 300 * round, 300));
+    clock_->advance(1h);
+    const auto expire = [](Outbox& outbox) {
+      const auto maintained = outbox.maintain(1ms);
+      EXPECT_TRUE(maintained || maintained.error().code == ErrorCode::kOutboxBusy)
+          << maintained.error().message;
+    };
+    std::thread other([&] { expire(*second); });
+    expire(outbox());
+    other.join();
+    expire(outbox());
+    EXPECT_TRUE(dead().empty());
+  }
+  EXPECT_TRUE(files_with(".damaged-").empty());
 }
 
 TEST_F(SqliteSalvage, ARemovedFileIsWrittenAgain) {

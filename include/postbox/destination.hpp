@@ -71,6 +71,7 @@ struct Verdict {
   std::optional<std::chrono::milliseconds> retry_after{};  // what the answer asked for, clamped
   std::optional<RateHint> rate{};
   std::vector<std::size_t> culprits{};  // kSplit: the events that the answer names, by their place
+  bool lane_only = false;               // kPark: what is missing concerns this lane alone
 };
 
 struct LogLine {

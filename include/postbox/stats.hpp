@@ -45,10 +45,10 @@ struct Stats {
   std::uint64_t duplicates = 0;  // of the purged: the same event was already waiting
 
   // How it went.
-  std::uint64_t requests = 0;         // started
-  std::uint64_t retries = 0;          // events sent back to wait after a failed request
-  std::uint64_t rate_limited = 0;     // 429 answers
-  std::uint64_t parked = 0;           // answers that paused everything: 401, 403, 404, 410, 3xx
+  std::uint64_t requests = 0;      // started
+  std::uint64_t retries = 0;       // events sent back to wait after a failed request
+  std::uint64_t rate_limited = 0;  // 429 answers
+  std::uint64_t parked = 0;  // answers that paused everything, or a lane: 401, 403, 404, 410, 3xx
   std::uint64_t stale_settles = 0;    // outcomes that came after their lease had ended
   std::uint64_t outbox_failures = 0;  // failed calls of the outbox, all retried
   std::uint64_t sink_failures = 0;    // exceptions from the log sink

@@ -57,9 +57,6 @@ constexpr std::size_t kSingleLane = 0;
 constexpr std::size_t kBulkLane = 1;
 constexpr std::size_t kProfileLane = 2;
 
-// How long profiles wait when the key may not write them.
-constexpr minutes kScopePause{5};
-
 bool is_profile(postbox::QueueId queue) { return flag_index(queue) == flag_index(kProfile.queue); }
 
 VerdictKind refused(std::size_t events) {
@@ -115,7 +112,7 @@ std::string pause_text(const Verdict& verdict) {
 
 std::string scope_text(const Verdict& verdict) {
   return "Klaviyo refuses every profile: " + verdict.reason +
-         ". They are kept and tried again; check that KLAVIYO_API_KEY has the scope profiles:write";
+         ". They are kept; check that KLAVIYO_API_KEY has the scope profiles:write, then reload";
 }
 
 std::string park_text(const Verdict& verdict) {
@@ -198,11 +195,8 @@ Verdict Destination::verdict(
     verdict.retry_after = parse_retry_after(find_header(*response, "retry-after"), now);
   }
   // The key may be good enough for events, which must not wait for a scope that only profiles need.
-  if (verdict.kind == VerdictKind::kPark && response->status == 403 && !events.empty() &&
-      is_profile(events.front()->queue)) {
-    verdict.kind = VerdictKind::kPause;
-    verdict.retry_after = kScopePause;
-  }
+  verdict.lane_only = verdict.kind == VerdictKind::kPark && response->status == 403 &&
+                      !events.empty() && is_profile(events.front()->queue);
   return verdict;
 }
 
@@ -222,10 +216,9 @@ LogLine Destination::log_line(const postbox::EventRecord& event, const Verdict& 
     case VerdictKind::kDelivered:
       return {LogLevel::kInfo, delivered_text(what, payload ? payload->subject : "")};
     case VerdictKind::kPause:
-      if (verdict.http_status == 403) return {LogLevel::kError, scope_text(verdict)};
       return {LogLevel::kWarn, pause_text(verdict)};
     case VerdictKind::kPark:
-      return {LogLevel::kError, park_text(verdict)};
+      return {LogLevel::kError, verdict.lane_only ? scope_text(verdict) : park_text(verdict)};
     case VerdictKind::kRetry:
       return {LogLevel::kDebug, "Klaviyo " + what + " will be retried: " + verdict.reason};
     case VerdictKind::kDead: {

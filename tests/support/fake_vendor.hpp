@@ -104,7 +104,8 @@ class FakeVendor final : public Destination {
     if (status == 202) verdict.kind = VerdictKind::kDelivered;
     if (status == 400) verdict.kind = events.size() > 1 ? VerdictKind::kSplit : VerdictKind::kDead;
     if (status == 400) verdict.pointer = "/first";
-    if (status == 401) verdict.kind = VerdictKind::kPark;
+    if (status == 401 || status == 403) verdict.kind = VerdictKind::kPark;
+    verdict.lane_only = status == 403;
     if (status == 429) {
       verdict.kind = VerdictKind::kPause;
       const auto seconds = response->header("retry-after");
