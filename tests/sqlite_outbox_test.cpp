@@ -160,35 +160,6 @@ TEST_F(SqliteOutbox, AReadOnlyFolderIsAnError) {
   EXPECT_TRUE(outbox->append(batch));
 }
 
-TEST_F(SqliteOutbox, TimersAndEndsSurviveARestart) {
-  reopen();
-  append({update(1, 7, 1s), update(2, 8, 1s), order(3, slot_of(9), 2s), quiet_update(4, 5, 1s)});
-  reopen();
-  append({order(6, slot_of(7), 2s), update(7, 9, 1s), quiet_update(8, 5, 2s)});
-  EXPECT_EQ(take(outbox().stats()).armed, 1U);
-  clock_->advance(kDelay);
-  reopen();
-  EXPECT_EQ(take(outbox().maintain(24h)).fired, 1U);
-  std::vector<std::string> payloads;
-  for (const auto& each : claim().events) payloads.push_back(each.record.payload);
-  EXPECT_THAT(payloads, ::testing::UnorderedElementsAre("payload 1", "payload 2", "payload 7",
-                                                        "payload 8", "payload 1002"));
-}
-
-TEST_F(SqliteOutbox, ATimerFiresOnceAlsoWithTwoProcessesOnTheFile) {
-  reopen();
-  const auto other = another();
-  append({update(1, 7, 1s), update(2, 8, 1s)});
-  const std::vector<EventRecord> bought = {order(3, slot_of(8), 2s)};
-  EXPECT_TRUE(other->append(bought));
-  clock_->advance(kDelay);
-  EXPECT_EQ(take(other->maintain(24h)).fired, 1U);
-  EXPECT_EQ(take(outbox().maintain(24h)).fired, 0U);
-  const std::vector<EventRecord> late = {order(4, slot_of(7), 2s)};
-  EXPECT_TRUE(other->append(late));
-  EXPECT_EQ(stats_of().ready, 2U) << "what had fired is taken back";
-}
-
 TEST_F(SqliteOutbox, ReopeningKeepsEverything) {
   reopen();
   append(events(1, 4));

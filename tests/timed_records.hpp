@@ -1,0 +1,43 @@
+// Records with a Timing, as carts and orders make them.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "outbox_fixture.hpp"
+
+namespace postbox::testing {
+
+inline constexpr std::chrono::milliseconds kDelay = 60min;
+inline constexpr std::chrono::milliseconds kQuiet = 5s;
+inline constexpr std::uint32_t kFired = 1'000;  // what timer n becomes is event kFired + n
+
+[[nodiscard]] inline Key slot_of(std::uint32_t cart) { return key_of(50'000 + cart); }
+[[nodiscard]] inline Key user_of(std::uint32_t user) { return key_of(60'000 + user); }
+[[nodiscard]] inline WallTime at(std::chrono::milliseconds time) { return WallTime(time); }
+
+[[nodiscard]] inline EventRecord with(EventRecord record, Timing timing) {
+  record.timing = std::make_shared<const Timing>(std::move(timing));
+  return record;
+}
+
+// Update `number` of a cart: it starts the cart's timer.
+[[nodiscard]] inline EventRecord update(std::uint32_t number, std::uint32_t cart,
+                                        std::chrono::milliseconds as_of) {
+  return with(event(number), {.slot = slot_of(cart),
+                              .as_of = at(as_of),
+                              .timer = Timer{kDelay, {user_of(1)}, event(kFired + number)}});
+}
+
+[[nodiscard]] inline EventRecord quiet_update(std::uint32_t number, std::uint32_t cart,
+                                              std::chrono::milliseconds as_of) {
+  return with(event(number), {.slot = slot_of(cart), .as_of = at(as_of), .quiet = kQuiet});
+}
+
+// An order: it ends what has the key and is not newer.
+[[nodiscard]] inline EventRecord order(std::uint32_t number, const Key& key,
+                                       std::chrono::milliseconds as_of) {
+  return with(event(number, kOtherQueue), {.as_of = at(as_of), .ends = {key}});
+}
+
+}  // namespace postbox::testing
