@@ -226,6 +226,39 @@ TEST_P(RandomEvents, AreRecordedUnchangedOrRejectedWithAPath) {
   EXPECT_GT(rejected, 100U);
 }
 
+// A profile is not an event: Klaviyo has it under its own endpoint, with the newest of each value.
+TEST(IdentifiedProfile, IsReadBackWithItsNewestValues) {
+  const klaviyo::Destination destination{{"pk_test", "https://a.klaviyo.com", "2026-07-15"}};
+  sim::Simulator simulator{
+      {.keys = {}, .limits = false, .now = [] { return sim::kNow; }, .wait = {}}};
+  const auto identify = [&](const char* first_name, const char* tier) {
+    klaviyo::Profile profile;
+    profile.email = " Anna@GoldenAcre.example ";
+    profile.external_id = "user-7";
+    profile.first_name = first_name;
+    profile.properties = {{"Tier", tier}};
+    postbox::EventBatch batch{postbox::WallTime(sim::kNow)};
+    klaviyo::identify(profile).encode(batch);
+    ASSERT_EQ(batch.records().size(), 1U);
+    const postbox::EventRecord* one[] = {&batch.records().front()};
+    const auto lane = destination.route(one[0]->queue).single;
+    const auto request = destination.request(lane, one);
+    ASSERT_TRUE(request.url.ends_with("/api/profile-import")) << request.url;
+    const auto answer =
+        simulator.handle(sim::request_for("POST", "/api/profile-import", request.body));
+    ASSERT_EQ(answer.status / 100, 2) << answer.body;
+  };
+  identify("Anna", "silver");
+  identify("Anne", "gold");
+  const Json page = Json::parse(simulator.handle(sim::request_for("GET", "/api/profiles")).body);
+  ASSERT_EQ(page["data"].size(), 1U);
+  const Json& attributes = page["data"][0]["attributes"];
+  EXPECT_EQ(attributes["email"], "anna@goldenacre.example");
+  EXPECT_EQ(attributes["external_id"], "user-7");
+  EXPECT_EQ(attributes["first_name"], "Anne");
+  EXPECT_EQ(attributes["properties"]["Tier"], "gold");
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomEvents, ::testing::Range(1U, 6U));
 
 }  // namespace
