@@ -1,10 +1,11 @@
 // A file that is damaged, removed or replaced while it is in use: what can be read goes on, and
 // what is kept aside says so.
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <thread>
 
-#include "outbox_fixture.hpp"
+#include "timed_records.hpp"
 
 namespace postbox::testing {
 namespace {
@@ -103,6 +104,26 @@ TEST_F(SqliteSalvage, TheReadableRowsOfADamagedFileGoOnAndTheFileIsKept) {
   EXPECT_EQ(contents(kept.front()).substr(40 * kPage, 2 * kPage),
             bad.substr(40 * kPage, 2 * kPage));
   EXPECT_TRUE(files_with("-salvaged").empty());
+}
+
+TEST_F(SqliteSalvage, TheTimersOfADamagedFileGoOnAndCanStillBeEnded) {
+  append({update(5'001, 7, 1s), update(5'002, 8, 1s), update(5'003, 9, 1s)});
+  damage(600, [](std::size_t page) { return page == 60 || page == 61; });
+  use_until_repaired();
+  EXPECT_EQ(take(outbox().stats()).armed, 3U);
+  append({order(5'004, slot_of(8), 2s)});
+  EXPECT_EQ(take(outbox().stats()).armed, 2U);
+  clock_->advance(kDelay);
+  EXPECT_EQ(take(outbox().maintain(24h)).fired, 2U);
+  append({order(5'005, user_of(1), 2s)});
+  std::vector<std::string> payloads;
+  for (const ClaimedEvent& each : take(outbox().claim(kQueue, kEverything, kLease)).events) {
+    payloads.push_back(each.record.payload);
+  }
+  for (const std::uint32_t cart : {5'001U, 5'002U, 5'003U}) {
+    const std::string abandoned = event(kFired + cart).payload;
+    EXPECT_EQ(std::ranges::count(payloads, abandoned), 0) << "an order took it back";
+  }
 }
 
 TEST_F(SqliteSalvage, AFileOfWhichNothingCanBeReadIsKeptAndTheOutboxGoesOn) {

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <thread>
+
 #include "support/stripe_events.hpp"
 #include "support/stripe_shop.hpp"
 
@@ -53,6 +55,21 @@ TEST(StripeWebhook, WhatWaitsSurvivesARestart) {
   shop.deliver(trial_ending().dump());
   shop.restart_webhook();
   shop.pass(60s);
+  EXPECT_EQ(emails(shop), Names{"cus_1"});
+}
+
+// A body waits for nobody's call: the webhook's own thread tracks it when its time has come.
+TEST(StripeWebhook, ItsThreadTracksWhatHasWaitedLongEnough) {
+  StripeShop shop;
+  shop.config.threads = true;
+  shop.config.clock = system_clock();
+  shop.config.patience = shop.config.least_patience = 20ms;
+  const std::string body = trial_ending().dump();
+  const WallTime now = shop.config.clock->wall_now();
+  const auto answer = shop.webhook().handle(body, stripe::sign(body, StripeShop::kSecret, now));
+  EXPECT_EQ(answer.reason, "waits for customer:cus_1");
+  while (shop.tracker->stats().accepted == 0) std::this_thread::yield();
+  shop.restart_webhook();
   EXPECT_EQ(emails(shop), Names{"cus_1"});
 }
 
