@@ -98,9 +98,8 @@ class Carts {
     }
     for (const auto& [cart, update] : newest) {
       // Another of the same moment, or a newer one that was not promised, may have taken its place.
-      const auto recorded = [&](auto name) { return any_since(*update, name, vendor); };
-      if (!recorded(&CartStep::text)) found.push_back("lost: " + update->text());
-      if (!may_be_ended(*update) && !recorded(&CartStep::abandoned)) {
+      if (!any_since(*update, &CartStep::text, vendor)) found.push_back("lost: " + update->text());
+      if (!may_be_ended(*update) && !any_since(*update, &CartStep::abandoned, vendor)) {
         found.push_back("not abandoned: " + update->text());
       }
     }
