@@ -106,15 +106,14 @@ class CurlHttpClient final : public HttpClient {
   std::vector<HttpCompletion> poll(nanoseconds max_wait) override {
     const SigpipeGuard guard;
     const auto deadline = deadline_after(max_wait);
-    for (bool last = false;;) {
+    for (;;) {
       run(&CurlMulti::run_timers);
-      const auto left = deadline - steady_clock::now();
-      last = left <= nanoseconds::zero();
-      multi_->wait(finished_.empty() ? std::max(left, nanoseconds::zero()) : nanoseconds::zero());
+      const auto left = std::max<nanoseconds>(deadline - steady_clock::now(), nanoseconds::zero());
+      multi_->wait(finished_.empty() ? left : nanoseconds::zero());
       run(&CurlMulti::run_sockets);
       auto finished = report_finished();
       const bool woken = woken_.exchange(false);
-      if (woken || last || !finished.empty()) return finished;
+      if (woken || left == nanoseconds::zero() || !finished.empty()) return finished;
     }
   }
 
