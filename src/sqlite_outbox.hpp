@@ -27,6 +27,7 @@
 #include <postbox/outbox.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "fork_gate.hpp"
@@ -76,7 +77,8 @@ class SqliteOutbox final : public Outbox, private Inherited {
 
   // One connection and who may touch it.
   struct Lane {
-    explicit Lane(std::string lock_path = {}) : memory{sqlite::SenderSeat(lock_path), {}} {}
+    explicit Lane(std::string lock_path = {})
+        : memory{sqlite::SenderSeat(std::move(lock_path)), {}} {}
     Mutex mutex;
     std::optional<sqlite::Database> database POSTBOX_GUARDED_BY(mutex);
     std::uint64_t generation POSTBOX_GUARDED_BY(mutex) = 0;

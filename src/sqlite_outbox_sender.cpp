@@ -11,7 +11,6 @@ using std::chrono::milliseconds;
 
 using sqlite::Database;
 using sqlite::Failure;
-using sqlite::Lease;
 using sqlite::Leases;
 using sqlite::Query;
 using sqlite::Transaction;

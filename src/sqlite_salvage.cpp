@@ -228,10 +228,10 @@ Salvaged copy_readable_rows(Database& from, Database& to) {
 bool is_an_outbox(Database& database) {
   std::array<unsigned char, 100> header{};
   if (!database.read_header(header)) return false;
-  const std::string_view magic("SQLite format 3", 16);
+  static constexpr std::array kMagic = std::to_array("SQLite format 3");  // with its final zero
   std::uint32_t application = 0;
   for (std::size_t i = 68; i < 72; ++i) application = application << 8U | header.at(i);
-  return std::equal(magic.begin(), magic.end(), header.begin()) && application == kApplicationId;
+  return std::equal(kMagic.begin(), kMagic.end(), header.begin()) && application == kApplicationId;
 }
 
 Error replace_damaged_file(const std::string& path) {
