@@ -82,7 +82,7 @@ void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
   if (claim->damaged > 0) {
     parts_.logger.log(
         LogLevel::kError,
-        std::to_string(claim->damaged) +
+        parts_.failure_prefix + ": " + std::to_string(claim->damaged) +
             " events were damaged on the disk and are dead letters now: check the disk");
   }
   shelf.look = shelf.backlog = claim->limited;

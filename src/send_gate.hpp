@@ -70,7 +70,7 @@ class SendGate {
   bool park(SteadyTime now) noexcept {
     if (now < closed_until_) return false;
     close(now + probe_interval_);
-    parked_ = true;
+    parked_ = true;  // until something else closes it
     return true;
   }
 
@@ -89,6 +89,7 @@ class SendGate {
   void close(SteadyTime until) noexcept {
     closed_until_ = std::max(closed_until_, until);
     probing_ = true;
+    parked_ = false;
   }
 
   std::chrono::milliseconds probe_interval_;

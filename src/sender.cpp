@@ -92,6 +92,7 @@ void Sender::apply_resume() {
 }
 
 void Sender::collect(SteadyTime now) {
+  // What wait() has brought needs no second look at the network.
   if (finished_.empty()) finished_ = parts_.http.poll(std::chrono::nanoseconds(0));
   for (const HttpCompletion& completion : std::exchange(finished_, {})) {
     const auto found = in_flight_.find(completion.id);

@@ -17,7 +17,8 @@
 // Durability: append, and what an operator asks for, is committed with synchronous=FULL. Settle and
 //            maintain use NORMAL: a power cut may undo the last of them, in order. What is lost
 //            then is a delivery mark, hence an event is sent again, with the same key, and the
-//            vendor de-duplicates it. A claim writes nothing.
+//            vendor de-duplicates it. A claim writes nothing, unless it finds a
+//            row that is damaged.
 #pragma once
 
 #include <atomic>

@@ -126,5 +126,18 @@ TEST(SendGate, ParksForTheProbeIntervalUntilItIsReopened) {
   EXPECT_EQ(gate.width(kStart + seconds(301)), 1U) << "a probe first, whatever was changed";
 }
 
+TEST(SendGate, UnparkingEndsParkingAndNoPauseThatTheVendorAskedFor) {
+  const auto random = seeded_random(1);
+  SendGate gate(seconds(300));
+  gate.park(kStart);
+  gate.unpark();
+  EXPECT_EQ(gate.width(kStart), 1U);
+  gate.park(kStart);
+  const SteadyTime probe = kStart + seconds(300);
+  (void)gate.pause(probe, seconds(60), *random);
+  gate.unpark();
+  EXPECT_EQ(gate.width(probe + seconds(59)), 0U);
+}
+
 }  // namespace
 }  // namespace postbox

@@ -214,6 +214,21 @@ TEST_F(SqliteSalvage, ARemovedFileIsWrittenAgain) {
   EXPECT_EQ(claim().events.size(), 4U) << "the new file is a whole one";
 }
 
+TEST_F(SqliteSalvage, ARemovedFileIsSavedByTheSenderAndNobodyElse) {
+  append(events(1, 5));
+  EXPECT_EQ(claim(1).events.size(), 1U);
+  const auto second = another();
+  const std::vector<EventRecord> known = {event(5)};
+  EXPECT_TRUE(second->append(known));
+  fs::remove(path());
+  const std::vector<EventRecord> batch = {event(6)};
+  expect_error(second->append(batch), ErrorCode::kOutboxUnavailable,
+               "the process that sends from it saves what it held");
+  expect_error(outbox().append(batch), ErrorCode::kOutboxUnavailable, "5 waiting events");
+  EXPECT_EQ(append(batch), 1U);
+  EXPECT_EQ(claim().events.size(), 6U);
+}
+
 TEST_F(SqliteSalvage, ARemovedFolderOfFilesIsWrittenAgain) {
   append(events(1, 5));
   EXPECT_EQ(claim(2).events.size(), 2U);

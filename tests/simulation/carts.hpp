@@ -113,7 +113,7 @@ class Carts {
     SteadyTime at;
   };
 
-  // An event that the sender has in its hands is not recalled, and its lease is a minute long.
+  // An event that the sender has in its hands is not recalled; its request starts within the lease.
   static constexpr std::chrono::seconds kInHand{60};
 
   void look_for_late(const Report& order, const Vendor& vendor,
