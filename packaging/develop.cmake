@@ -101,6 +101,7 @@ list(TRANSFORM klaviyo_modules REPLACE "(.+)" "tests/klaviyo_\\1_test.cpp"
 postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypto
              nlohmann_json::nlohmann_json SOURCES
   ${klaviyo_event_tests}
+  tests/klaviyo_abandoned_ends_test.cpp
   tests/klaviyo_abandoned_test.cpp
   tests/klaviyo_backfill_test.cpp
   tests/klaviyo_config_test.cpp

@@ -13,7 +13,11 @@ constexpr std::size_t kWorthACommit = 200;
 
 IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records, Share share) {
   std::uint64_t bytes = 0;
-  for (const EventRecord& record : records) bytes += footprint(record);
+  std::size_t events = 0;
+  for (const EventRecord& record : records) {
+    bytes += footprint(record);
+    events += has_event(record) ? 1 : 0;
+  }
 
   bool wake_writer = false;
   Pushed pushed{Answer::kAccepted, 0};
@@ -21,14 +25,13 @@ IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records, Share s
     const MutexLock lock(mutex_);
     if (closed_) return {Answer::kClosed, 0};
     const bool common = share == Share::kCommon;
-    if (pushed_ - durable_through_ + records.size() >
-            max_events_ - (common ? max_events_ / 10 : 0) ||
+    if (pushed_ - durable_through_ + events > max_events_ - (common ? max_events_ / 10 : 0) ||
         pending_bytes_ + bytes > max_bytes_.count - (common ? max_bytes_.count / 10 : 0)) {
       return {Answer::kFull, 0};
     }
     queue_.insert(queue_.end(), std::make_move_iterator(records.begin()),
                   std::make_move_iterator(records.end()));
-    pushed_ += records.size();
+    pushed_ += events;
     pending_bytes_ += bytes;
     pushed.sequence = pushed_;
     wake_writer = std::exchange(writer_waits_, false) || (writer_gathers_ && is_urgent());
@@ -97,6 +100,11 @@ void IntakeQueue::close() {
 bool IntakeQueue::closed() const {
   const MutexLock lock(mutex_);
   return closed_;
+}
+
+bool IntakeQueue::is_empty() const {
+  const MutexLock lock(mutex_);
+  return queue_.empty();
 }
 
 std::uint64_t IntakeQueue::pending() const {

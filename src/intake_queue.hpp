@@ -25,7 +25,7 @@ class IntakeQueue {
 
   struct Pushed {
     Answer answer;
-    std::uint64_t sequence;  // of the last record: durable when durable_through() reaches it
+    std::uint64_t sequence;  // of the last event: durable when durable_through() reaches it
   };
 
   IntakeQueue(std::size_t max_events, Bytes max_bytes)
@@ -34,17 +34,17 @@ class IntakeQueue {
   // How much of the caps an event may use: what matters most has a tenth to itself.
   enum class Share : std::uint8_t { kAll, kCommon };
 
-  // Take over all of `records`, or none.
+  // Take over all of `records`, or none. Those that are no events count for their bytes alone.
   Pushed push(std::vector<EventRecord>& records, Share share = Share::kAll)
       POSTBOX_EXCLUDES(mutex_);
 
   // Return everything that has gathered, in order.
   std::vector<EventRecord> take() POSTBOX_EXCLUDES(mutex_);
 
-  // The first `events` of what was taken, of `bytes` together, are on disk.
+  // The first `events` of what was taken are on disk, with `bytes` in all.
   void settle_durable(std::size_t events, std::uint64_t bytes) POSTBOX_EXCLUDES(mutex_);
 
-  // Wait until the record of that sequence is on disk. False when the deadline came first.
+  // Wait until the event of that sequence is on disk. False when the deadline came first.
   bool wait_durable(std::uint64_t sequence, SteadyTime deadline) POSTBOX_EXCLUDES(mutex_);
 
   // Wait until `deadline`, or, if `for_work`, until something can be taken. close() ends both.
@@ -58,6 +58,9 @@ class IntakeQueue {
   void close() POSTBOX_EXCLUDES(mutex_);
 
   [[nodiscard]] bool closed() const POSTBOX_EXCLUDES(mutex_);
+
+  // True when take() would return nothing.
+  [[nodiscard]] bool is_empty() const POSTBOX_EXCLUDES(mutex_);
 
   // Events that are not yet durable.
   [[nodiscard]] std::uint64_t pending() const POSTBOX_EXCLUDES(mutex_);
@@ -73,7 +76,7 @@ class IntakeQueue {
   ConditionVariable work_;
   ConditionVariable durable_;
   std::vector<EventRecord> queue_ POSTBOX_GUARDED_BY(mutex_);
-  std::uint64_t pushed_ POSTBOX_GUARDED_BY(mutex_) = 0;  // sequence of the newest record
+  std::uint64_t pushed_ POSTBOX_GUARDED_BY(mutex_) = 0;  // sequence of the newest event
   std::uint64_t durable_through_ POSTBOX_GUARDED_BY(mutex_) = 0;
   std::uint64_t pending_bytes_ POSTBOX_GUARDED_BY(mutex_) = 0;
   int waiting_callers_ POSTBOX_GUARDED_BY(mutex_) = 0;

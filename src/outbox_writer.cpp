@@ -52,7 +52,7 @@ SteadyTime OutboxWriter::run_once(SteadyTime now) {
   const auto bytes = std::accumulate(
       batch_.begin(), batch_.end(), std::uint64_t{0},
       [](std::uint64_t sum, const EventRecord& record) { return sum + footprint(record); });
-  const std::size_t events = batch_.size();
+  const auto events = static_cast<std::size_t>(std::ranges::count_if(batch_, has_event));
   batch_.clear();
   intake_.settle_durable(events, bytes);
   return now;  // more may have gathered meanwhile

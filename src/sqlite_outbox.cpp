@@ -55,11 +55,13 @@ Appended insert_all(Database& database, std::span<const EventRecord> batch, std:
   for (const EventRecord& record : batch) {
     const bool inserted = record.timing ? sqlite::insert_timed(database, record, last_id + 1, now)
                                         : sqlite::insert(database, record, last_id + 1, now);
-    if (!inserted) continue;
-    ++last_id;
-    ++appended.inserted;
+    if (inserted) {
+      ++last_id;
+      ++appended.inserted;
+    } else if (has_event(record)) {
+      ++appended.duplicates;
+    }
   }
-  appended.duplicates = batch.size() - appended.inserted;
   Query(database,
         "UPDATE totals SET appended = appended + ?1, duplicates = duplicates + ?2, last_id = ?3,"
         " last_batch = ?4")

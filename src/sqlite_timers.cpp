@@ -297,8 +297,11 @@ bool forget(Database& database, const char* sql, std::int64_t now) {
 bool insert_timed(Database& database, const EventRecord& record, std::int64_t id,
                   std::int64_t now) {
   const Timing& timing = *record.timing;
-  const bool inserted = timing.quiet.count() > 0 ? insert_quiet(database, record, id, now)
-                                                 : insert(database, record, id, now);
+  bool inserted = false;
+  if (!timing.alone) {
+    inserted = timing.quiet.count() > 0 ? insert_quiet(database, record, id, now)
+                                        : insert(database, record, id, now);
+  }
   std::size_t purged = 0;
   for (const Key& key : timing.ends) purged += end(database, key, count_of(timing.as_of), now);
   if (timing.timer) purged += arm(database, timing, now);

@@ -21,8 +21,8 @@
 namespace postbox::sqlite {
 
 // Stores a record that has a timing, as `id`, and does what the timing says, inside the caller's
-// transaction. Returns false when `id` was not used: the record is a duplicate, or it took the
-// place of a waiting one or was older than that.
+// transaction. Returns false when `id` was not used: the record is no event or a duplicate, or it
+// took the place of a waiting one or was older than that.
 bool insert_timed(Database& database, const EventRecord& record, std::int64_t id, std::int64_t now);
 
 // Makes events of the timers that are due, and forgets what is of no use any more. Returns how many

@@ -89,7 +89,8 @@ void Tracker::Impl::run_writer() {
       intake.gather(writer.gather_until());
       continue;
     }
-    if (intake.pending() == 0 || now() >= stop_deadline.load()) return;
+    const bool done = intake.is_empty() && writer.wants_events();
+    if (done || now() >= stop_deadline.load()) return;
     std::this_thread::sleep_until(std::min(next, stop_deadline.load()));
   }
 }
@@ -190,17 +191,34 @@ bool Tracker::Impl::encode(const EventView& event, EventBatch& batch) const {
   return batch.violations().empty();
 }
 
+// What an event says of others, which counts although its own family is off.
+void Tracker::Impl::note(const EventView& event) {
+  if (event.encode_disabled == nullptr) return;
+  try {
+    EventBatch batch(services.clock->wall_now(), &services.type_names, &services.settings);
+    event.encode_disabled(event.event, batch);
+    (void)intake.push(batch.records(), IntakeQueue::Share::kCommon);
+  } catch (...) {
+    // Without memory for it, nothing of it is known.
+  }
+}
+
 TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence) {
   const auto refuse = [&](TrackStatus status, std::vector<Violation> violations = {}) {
     count(status, event.size(event.event));
     return TrackResult(status, std::move(violations));
   };
+  const auto disable = [&] {
+    note(event);
+    return refuse(TrackStatus::kDisabled);
+  };
   const Flag flag = flags.get(event.family->queue);
-  if (flag.is_off() || !services.destination->ready()) return refuse(TrackStatus::kDisabled);
+  if (!services.destination->ready()) return refuse(TrackStatus::kDisabled);
+  if (flag.is_off()) return disable();
   if (!flag.is_on()) {
     const auto included = is_included(flag, event);
     if (!included) return refuse(TrackStatus::kRejected, {cannot_encode()});
-    if (!*included) return refuse(TrackStatus::kDisabled);
+    if (!*included) return disable();
   }
   EventBatch batch(services.clock->wall_now(), &services.type_names, &services.settings);
   if (!encode(event, batch)) {

@@ -238,6 +238,16 @@ TEST_P(OutboxTimers, ADuplicateStillEnds) {
   EXPECT_EQ(armed(), 0U);
 }
 
+TEST_P(OutboxTimers, ATimingThatStandsAloneEndsAndIsNoEvent) {
+  append({update(1, 7, 1s)});
+  auto alone = with(event(2), {.as_of = at(2s), .ends = {slot_of(7)}, .alone = true});
+  const auto appended = outbox().append(std::vector{alone, event(3), event(3)}).value();
+  EXPECT_EQ(appended.inserted, 1U);
+  EXPECT_EQ(appended.duplicates, 1U);
+  EXPECT_EQ(armed(), 0U);
+  EXPECT_EQ(deliver(), payloads({1, 3}));
+}
+
 TEST_P(OutboxTimers, PurgingAProfileRemovesItsTimers) {
   append({update(1, 7, 1s), update(2, 8, 1s)});
   settle_all(claim(), OutcomeKind::kDelivered);

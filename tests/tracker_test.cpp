@@ -31,6 +31,34 @@ TEST_F(TrackerTest, AFamilyThatIsOffIsDisabledWithoutBeingEncoded) {
   EXPECT_TRUE(result);
 }
 
+// Says something of others, too.
+struct NoteThatEnds : Note {
+  void encode_disabled(EventBatch& batch) const {
+    Timing ends{.as_of = batch.now(), .ends = {profile_key()}, .alone = true};
+    EventRecord record;
+    record.timing = std::make_shared<Timing>(std::move(ends));
+    batch.add(std::move(record));
+  }
+};
+
+TEST_F(TrackerTest, WhatADisabledEventSaysOfOthersIsStoredAndCountsAsNoEvent) {
+  flags[0].second = Flag::off();
+  start();
+  EventRecord cart;
+  cart.queue = kMemos.queue;
+  cart.payload = "cart\n";
+  Timing timing{.slot = {std::byte{1}}, .as_of = clock->wall_now()};
+  timing.timer = Timer{.delay = seconds(60), .ended_by = {Note{"x"}.profile_key()}, .event = cart};
+  cart.timing = std::make_shared<Timing>(std::move(timing));
+  ASSERT_TRUE(outbox->append(std::vector{cart}));
+  EXPECT_EQ(tracker->track(NoteThatEnds{{"x"}}).status(), TrackStatus::kDisabled);
+  EXPECT_EQ(tracker->stats().waiting, 1U) << "the cart";
+  EXPECT_EQ(tracker->stats().armed, 1U);
+  run_for(seconds(1));
+  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_EQ(tracker->stats().disabled, 1U);
+}
+
 TEST_F(TrackerTest, TheMemoryCapRefusesWholeCallsAndSaysSo) {
   config.max_queued_events = 10;
   start();

@@ -73,7 +73,14 @@ struct Timing {
   // Timers with one of these keys that are not newer are over: they will not fire, and what they
   // have fired and is not delivered yet is removed.
   std::vector<Key> ends{};
+
+  // The record is no event: none of it is stored or counted, and only what this says happens.
+  bool alone = false;
 };
+
+[[nodiscard]] inline bool has_event(const EventRecord& record) noexcept {
+  return record.timing == nullptr || !record.timing->alone;
+}
 
 // One broken rule of the schema. `path` is the place in the caller's data ("items[2].quantity"),
 // `rule` says what was found and what is accepted, without personal data.
@@ -136,6 +143,10 @@ class EventBatch {
 // What track() takes: a type that knows its family and profile, and writes itself into a batch.
 // `size()` is how many events encode() adds when nothing is wrong: one, or one per line and more.
 // encode() either adds exactly that many records or rejects with at least one violation.
+//
+// An event that means something to others also while its own family is off, as an order does to the
+// carts of its customer, has a member encode_disabled(EventBatch&) const, too. It adds records with
+// a Timing that stands alone, or nothing.
 template <class E>
 concept TrackableEvent = requires(const E& event, EventBatch& batch) {
   { event.family() }

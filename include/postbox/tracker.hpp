@@ -211,14 +211,23 @@ class Tracker {
     Key (*profile_key)(const void*);
     std::size_t (*size)(const void*);
     void (*encode)(const void*, EventBatch&);
+    void (*encode_disabled)(const void*, EventBatch&);  // null for almost every type
   };
 
   template <TrackableEvent E>
   static EventView view(const E& event) {
-    return {&event, &event.family(),
+    void (*encode_disabled)(const void*, EventBatch&) = nullptr;
+    if constexpr (requires(EventBatch & batch) { event.encode_disabled(batch); }) {
+      encode_disabled = [](const void* e, EventBatch& batch) {
+        static_cast<const E*>(e)->encode_disabled(batch);
+      };
+    }
+    return {&event,
+            &event.family(),
             [](const void* e) -> Key { return static_cast<const E*>(e)->profile_key(); },
             [](const void* e) -> std::size_t { return static_cast<const E*>(e)->size(); },
-            [](const void* e, EventBatch& batch) { static_cast<const E*>(e)->encode(batch); }};
+            [](const void* e, EventBatch& batch) { static_cast<const E*>(e)->encode(batch); },
+            encode_disabled};
   }
 
   TrackResult offer(const EventView& event);

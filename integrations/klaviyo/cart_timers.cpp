@@ -1,7 +1,9 @@
+#include <algorithm>
+#include <chrono>
 #include <klaviyo/cart_timers.hpp>
 #include <klaviyo/config.hpp>
 #include <klaviyo/hash.hpp>
-#include <klaviyo/schemas/purchase.hpp>
+#include <utility>
 
 namespace klaviyo {
 namespace {
@@ -9,12 +11,6 @@ namespace {
 // Keys are written to disk: the recipe must never change.
 postbox::Key end_key(std::string_view kind, std::string_view id) {
   return hash_key({"ends", kind, id});
-}
-
-void add_ends_of(const Profile& customer, std::vector<postbox::Key>& keys) {
-  if (!customer.external_id.empty()) keys.push_back(end_key("user", customer.external_id));
-  if (!customer.email.empty()) keys.push_back(end_key("email", customer.email));
-  if (!customer.phone.empty()) keys.push_back(end_key("phone", customer.phone));
 }
 
 std::optional<RecoveryKey> signing_key(const Config& config) {
@@ -26,11 +22,17 @@ std::optional<RecoveryKey> signing_key(const Config& config) {
 
 CartTimers::CartTimers(const Config& config)
     : on(!config.flag(kCart).is_off()),
+      was_on(on.load()),
       quiet(config.cart_quiet_time),
       abandoned_after(config.cart_abandoned_after),
       link_life(config.recovery_link_life),
       app_url(config.app_url),
       key(signing_key(config)) {}
+
+void CartTimers::switch_to(bool is_on) noexcept {
+  on = is_on;
+  if (is_on) was_on = true;
+}
 
 std::string CartTimers::recovery_url(const Cart& cart, postbox::WallTime abandoned_at) const {
   if (app_url.empty() || !key) return {};
@@ -46,22 +48,38 @@ const CartTimers* cart_timers(const postbox::EventBatch& batch) {
 
 postbox::Key cart_key(std::string_view cart_id) { return end_key("cart", cart_id); }
 
-std::vector<postbox::Key> ends_of(const Cart& cart) {
+std::vector<postbox::Key> ends_of(std::string_view user_id, const Profile& customer) {
   std::vector<postbox::Key> keys;
-  keys.reserve(4);
-  if (!cart.user_id.empty()) keys.push_back(end_key("user", cart.user_id));
-  add_ends_of(cart.customer, keys);
+  keys.reserve(5);
+  if (!user_id.empty()) keys.push_back(end_key("user", user_id));
+  if (!customer.external_id.empty()) keys.push_back(end_key("user", customer.external_id));
+  if (!customer.email.empty()) keys.push_back(end_key("email", customer.email));
+  if (!customer.phone.empty()) keys.push_back(end_key("phone", customer.phone));
   return keys;
 }
 
-std::shared_ptr<const postbox::Timing> order_timing(const Order& order,
-                                                    postbox::WallTime placed_at) {
+std::shared_ptr<postbox::Timing> purchase_timing(const Purchase& purchase,
+                                                 const postbox::EventBatch& batch) {
+  const auto* timers = batch.settings<CartTimersPointer>();
+  if (timers == nullptr || *timers == nullptr || !(*timers)->was_on) return nullptr;
+  const postbox::WallTime now = batch.now();
+  // Most shops note the second in which it was.
+  const postbox::WallTime bought_at =
+      std::chrono::ceil<std::chrono::seconds>(purchase.bought_at.value_or(now));
   auto timing = std::make_shared<postbox::Timing>();
-  timing->as_of = placed_at;
-  timing->ends.reserve(4);
-  if (!order.cart_id.empty()) timing->ends.push_back(cart_key(order.cart_id));
-  add_ends_of(order.customer, timing->ends);
+  const bool is_news = now - bought_at <= (*timers)->abandoned_after;
+  timing->as_of = is_news ? std::max(bought_at, now) : bought_at;
+  timing->ends = ends_of(purchase.user_id, purchase.customer);
+  if (!purchase.cart_id.empty()) timing->ends.push_back(cart_key(purchase.cart_id));
   return timing;
+}
+
+void add_alone(std::shared_ptr<postbox::Timing> timing, postbox::EventBatch& batch) {
+  if (timing == nullptr) return;
+  timing->alone = true;
+  postbox::EventRecord record;
+  record.timing = std::move(timing);
+  batch.add(std::move(record));
 }
 
 }  // namespace klaviyo

@@ -2,7 +2,7 @@
 // abandoned cart, and what ends it.
 //
 // Place:     inside the integration: made by start(), looked up by the builders in their batch.
-// Threads:   constant but for `on`, which reload() sets.
+// Threads:   constant but for the switches, which reload() sets.
 // Lifetime:  as long as the tracker.
 // Failure:   none.
 #pragma once
@@ -20,15 +20,18 @@
 namespace klaviyo {
 
 struct Config;
-struct Order;
 
 struct CartTimers {
   explicit CartTimers(const Config& config);
 
+  // reload(): the flag of the carts is on for somebody, or off for everybody.
+  void switch_to(bool is_on) noexcept;
+
   // The way back to the cart; empty when the address or the key is missing.
   [[nodiscard]] std::string recovery_url(const Cart& cart, postbox::WallTime abandoned_at) const;
 
-  std::atomic<bool> on;  // whether the flag of the carts is on for anybody
+  std::atomic<bool> on;
+  std::atomic<bool> was_on;  // at some time: timers may run while it is off
   const std::chrono::milliseconds quiet;
   const std::chrono::milliseconds abandoned_after;
   const std::chrono::milliseconds link_life;
@@ -45,11 +48,24 @@ using CartTimersPointer = std::shared_ptr<CartTimers>;
 // What a cart is known by to timers.
 [[nodiscard]] postbox::Key cart_key(std::string_view cart_id);
 
-// By what an order may end the cart's timer: its user and the customer's identifiers.
-[[nodiscard]] std::vector<postbox::Key> ends_of(const Cart& cart);
+// By what somebody is known to timers: the user and the customer's identifiers.
+[[nodiscard]] std::vector<postbox::Key> ends_of(std::string_view user_id, const Profile& customer);
 
-// The timing of an order's first record: it ends the timers of its cart and its customer.
-[[nodiscard]] std::shared_ptr<const postbox::Timing> order_timing(const Order& order,
-                                                                  postbox::WallTime placed_at);
+// What somebody has bought: an order, or a subscription that begins.
+struct Purchase {
+  std::string_view cart_id{};
+  std::string_view user_id{};
+  const Profile& customer;
+  std::optional<postbox::WallTime> bought_at{};  // now, when the event has no time of its own
+};
+
+// What a purchase does to the timers of its cart and its customer; null when none can run. Whoever
+// pays within the time of an abandonment has left nothing behind until now, also what was reported
+// after the order was placed; a purchase that is reported later ends what is older than itself.
+[[nodiscard]] std::shared_ptr<postbox::Timing> purchase_timing(const Purchase& purchase,
+                                                               const postbox::EventBatch& batch);
+
+// Adds a timing, if there is one, without its event, whose family is off.
+void add_alone(std::shared_ptr<postbox::Timing> timing, postbox::EventBatch& batch);
 
 }  // namespace klaviyo

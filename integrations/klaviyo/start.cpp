@@ -105,7 +105,7 @@ class Reloader {
     if (!next) return next.error();
     Reloaded reloaded{flags_of(*next), next->engine.log_level, changes_between(config_, *next)};
     if (connection_of(*next) != connection_of(config_)) destination_->apply(connection_of(*next));
-    timers_->on = !next->flag(kCart).is_off();
+    timers_->switch_to(!next->flag(kCart).is_off());
     config_ = *std::move(next);
     return reloaded;
   }

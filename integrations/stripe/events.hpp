@@ -34,6 +34,7 @@ class OrderPlaced {
   [[nodiscard]] postbox::Key profile_key() const { return order_.profile_key(); }
   [[nodiscard]] std::size_t size() const noexcept { return 1; }
   void encode(postbox::EventBatch& batch) const;
+  void encode_disabled(postbox::EventBatch& batch) const { order_.encode_disabled(batch); }
 
   [[nodiscard]] const klaviyo::Order& order() const noexcept { return order_.order(); }
 

@@ -46,22 +46,31 @@ struct CartStep {
   [[nodiscard]] Key profile_key() const { return shopper_key(); }
   [[nodiscard]] std::size_t size() const noexcept { return 1; }
   void encode(EventBatch& batch) const {
-    auto timing = std::make_shared<Timing>();
-    timing->slot = cart_key();
-    timing->as_of = as_of;
-    if (is_order) {
-      timing->ends = {cart_key(), shopper_key()};
-    } else {
-      timing->quiet = milliseconds(5'000);
-      timing->timer =
-          Timer{.delay = patience, .ended_by = {shopper_key()}, .event = record(abandoned())};
-    }
     EventRecord own = record(text());
-    own.timing = std::move(timing);
+    own.timing = std::make_shared<Timing>(timing());
     batch.add(std::move(own));
+  }
+  void encode_disabled(EventBatch& batch) const {
+    if (!is_order) return;
+    Timing ends = timing();
+    ends.alone = true;
+    EventRecord record;
+    record.timing = std::make_shared<Timing>(std::move(ends));
+    batch.add(std::move(record));
   }
 
  private:
+  [[nodiscard]] Timing timing() const {
+    Timing timing{.slot = cart_key(), .as_of = as_of};
+    if (is_order) {
+      timing.ends = {cart_key(), shopper_key()};
+    } else {
+      timing.quiet = milliseconds(5'000);
+      timing.timer =
+          Timer{.delay = patience, .ended_by = {shopper_key()}, .event = record(abandoned())};
+    }
+    return timing;
+  }
   [[nodiscard]] EventRecord record(const std::string& payload) const {
     return {.queue = family().queue,
             .dedup_key = tests::key_of(payload),

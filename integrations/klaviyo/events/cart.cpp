@@ -72,7 +72,8 @@ std::optional<postbox::Timer> timer_of(const Update& update, const CartTimers& t
       .recovery_url = timers.recovery_url(update.cart, abandoned_at), .abandoned_at = abandoned_at};
   std::vector<postbox::Violation> violations;
   validate_cart(update.cart, details, update.lists, batch.now(), violations);
-  postbox::Timer timer{timers.abandoned_after, ends_of(update.cart), {}};
+  postbox::Timer timer{
+      timers.abandoned_after, ends_of(update.cart.user_id, update.cart.customer), {}};
   if (violations.empty()) timer.event = encode_update(update, details, batch);
   if (violations.empty() && check_size(timer.event, violations)) return timer;
   for (auto& [path, rule] : violations) {

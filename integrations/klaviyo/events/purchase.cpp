@@ -65,6 +65,12 @@ Occurrence occurrence(const Order& order, const Refund& refund) {
   return {refund.refunded_at, refund_amount(order, refund)};
 }
 
+// Whoever has bought has left no cart behind.
+std::shared_ptr<postbox::Timing> timing_of(const Order& order, const postbox::EventBatch& batch) {
+  return purchase_timing(
+      {.cart_id = order.cart_id, .customer = order.customer, .bought_at = order.placed_at}, batch);
+}
+
 }  // namespace
 
 PurchaseEvents::PurchaseEvents(Order order) : order_(std::move(order)) {
@@ -90,9 +96,12 @@ void PurchaseEvents::encode(postbox::EventBatch& batch) const {
     if (!check_size(record, violations)) break;
   }
   if (!violations.empty()) return batch.records().clear();
-  // Whoever has bought has left no cart behind. A second record need not say it again.
-  if (cart_timers(batch) == nullptr) return;
-  batch.records().front().timing = order_timing(order_, head.time);
+  // A second record need not say it again.
+  batch.records().front().timing = timing_of(order_, batch);
+}
+
+void PurchaseEvents::encode_disabled(postbox::EventBatch& batch) const {
+  add_alone(timing_of(order_, batch), batch);
 }
 
 OrderEvent::OrderEvent(OrderKind kind, Order order, OrderDetails details)

@@ -21,6 +21,7 @@ class PurchaseEvents {
   [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(order_.customer); }
   [[nodiscard]] std::size_t size() const noexcept { return 1 + order_.items.size(); }
   void encode(postbox::EventBatch& batch) const;
+  void encode_disabled(postbox::EventBatch& batch) const;
 
   [[nodiscard]] const Order& order() const noexcept { return order_; }
 

@@ -1,3 +1,4 @@
+#include <klaviyo/cart_timers.hpp>
 #include <klaviyo/catalogue.hpp>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/scratch.hpp>
@@ -22,6 +23,17 @@ std::size_t size_hint(const PaymentAttempt& payment) {
   return kNamesAndNumbers + payment.payment_id.size() + payment.subscription_id.size() +
          payment.billing_reason.size() + payment.failure_reason.size() + payment.user_id.size() +
          json_size_hint(payment.properties);
+}
+
+// A subscription that begins is what its cart was for.
+std::shared_ptr<postbox::Timing> timing_of(Kind kind, const Subscription& subscription,
+                                           const postbox::EventBatch& batch) {
+  if (kind != Kind::kStarted && kind != Kind::kTrialStarted) return nullptr;
+  return purchase_timing({.cart_id = subscription.cart_id,
+                          .user_id = subscription.user_id,
+                          .customer = subscription.customer,
+                          .bought_at = occurred_at(kind, subscription)},
+                         batch);
 }
 
 }  // namespace
@@ -54,6 +66,13 @@ void SubscriptionEvent::encode(postbox::EventBatch& batch) const {
                   subscription_.properties, size_hint(subscription_), batch);
       },
       details_);
+  if (violations.empty()) {
+    batch.records().front().timing = timing_of(kind_, subscription_, batch);
+  }
+}
+
+void SubscriptionEvent::encode_disabled(postbox::EventBatch& batch) const {
+  add_alone(timing_of(kind_, subscription_, batch), batch);
 }
 
 PaymentEvent::PaymentEvent(PaymentKind kind, PaymentAttempt payment)

@@ -24,6 +24,7 @@ class SubscriptionEvent {
   }
   [[nodiscard]] std::size_t size() const noexcept { return 1; }
   void encode(postbox::EventBatch& batch) const;
+  void encode_disabled(postbox::EventBatch& batch) const;
 
   [[nodiscard]] SubscriptionKind kind() const noexcept { return kind_; }
   [[nodiscard]] const Subscription& subscription() const noexcept { return subscription_; }
