@@ -102,6 +102,11 @@ class Database {
   // changes nothing: the pages stay in the log, and the next commit meets the same trouble.
   void checkpoint() noexcept;
 
+  // Pages in the log when this process last committed.
+  [[nodiscard]] int log_pages() const noexcept {
+    return shared_ == nullptr ? 0 : shared_->wal_pages.load(std::memory_order_relaxed);
+  }
+
   // Reads the first bytes of the file as they are. False when it has fewer.
   [[nodiscard]] bool read_header(std::span<unsigned char> header) noexcept;
 

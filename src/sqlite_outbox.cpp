@@ -1,6 +1,8 @@
 #include "sqlite_outbox.hpp"
 
+#include <filesystem>
 #include <limits>
+#include <system_error>
 #include <utility>
 
 #include "sqlite_rows.hpp"
@@ -40,7 +42,7 @@ void check_payloads(std::span<const EventRecord> batch) {
 
 // Returns how full it is, in thousandths of the cap.
 std::uint32_t check_room(Database& database, Bytes max_disk) {
-  const std::uint64_t used = sqlite::live_bytes(database);
+  const std::uint64_t used = sqlite::live_bytes(database) + sqlite::stalled_log_bytes(database);
   if (used < max_disk.count) return static_cast<std::uint32_t>(used * 1'000 / max_disk.count);
   throw Failure(Error{ErrorCode::kOutboxFull,
                       "the outbox holds " + std::to_string(used) +
@@ -71,6 +73,13 @@ Appended insert_all(Database& database, std::span<const EventRecord> batch, std:
   return appended;
 }
 
+bool is_any_delayed(Database& database, std::int64_t after, std::int64_t until) {
+  Query query(database,
+              "SELECT 1 FROM outbox INDEXED BY outbox_delayed"
+              " WHERE state = 1 AND next_at > ?1 AND next_at <= ?2 LIMIT 1");
+  return query.bind(after, until).step();
+}
+
 // Makes delayed rows ready whose time lies in (after, until]. Returns how many.
 std::size_t promote(Database& database, std::int64_t after, std::int64_t until) {
   std::size_t promoted = 0;
@@ -82,6 +91,10 @@ std::size_t promote(Database& database, std::int64_t after, std::int64_t until) 
                   " WHERE state = 1 AND next_at > ?1 AND next_at <= ?2 ORDER BY next_at LIMIT ?3)")
                 .bind(after, until, kChunk)
                 .run();
+    if (chunk == 0 && is_any_delayed(database, after, until)) {  // else this would never end
+      throw Failure(
+          Error{ErrorCode::kOutboxCorrupt, "an index names a delayed event that is missing"});
+    }
     transaction.commit();
     promoted += chunk;
   } while (chunk == static_cast<std::size_t>(kChunk));
@@ -140,10 +153,17 @@ SqliteOutbox::SqliteOutbox(std::string path, const OutboxOptions& options,
 
 SqliteOutbox::~SqliteOutbox() {
   const NoFork no_fork;
-  for (Lane* each : {&flow_lane_, &operator_lane_}) {
-    const MutexLock lock(each->mutex);
-    each->database.reset();
+  {
+    const MutexLock lock(flow_lane_.mutex);
+    try {
+      if (has_moved(flow_lane_)) restore(flow_lane_);
+    } catch (...) {
+      // It says what was done, and there is nobody left to tell.
+    }
+    flow_lane_.database.reset();
   }
+  const MutexLock lock(operator_lane_.mutex);
+  operator_lane_.database.reset();
 }
 
 OutboxCaps SqliteOutbox::caps() const noexcept {
@@ -154,9 +174,12 @@ OutboxCaps SqliteOutbox::caps() const noexcept {
 Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
   return run<Appended>(Role::kFlow, "outbox append", [&](Database& database, Memory& memory) {
     check_payloads(batch);
-    if (database.has_moved()) restore(memory, database);
     const std::int64_t number = memory.batch.of(batch);
     Transaction transaction(database, Transaction::Kind::kDurable);
+    // Asked under the lock: whoever moves a damaged file aside holds it until another stands there.
+    if (database.has_moved()) {
+      throw Failure(Error{ErrorCode::kOutboxUnavailable, "the file was moved while this waited"});
+    }
     const Appended* repeated = memory.batch.repeated();
     if (repeated != nullptr && database.integer("SELECT last_batch FROM totals") == number) {
       // It is in the log, and nobody has synced it: a commit does.
@@ -172,8 +195,7 @@ Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
     memory.batch.not_sure(batch, appended);
     transaction.commit();
     memory.batch.sure();
-    constexpr int kNobodyMovesIt = 12'000;
-    if (shared_.wal_pages.load(std::memory_order_relaxed) >= kNobodyMovesIt) database.checkpoint();
+    if (database.log_pages() >= sqlite::kStalledLog) database.checkpoint();
     return appended;
   });
 }
@@ -253,12 +275,17 @@ void SqliteOutbox::give_up() noexcept {
 }
 
 void SqliteOutbox::after_failure(ErrorCode code, Lane& lane) {
-  // Memory lives as long as its connection does.
-  if (in_memory()) return;
+  // Memory lives as long as its connection does, and so does a file that has lost its name.
+  if (in_memory() || has_moved(lane)) return;
   if (code != ErrorCode::kOutboxUnavailable && code != ErrorCode::kOutboxCorrupt) return;
   if (code == ErrorCode::kOutboxCorrupt) damaged_.store(true);
   lane.database.reset();
   ++generation_;
+}
+
+bool SqliteOutbox::has_moved(Lane& lane) noexcept {
+  return !in_memory() && &lane == &flow_lane_ && lane.database.has_value() &&
+         lane.database->has_moved();
 }
 
 // The sender repairs; to everybody else the file is what it is, until another stands in its place.
@@ -270,18 +297,26 @@ void SqliteOutbox::repair(Lane& flow) {
   throw Failure(what_was_done);
 }
 
-void SqliteOutbox::restore(Memory& memory, Database& database) {
+// The flow's connection is all that is left of the file: closed once its rows are saved, here or by
+// the process that sends.
+void SqliteOutbox::restore(Lane& flow) {
   if (!close_operators()) {
     throw Failure(Error{ErrorCode::kOutboxBusy,
                         "the file was removed or replaced while it was in "
                         "use, and an operator's work must end first"});
   }
-  if (!memory.seat.take_lock()) {
-    throw Failure(Error{ErrorCode::kOutboxUnavailable,
-                        "the file was removed or replaced while it was in use: it is opened again, "
-                        "and the process that sends from it saves what it held"});
+  std::error_code ignored;
+  Error what_was_done{ErrorCode::kOutboxUnavailable,
+                      "the file was removed or replaced while it was in use: the process that "
+                      "sends from it saves what it held"};
+  if (flow.memory.seat.take_lock()) {
+    what_was_done = sqlite::restore_removed_file(*flow.database, path_);
+  } else if (!std::filesystem::exists(path_, ignored)) {
+    throw Failure(what_was_done);  // before that there is nothing to open
   }
-  throw Failure(sqlite::restore_removed_file(database, path_));
+  flow.database.reset();
+  ++generation_;
+  throw Failure(what_was_done);
 }
 
 // Two files with one name must not be open at once: SQLite would have them share their -shm.

@@ -95,7 +95,8 @@ class SqliteOutbox final : public Outbox, private Inherited {
   sqlite::Database& connect(Role role, Lane& lane) POSTBOX_REQUIRES(lane.mutex);
   void after_failure(ErrorCode code, Lane& lane) POSTBOX_REQUIRES(lane.mutex);
   void repair(Lane& flow) POSTBOX_REQUIRES(flow.mutex);
-  [[noreturn]] void restore(Memory& memory, sqlite::Database& database);
+  [[nodiscard]] bool has_moved(Lane& lane) noexcept POSTBOX_REQUIRES(lane.mutex);
+  [[noreturn]] void restore(Lane& flow) POSTBOX_REQUIRES(flow.mutex);
   [[nodiscard]] bool close_operators();
   void forked() noexcept override;
   void give_up() noexcept override;

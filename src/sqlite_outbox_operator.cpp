@@ -303,7 +303,7 @@ Result<OutboxStats> SqliteOutbox::stats() {
     }
     stats.totals = read_totals(database);
     stats.armed = sqlite::count_timers(database);
-    stats.used = Bytes{sqlite::live_bytes(database)};
+    stats.used = Bytes{sqlite::live_bytes(database) + sqlite::stalled_log_bytes(database)};
     return stats;
   });
 }

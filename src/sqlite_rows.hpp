@@ -79,4 +79,16 @@ inline void add_totals(Database& database, const OutboxTotals& delta) {
   return static_cast<std::uint64_t>(pages * database.integer("PRAGMA page_size"));
 }
 
+// A log as long as this, in pages, is not moved into the file by anybody, or cannot start again:
+// another program reads the file and does not end.
+inline constexpr int kStalledLog = 12'000;
+
+// Returns the bytes by which the log is longer than it ever is while all is well.
+[[nodiscard]] inline std::uint64_t stalled_log_bytes(Database& database) {
+  const int pages = database.log_pages();
+  if (pages <= kStalledLog) return 0;
+  return static_cast<std::uint64_t>(pages - kStalledLog) *
+         static_cast<std::uint64_t>(database.integer("PRAGMA page_size"));
+}
+
 }  // namespace postbox::sqlite

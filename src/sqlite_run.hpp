@@ -23,6 +23,7 @@ Result<Value> SqliteOutbox::run(Role role, std::string_view what, Work work) {
     std::optional<sqlite::Turn> turn;
     if (role == Role::kFlow) turn.emplace(shared_.turn, busy_timeout_);
     const MutexLock lock(chosen.mutex);
+    if (has_moved(chosen)) restore(chosen);
     if (role == Role::kFlow && damaged_.exchange(false)) repair(chosen);
     try {
       sqlite::Database& database = connect(role, chosen);

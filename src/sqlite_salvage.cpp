@@ -5,6 +5,7 @@
 #include <chrono>
 #include <ctime>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string_view>
 
@@ -71,14 +72,15 @@ std::int64_t integer_or(Database& database, const char* sql, std::int64_t otherw
   }
 }
 
-std::int64_t last_id_of(Database& database) {
-  const std::int64_t noted = integer_or(database, "SELECT last_id FROM totals", 0);
-  const std::int64_t waiting = integer_or(database, "SELECT max(id) FROM outbox", 0);
-  const std::int64_t dead = integer_or(database, "SELECT max(id) FROM outbox_dead", 0);
-  return std::max({noted, waiting, dead});
+constexpr std::int64_t kHighestId = std::numeric_limits<std::int64_t>::max();
+
+// Returns the newest id, or the highest where that cannot be read: rows before it can.
+std::int64_t last_in(Database& database, const char* sql) {
+  return integer_or(database, sql, kHighestId);
 }
 
-std::size_t copy_waiting(Database& from, Database& to, std::int64_t last_id) {
+std::size_t copy_waiting(Database& from, Database& to) {
+  const std::int64_t last_id = last_in(from, "SELECT max(id) FROM outbox");
   std::size_t copied = 0;
   RangeReader().read(0, last_id, [&](std::int64_t after, std::int64_t last, std::int64_t& reached) {
     Query rows(from,
@@ -106,7 +108,8 @@ std::size_t copy_waiting(Database& from, Database& to, std::int64_t last_id) {
   return copied;
 }
 
-std::size_t copy_dead(Database& from, Database& to, std::int64_t last_id) {
+std::size_t copy_dead(Database& from, Database& to) {
+  const std::int64_t last_id = last_in(from, "SELECT max(id) FROM outbox_dead");
   std::size_t copied = 0;
   RangeReader().read(0, last_id, [&](std::int64_t after, std::int64_t last, std::int64_t& reached) {
     Query rows(from,
@@ -138,7 +141,7 @@ std::size_t copy_dead(Database& from, Database& to, std::int64_t last_id) {
 
 // What ends a timer is read from the timer; ends that came before their timers are forgotten.
 void copy_timers(Database& from, Database& to) {
-  const std::int64_t last_id = integer_or(from, "SELECT max(id) FROM timer", 0);
+  const std::int64_t last_id = last_in(from, "SELECT max(id) FROM timer");
   RangeReader().read(0, last_id, [&](std::int64_t after, std::int64_t last, std::int64_t& reached) {
     Query rows(from,
                "SELECT id, due_at, delay, as_of, event_id, queue_id, slot, ended_by, dedup_key,"
@@ -173,8 +176,16 @@ void copy_timers(Database& from, Database& to) {
   });
 }
 
+// An id is never used again: not those of rows that could not be read either.
+std::int64_t last_id_of(Database& from, Database& to) {
+  constexpr std::int64_t kMissing = 1'000'000;
+  const std::int64_t found = std::max(to.integer("SELECT max(id) FROM outbox"),
+                                      to.integer("SELECT max(id) FROM outbox_dead"));
+  return std::max(found, integer_or(from, "SELECT last_id FROM totals", found + kMissing));
+}
+
 // So that the new file's own count adds up; what could not be read is missing from it.
-void copy_totals(Database& from, Database& to, std::int64_t last_id, const Salvaged& rows) {
+void copy_totals(Database& from, Database& to, const Salvaged& rows) {
   const std::int64_t delivered = integer_or(from, "SELECT delivered FROM totals", 0);
   const std::int64_t purged = integer_or(from, "SELECT purged FROM totals", 0);
   const std::int64_t expired = integer_or(from, "SELECT expired FROM totals", 0);
@@ -185,14 +196,35 @@ void copy_totals(Database& from, Database& to, std::int64_t last_id, const Salva
         "UPDATE totals SET appended = ?1, duplicates = ?2, delivered = ?3, purged = ?4,"
         " expired = ?5, last_id = ?6, fired = ?7")
       .bind(delivered + purged + expired + here - fired, duplicates, delivered, purged, expired,
-            last_id, fired)
+            last_id_of(from, to), fired)
       .run();
+}
+
+// Gives the log, if there is one, its second name. False where the file system knows no links.
+bool keep_log_of(const std::string& path, const std::string& aside) {
+  std::error_code error;
+  if (!fs::exists(path + "-wal", error)) return true;
+  fs::create_hard_link(path + "-wal", aside + "-wal", error);
+  return !error;
+}
+
+void remove(const std::string& path) {
+  std::error_code error;
+  fs::remove(path, error);
+  if (!error) return;
+  throw Failure(
+      Error{ErrorCode::kOutboxUnavailable, "cannot remove '" + path + "': " + error.message()});
+}
+
+// SQLite would take them for those of the file that bears the name next.
+void remove_log_of(const std::string& path) {
+  for (const char* suffix : {"-wal", "-shm"}) remove(path + suffix);
 }
 
 // Returns with everything of the new file in the one file that bears its name.
 Salvaged write_new_file(Database& from, const std::string& path) {
   const std::string name = new_file_of(path);
-  for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(name + suffix);
+  for (const char* suffix : {"", "-wal", "-shm"}) remove(name + suffix);
   SharedFile shared;
   Salvaged rows;
   {
@@ -214,12 +246,11 @@ std::string count_of(const Salvaged& rows) {
 
 Salvaged copy_readable_rows(Database& from, Database& to) {
   Transaction transaction(to, Transaction::Kind::kDurable);
-  const std::int64_t last_id = last_id_of(from);
   Salvaged rows;
-  rows.waiting = copy_waiting(from, to, last_id);
-  rows.dead = copy_dead(from, to, last_id);
+  rows.waiting = copy_waiting(from, to);
+  rows.dead = copy_dead(from, to);
   copy_timers(from, to);
-  copy_totals(from, to, last_id, rows);
+  copy_totals(from, to, rows);
   transaction.commit();
   return rows;
 }
@@ -250,10 +281,10 @@ Error replace_damaged_file(const std::string& path) {
     others_wait.reset();  // too damaged to be locked: then nobody else can write either
   }
   const Salvaged rows = write_new_file(from, path);
-  if (fs::exists(path + "-wal")) rename(path + "-wal", aside + "-wal");
-  fs::remove(path + "-shm");
+  const bool kept = keep_log_of(path, aside);
   rename(path, aside);
-  rename(new_file_of(path), path);
+  if (!kept) rename(path + "-wal", aside + "-wal");
+  finish_salvage(path);
   return {ErrorCode::kOutboxUnavailable,
           "the file was damaged; " + count_of(rows) +
               " were salvaged and go on. The damaged file "
@@ -266,10 +297,7 @@ Error replace_damaged_file(const std::string& path) {
 Error restore_removed_file(Database& from, const std::string& path) {
   const Salvaged rows = write_new_file(from, path);
   const bool replaced = fs::exists(path);
-  if (from.owns_log()) {
-    // SQLite would take them for those of the file that bears the name next.
-    for (const char* suffix : {"-wal", "-shm"}) fs::remove(path + suffix);
-  }
+  if (from.owns_log()) remove_log_of(path);
   const std::string name = replaced ? with_time(path, "removed") : path;
   rename(new_file_of(path), name);
   std::string what = replaced ? "another file was put in the outbox's place while it was in use; "
@@ -282,6 +310,8 @@ Error restore_removed_file(Database& from, const std::string& path) {
 void finish_salvage(const std::string& path) {
   std::error_code ignored;
   if (fs::exists(path, ignored) || !fs::exists(new_file_of(path), ignored)) return;
+  if (fs::exists(new_file_of(path) + "-wal", ignored)) return;  // it was not complete
+  remove_log_of(path);
   rename(new_file_of(path), path);
 }
 

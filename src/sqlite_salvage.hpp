@@ -8,7 +8,8 @@
 //
 // The new file is written beside the old one, as "<path>-salvaged", synced, and only then renamed.
 // A process that dies between the two renames leaves no file at `path`: finish_salvage() does the
-// second one at the next start.
+// second one at the next start. The damaged file's log has both names from before the first until
+// the second, since a file without its log has lost what was appended last.
 #pragma once
 
 #include <cstddef>

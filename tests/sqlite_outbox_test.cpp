@@ -8,18 +8,21 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <fstream>
-#include <iterator>
 #include <thread>
 
 #include "fault_vfs.hpp"
 #include "outbox_conformance.hpp"
 #include "sqlite_schema.hpp"
+#include "support/raw_file.hpp"
 
 namespace postbox::testing {
 namespace {
 
 namespace fs = std::filesystem;
+
+using tests::contents;
+using tests::overwrite;
+using tests::RawConnection;
 
 OutboxOptions file_options(const fs::path& folder) {
   OutboxOptions options;
@@ -42,35 +45,6 @@ INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxTimers,
                          ::testing::Values(OutboxBackend{"File", file_options},
                                            OutboxBackend{"Memory", memory_options}),
                          backend_name);
-
-std::string contents(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void overwrite(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-}
-
-// Another program on the same file.
-class RawConnection {
- public:
-  explicit RawConnection(const fs::path& path) {
-    sqlite3* handle = nullptr;
-    EXPECT_EQ(sqlite3_open(path.c_str(), &handle), SQLITE_OK);
-    handle_.reset(handle);
-  }
-  void execute(const char* sql) {
-    EXPECT_EQ(sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr), SQLITE_OK)
-        << sqlite3_errmsg(handle_.get());
-  }
-
- private:
-  struct Close {
-    void operator()(sqlite3* handle) const noexcept { sqlite3_close(handle); }
-  };
-  std::unique_ptr<sqlite3, Close> handle_;
-};
 
 class SqliteOutbox : public ::testing::Test, protected OutboxFixture {
  protected:
@@ -262,6 +236,33 @@ TEST_F(SqliteOutbox, AnAppendThatHangsBlocksNobodyForEver) {
   FaultVfs::release_syncs();
   appender.join();
   EXPECT_EQ(settle_all(claimed, OutcomeKind::kDelivered).applied, 1U);
+}
+
+// A forgotten shell: SQLite's log cannot start again while it reads.
+TEST_F(SqliteOutbox, ALogThatAnotherProgramHoldsUpCountsAgainstTheCap) {
+  OutboxOptions small = options();
+  small.max_disk = mebibytes(24);
+  use(take(open_outbox(small, clock_)));
+  append(events(1, 1));
+  const auto pass_through = [&](std::uint32_t first) -> Result<Appended> {
+    std::vector<EventRecord> batch = events(first, 8);
+    for (EventRecord& record : batch) record.payload.append(1 << 20, 'x');
+    auto appended = outbox().append(batch);
+    const Claim claimed =
+        take(outbox().claim(kQueue, {.max_events = 9, .max_bytes = mebibytes(16)}, kLease));
+    settle_all(claimed, OutcomeKind::kDelivered);
+    return appended;
+  };
+  Result<Appended> last = Appended{};
+  {
+    RawConnection shell(path());
+    shell.execute("BEGIN; SELECT count(*) FROM outbox");
+    for (std::uint32_t i = 0; last && i < 20; ++i) last = pass_through(100 + 8 * i);
+    expect_error(last, ErrorCode::kOutboxFull, "POSTBOX_MAX_DISK allows");
+    EXPECT_GT(take(outbox().stats()).used, small.max_disk);
+  }
+  for (std::uint32_t i = 0; !last && i < 3; ++i) last = pass_through(1'000 + 8 * i);
+  EXPECT_TRUE(last) << last.error().message;
 }
 
 TEST_F(SqliteOutbox, TheDiskCapStopsAppendsAndNothingElse) {
