@@ -4,6 +4,7 @@
 #include <fstream>
 #include <postbox/testing/expect_tracked.hpp>
 #include <postbox/testing/manual_clock.hpp>
+#include <set>
 
 #include "klaviyo_test_data.hpp"
 #include "support/temporary_folder.hpp"
@@ -91,6 +92,100 @@ TEST(OwnEvent, ItsDefaultKeyIsWhatItSaysAndWhen) {
   EXPECT_NE(key(event), key(other));
   EXPECT_NE(key(event), key(later));
 }
+
+TEST(CustomEvent, ItsDefaultKeyIsAlsoWhatItIsWorth) {
+  const auto key = [](std::optional<klaviyo::Money> value) {
+    klaviyo::CustomEvent donation;
+    donation.name = "Donation";
+    donation.customer = customer();
+    donation.value = value;
+    donation.occurred_at = klaviyo_test::now();
+    donation.properties = {{"Fund", "Trees"}};
+    return attributes_of(records_of(custom_event(donation)).at(0))["unique_id"].get<std::string>();
+  };
+  using klaviyo::Money;
+  EXPECT_EQ(key(Money{500, "EUR"}), key(Money{500, "EUR"}));
+  const std::set<std::string> different = {key({}),
+                                           key(Money{0, "EUR"}),
+                                           key(Money{500, "EUR"}),
+                                           key(Money{90'000, "EUR"}),
+                                           key(Money{-500, "EUR"}),
+                                           key(Money{500, "USD"}),
+                                           key(Money{500, "JPY"})};
+  EXPECT_EQ(different.size(), 7U);
+  // One without a value keeps the key that it has always had.
+  EXPECT_EQ(key({}), "a6e2fb5b717ec9d9_1795341600");
+}
+
+// Tables that event() does not take.
+struct Line {
+  std::int64_t count = 0;
+};
+struct Named : klaviyo::EventBasics {
+  std::string text;
+  std::optional<Line> line;
+  std::vector<Line> lines;
+};
+template <int Case>
+struct Faulty : Named {};
+
+}  // namespace
+
+template <>
+struct postbox::Schema<Line> {
+  static constexpr auto fields = std::make_tuple(field("Count", "count", &Line::count),
+                                                 field("Count", "count_again", &Line::count));
+};
+template <>
+struct postbox::Schema<Named> {
+  static constexpr auto fields =
+      std::make_tuple(field("Text", "text", &Named::text), field("Te$t 茶", "text", &Named::text));
+};
+template <>
+struct postbox::Schema<Faulty<0>> {
+  static constexpr auto fields = std::make_tuple(field("", "text", &Named::text));
+};
+template <>
+struct postbox::Schema<Faulty<1>> {
+  static constexpr auto fields = std::make_tuple(field("Text", "", &Named::text));
+};
+template <>
+struct postbox::Schema<Faulty<2>> {
+  static constexpr auto fields = std::make_tuple(field("$value", "text", &Named::text));
+};
+template <>
+struct postbox::Schema<Faulty<3>> {
+  static constexpr auto fields = std::make_tuple(field("A \"quote\"", "text", &Named::text));
+};
+template <>
+struct postbox::Schema<Faulty<4>> {
+  static constexpr auto fields =
+      std::make_tuple(field("Text", "text", &Named::text), field("Line", "line", &Named::text),
+                      field("Text", "other", &Named::text));
+};
+template <>
+struct postbox::Schema<Faulty<5>> {
+  static constexpr auto fields = std::make_tuple(field("Line", "line", &Named::line));
+};
+template <>
+struct postbox::Schema<Faulty<6>> {
+  static constexpr auto fields = std::make_tuple(field("Lines", "lines", &Named::lines));
+};
+
+namespace {
+
+using klaviyo::table_fault;
+using klaviyo::TableFault;
+static_assert(table_fault<PointsEarned>() == TableFault::kNone);
+static_assert(table_fault<klaviyo::CustomEvent>() == TableFault::kNone);
+static_assert(table_fault<Named>() == TableFault::kNone);
+static_assert(table_fault<Faulty<0>>() == TableFault::kNoName);
+static_assert(table_fault<Faulty<1>>() == TableFault::kNoName);
+static_assert(table_fault<Faulty<2>>() == TableFault::kReserved);
+static_assert(table_fault<Faulty<3>>() == TableFault::kUnescaped);
+static_assert(table_fault<Faulty<4>>() == TableFault::kRepeated);
+static_assert(table_fault<Faulty<5>>() == TableFault::kRepeated, "of an object in it");
+static_assert(table_fault<Faulty<6>>() == TableFault::kRepeated, "of a list of objects in it");
 
 // The shop's settings are a file, as in production.
 class OwnFamily : public ::testing::Test {
