@@ -48,7 +48,6 @@ bool begin_event(const EventBasics& event, std::string_view metric, const postbo
   }
   owned.head.profile = profile_text(event.customer, violations);
   if (!violations.empty()) return false;
-  find_ignored(event.properties, batch.warnings());
 
   EventHead& head = owned.head;
   head.queue = family.queue;

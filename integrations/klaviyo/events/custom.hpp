@@ -11,6 +11,7 @@
 #include <concepts>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/schemas/custom.hpp>
+#include <klaviyo/schemas/ignored.hpp>
 #include <klaviyo/schemas/table_rules.hpp>
 #include <optional>
 #include <string>
@@ -79,6 +80,7 @@ class Event {
     }
     detail::OwnedHead owned;
     if (!detail::begin_event(event_, metric(), family(), contents, batch, owned)) return;
+    warn_of_ignored(event_, event_.properties, event_.customer, batch);
     add_event(owned.head, event_, event_.properties, json_size_hint(event_.properties), batch);
   }
 
