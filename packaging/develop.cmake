@@ -113,7 +113,8 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_order_events_test.cpp
   tests/klaviyo_orders_test.cpp
   tests/klaviyo_profile_test.cpp
-  tests/klaviyo_recovery_test.cpp)
+  tests/klaviyo_recovery_test.cpp
+  tests/klaviyo_warnings_test.cpp)
 
 postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing SOURCES
   tests/stripe_events_test.cpp
@@ -136,7 +137,8 @@ target_compile_definitions(simulation_tests PRIVATE
 
 postbox_test(example_tests LINK checkout_server_core SOURCES
   tests/checkout_server_json_test.cpp
-  tests/checkout_server_recovery_test.cpp)
+  tests/checkout_server_recovery_test.cpp
+  tests/checkout_server_warnings_test.cpp)
 
 postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/sqlite_outbox_test.cpp
@@ -155,10 +157,12 @@ postbox_test(network_tests LINK postbox::postbox OpenSSL::SSL OpenSSL::Crypto Pk
 
 postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
   tests/klaviyo_bulk_test.cpp
+  tests/klaviyo_limits_test.cpp
   tests/klaviyo_random_events_test.cpp
   tests/klaviyo_sim_account_test.cpp
   tests/klaviyo_sim_rules_test.cpp
-  tests/klaviyo_sim_test.cpp)
+  tests/klaviyo_sim_test.cpp
+  tests/klaviyo_time_limits_test.cpp)
 
 postbox_test(scenario_tests LINK klaviyo_sim_core postbox::stripe SOURCES
   tests/scenarios/a_backlog_travels_in_bulk_and_inside_the_limits_test.cpp

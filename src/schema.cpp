@@ -225,6 +225,16 @@ void check_number(std::int64_t number, const Path& path, const Rules& rules,
   }
 }
 
+void check_year(WallTime time, const Path& path, std::vector<Violation>& violations) {
+  using namespace std::chrono_literals;
+  if (time >= std::chrono::sys_days(1y / 1 / 1) && time < std::chrono::sys_days(10000y / 1 / 1)) {
+    return;
+  }
+  violations.push_back({path.to_string(), "must be in the years 1 to 9999, found " +
+                                              std::to_string(time.time_since_epoch().count()) +
+                                              " ms after 1970"});
+}
+
 void check_count(std::size_t items, const Path& path, const Rules& rules,
                  std::vector<Violation>& violations) {
   if (items == 0 && rules.required) {

@@ -28,7 +28,10 @@ std::string TrackResult::to_string() const {
   std::string_view separator = ": ";
   for (const auto* list : {&violations_, &warnings_}) {
     for (const Violation& violation : *list) {
-      text.append(separator).append(violation.path).append(": ").append(violation.rule);
+      text += separator;
+      // An event of somebody's own may have violations without a path.
+      if (!violation.path.empty()) text.append(violation.path).append(": ");
+      text += violation.rule;
       separator = "; ";
     }
   }

@@ -21,7 +21,7 @@ constexpr milliseconds kStopMargin{30};
 constexpr std::chrono::seconds kAfterFailure{1};
 
 Violation cannot_encode() {
-  return {"", "could not be encoded: out of memory, or an exception of the event's own"};
+  return {"event", "could not be encoded: out of memory, or an exception of the event's own"};
 }
 
 // A thread that goes on may return into code that dlclose() has removed meanwhile (pitfall P11).
@@ -182,8 +182,8 @@ bool Tracker::Impl::encode(const EventView& event, EventBatch& batch) const {
     const auto most = services.outbox->caps().max_payload;
     for (const EventRecord& record : batch.records()) {
       if (record.payload.size() <= most.count) continue;
-      batch.reject({"", "takes " + std::to_string(record.payload.size()) +
-                            " bytes; the outbox accepts " + std::to_string(most.count)});
+      batch.reject({"event", "takes " + std::to_string(record.payload.size()) +
+                                 " bytes; the outbox accepts " + std::to_string(most.count)});
     }
   } catch (...) {
     batch.reject(cannot_encode());

@@ -43,10 +43,11 @@ class CartRecovery : public ::testing::Test {
     if (!answer) return {0, {}};
     return {answer->status, nlohmann::json::parse(answer->body, nullptr, false)};
   }
-  static std::string token(std::chrono::minutes life) {
+  static std::string token(std::chrono::minutes life,
+                           const std::string& secret = kSecrets.front()) {
     const auto now =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-    return klaviyo::make_recovery_token("c-7", now + life, klaviyo::RecoveryKey(kSecrets.front()));
+    return klaviyo::make_recovery_token("c-7", now + life, klaviyo::RecoveryKey(secret));
   }
 
   Metrics metrics;
@@ -71,6 +72,8 @@ TEST_F(CartRecovery, ABadLinkSaysWhatIsWrong) {
   };
   const std::string good = token(60min);
   expect("/cart/recover?token=" + token(-1min), 410, "has expired");
+  expect("/cart/recover?token=" + token(60min, "a secret of another shop's"), 400,
+         "a key that is not in KLAVIYO_RECOVERY_SECRET");
   expect("/cart/recover?token=" + good.substr(0, 30), 400, "cut off");
   expect("/cart/recover", 400, "cut off");
   expect("/cart/recover?token=" + good.substr(0, 21) + "AAAA" + good.substr(25), 400, "changed");

@@ -34,14 +34,6 @@ TEST(KlaviyoProfile, InvalidEmailsAreRejectedAndNeverShown) {
   }
 }
 
-TEST(KlaviyoProfile, AnEmailHasFewerThan100Characters) {
-  const std::string domain = "@" + std::string(50, 'd') + ".example";
-  const std::string longest = std::string(99 - domain.size(), 'a') + domain;
-  EXPECT_TRUE(check({.email = longest}).empty());
-  EXPECT_EQ(rule_at(check({.email = "a" + longest}), "customer.email"),
-            "must have at most 99 characters, found 100");
-}
-
 TEST(KlaviyoProfile, WhatKlaviyoDropsSilentlyIsRejectedAndSaysSo) {
   for (const char* email : {"anna@example.com", "anna@test.com", "anna@EXAMPLE.com"}) {
     EXPECT_NE(rule_at(check({.email = email}), "customer.email").find("drops it silently"),
@@ -77,16 +69,6 @@ TEST(KlaviyoProfile, TheBuilderSendsTheNormalisedAddress) {
   ASSERT_FALSE(records.empty());
   const auto attributes = klaviyo_test::attributes_of(records[0]);
   EXPECT_EQ(attributes["profile"]["data"]["attributes"]["email"], "anna@goldenacre.example");
-}
-
-TEST(KlaviyoProfile, MoreThan95KiloBytesAreRejected) {
-  auto order = klaviyo_test::order();
-  order.customer.first_name = std::string(94'000, 'x');
-  EXPECT_TRUE(klaviyo_test::violations_of(klaviyo::order_placed(order)).empty());
-  order.customer.first_name = std::string(95'000, 'x');
-  EXPECT_NE(rule_at(klaviyo_test::violations_of(klaviyo::order_placed(order)), "customer")
-                .find("95000 bytes as JSON (95 KB)"),
-            std::string::npos);
 }
 
 }  // namespace

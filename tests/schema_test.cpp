@@ -160,6 +160,25 @@ TEST(SchemaValidate, AStringOf100KilobytesIsTooLong) {
             (std::vector<Violation>{{"name", "must have at most 99999 bytes, found 100000"}}));
 }
 
+TEST(SchemaValidate, ATimeLiesInTheYearsThatHaveFourDigits) {
+  using namespace std::chrono;
+  Outer outer;
+  for (const int begins : {1, 10'000}) {
+    const postbox::WallTime inside(sys_days(year(begins) / 1 / 1) -
+                                   milliseconds(begins > 1 ? 1 : 0));
+    outer.time = inside;
+    EXPECT_TRUE(check(outer).empty());
+    outer.time = inside + milliseconds(begins > 1 ? 1 : -1);
+    ASSERT_EQ(check(outer).size(), 1U);
+    EXPECT_EQ(check(outer)[0].path, "time");
+  }
+  outer.time = postbox::WallTime::max();
+  EXPECT_EQ(
+      check(outer),
+      (std::vector<Violation>{
+          {"time", "must be in the years 1 to 9999, found 9223372036854775807 ms after 1970"}}));
+}
+
 TEST(SchemaValidate, AnArrayOf4000IsTheLongest) {
   Outer outer;
   outer.list.assign(4'000, "x");

@@ -23,6 +23,25 @@ TEST_F(TrackerTest, ARejectedEventIsAnsweredWithItsViolationsAndCounted) {
   EXPECT_EQ(tracker->stats().rejected, 3U);
 }
 
+struct Throwing {
+  [[nodiscard]] const Family& family() const noexcept { return kNotes; }
+  [[nodiscard]] Key profile_key() const { return {}; }
+  [[nodiscard]] std::size_t size() const noexcept { return 1; }
+  void encode(EventBatch& /*batch*/) const { throw std::runtime_error("the event's own"); }
+};
+
+TEST_F(TrackerTest, AnEventThatCannotBeEncodedIsRejectedAsAWhole) {
+  start();
+  EXPECT_EQ(tracker->track(Throwing()).to_string(),
+            "rejected: event: could not be encoded: out of memory, or an exception of the event's "
+            "own");
+}
+
+TEST(TrackResultTest, AViolationWithoutAPathIsItsRule) {
+  const TrackResult result(TrackStatus::kRejected, {{"", "no"}, {"a.b", "neither"}});
+  EXPECT_EQ(result.to_string(), "rejected: no; a.b: neither");
+}
+
 TEST_F(TrackerTest, AFamilyThatIsOffIsDisabledWithoutBeingEncoded) {
   flags[0].second = Flag::off();
   start();

@@ -116,9 +116,9 @@ Body<T> read_body(std::string_view text) {
     return body;
   }
   body.readable = false;
-  body.violations.push_back({"", parsed.is_discarded() ? std::string("must be JSON in UTF-8")
-                                                       : "must be a JSON object, found " +
-                                                             std::string(parsed.type_name())});
+  body.violations.push_back({"body", parsed.is_discarded() ? std::string("must be JSON in UTF-8")
+                                                           : "must be a JSON object, found " +
+                                                                 std::string(parsed.type_name())});
   return body;
 }
 

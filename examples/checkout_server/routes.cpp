@@ -19,10 +19,14 @@ void answer(httplib::Response& response, int status, const json& body) {
                        "application/json");
 }
 
+json list_of(const Violations& violations) {
+  json list = json::array();
+  for (const auto& [path, rule] : violations) list.push_back({{"path", path}, {"rule", rule}});
+  return list;
+}
+
 void refuse(httplib::Response& response, const Violations& violations) {
-  json errors = json::array();
-  for (const auto& [path, rule] : violations) errors.push_back({{"path", path}, {"rule", rule}});
-  answer(response, 400, {{"errors", std::move(errors)}});
+  answer(response, 400, {{"errors", list_of(violations)}});
 }
 
 void come_again(httplib::Response& response, std::string_view why) {
@@ -34,6 +38,15 @@ const auto& source(const klaviyo::PurchaseEvents& event) { return event.order();
 const auto& source(const klaviyo::CartEvent& event) { return event.cart(); }
 const auto& source(const klaviyo::SubscriptionEvent& event) { return event.subscription(); }
 
+// `violations` of the event, with the paths that its body has.
+template <postbox::TrackableEvent E>
+Violations in_body(const E& event, Violations violations) {
+  for (auto& violation : violations) {
+    violation.path = body_path(violation.path, source(event).properties);
+  }
+  return violations;
+}
+
 // Every broken rule of the event, also when its flag is off and the tracker did not look: a client
 // must not see a body accepted today and refused when somebody flips the flag.
 template <postbox::TrackableEvent E>
@@ -41,10 +54,7 @@ Violations check(const E& event) {
   using std::chrono::milliseconds;
   postbox::EventBatch batch(std::chrono::floor<milliseconds>(std::chrono::system_clock::now()));
   event.encode(batch);
-  for (auto& violation : batch.violations()) {
-    violation.path = body_path(violation.path, source(event).properties);
-  }
-  return std::move(batch.violations());
+  return in_body(event, std::move(batch.violations()));
 }
 
 template <class T, postbox::TrackableEvent E, class Track>
@@ -60,6 +70,8 @@ void track_and_answer(const Body<T>& body, const E& event, const Track& track,
     if (!result) return come_again(response, result.to_string());
   }
   names["events"] = is_kept ? "accepted" : "disabled";
+  // What Klaviyo would ignore: the order is a good one all the same.
+  if (!result.warnings().empty()) names["warnings"] = list_of(in_body(event, result.warnings()));
   answer(response, success, names);
 }
 

@@ -103,6 +103,8 @@ void check_text(std::string_view text, const Path& path, const Rules& rules,
                 std::vector<Violation>& violations);
 void check_number(std::int64_t number, const Path& path, const Rules& rules,
                   std::vector<Violation>& violations);
+// The years 1 to 9999: beyond them a time has no form that everyone would read.
+void check_year(WallTime time, const Path& path, std::vector<Violation>& violations);
 void check_count(std::size_t items, const Path& path, const Rules& rules,
                  std::vector<Violation>& violations);
 void check_present(const Path& path, std::vector<Violation>& violations);
@@ -230,6 +232,8 @@ void validate(const T& value, const Path& path, const Rules& rules,
     }
   } else if constexpr (std::signed_integral<T>) {
     check_number(value, path, rules, violations);
+  } else if constexpr (std::same_as<T, WallTime>) {
+    check_year(value, path, violations);
   } else if constexpr (Text<T>) {
     check_text(value, path, rules, violations);
   } else if constexpr (HasSchema<T>) {

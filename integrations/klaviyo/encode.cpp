@@ -132,8 +132,9 @@ std::string clean_subject(std::string_view subject) {
 
 bool check_size(const postbox::EventRecord& record, std::vector<postbox::Violation>& violations) {
   if (record.payload.size() <= kMaxEventBytes) return true;
-  violations.push_back({"", "the event must have at most " + std::to_string(kMaxEventBytes) +
-                                " bytes (5 MB), found " + std::to_string(record.payload.size())});
+  violations.push_back({"event", "must have at most " + std::to_string(kMaxEventBytes) +
+                                     " bytes (5 MB), found " +
+                                     std::to_string(record.payload.size())});
   return false;
 }
 

@@ -152,9 +152,13 @@ std::optional<std::string> RecoveryKey::sign(std::string_view text) const {
   return std::string(mac.begin(), mac.end());
 }
 
+bool fits_a_link(std::string_view cart_id) noexcept {
+  return cart_id.size() <= kMaxCartId && cart_id.find('@') == std::string_view::npos;
+}
+
 std::string make_recovery_token(std::string_view cart_id, postbox::WallTime expires_at,
                                 const RecoveryKey& key) {
-  if (cart_id.size() > kMaxCartId || cart_id.find('@') != std::string_view::npos) return {};
+  if (!fits_a_link(cart_id)) return {};
   const auto expiry = std::chrono::floor<std::chrono::seconds>(expires_at).time_since_epoch();
   std::string bytes(1, kVersion);
   bytes += key.id();

@@ -42,8 +42,10 @@ class RecoveryKey {
   std::string id_;
 };
 
-// Returns the token; empty when OpenSSL refuses to sign, or when the cart's id has more than 200
-// bytes or holds an e-mail address, which has no place in a link.
+// Whether a token can name the cart: its id has at most 200 bytes and holds no e-mail address.
+[[nodiscard]] bool fits_a_link(std::string_view cart_id) noexcept;
+
+// Returns the token; empty when OpenSSL refuses to sign, or when the cart's id does not fit a link.
 [[nodiscard]] std::string make_recovery_token(std::string_view cart_id,
                                               postbox::WallTime expires_at, const RecoveryKey& key);
 

@@ -3,7 +3,9 @@
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/cart.hpp>
 #include <klaviyo/events/scratch.hpp>
+#include <klaviyo/recovery.hpp>
 #include <klaviyo/schemas/cart_fields.hpp>
+#include <klaviyo/schemas/ignored.hpp>
 
 namespace klaviyo {
 namespace {
@@ -75,7 +77,15 @@ std::optional<postbox::Timer> timer_of(const Update& update, const CartTimers& t
   postbox::Timer timer{
       timers.abandoned_after, ends_of(update.cart.user_id, update.cart.customer), {}};
   if (violations.empty()) timer.event = encode_update(update, details, batch);
-  if (violations.empty() && check_size(timer.event, violations)) return timer;
+  if (violations.empty() && check_size(timer.event, violations)) {
+    // With an address and a key every other cart gets a link.
+    if (!timers.app_url.empty() && timers.key && !fits_a_link(update.cart.cart_id)) {
+      batch.warn({"cart_id",
+                  "holds \"@\", which has no place in a link: the cart is reported without a "
+                  "recovery link when it is abandoned"});
+    }
+    return timer;
+  }
   for (auto& [path, rule] : violations) {
     batch.warn({std::move(path), rule + ", or the cart is not reported when it is abandoned"});
   }
@@ -113,7 +123,13 @@ void CartEvent::encode(postbox::EventBatch& batch) const {
   validate_cart(cart_, details_, lists, batch.now(), violations);
   const std::string_view profile = profile_text(cart_.customer, violations);
   if (!violations.empty()) return;
-  find_ignored(cart_.properties, batch.warnings());
+  std::visit(
+      [&]<class Details>(const Details& own) {
+        warn_of_ignored(CartProperties<Details>{&cart_, &lists, &own}, cart_.properties,
+                        cart_.customer, batch);
+      },
+      details_);
+  find_ignored(lists, batch.warnings());
 
   const Update update{cart_, lists, profile, cart_.updated_at.value_or(batch.now())};
   auto record = encode_update(update, details_, batch);

@@ -33,6 +33,13 @@ void validate_basics(const EventBasics& event, std::size_t typed, bool (*taken)(
 
 namespace detail {
 
+void append_worth(const std::optional<Money>& value, std::string& contents) {
+  if (!value) return;
+  contents += '\n';  // stands in no JSON: contents with a value equal none without
+  append_decimal(*value, contents);
+  contents += value->currency.code();
+}
+
 bool begin_event(const EventBasics& event, std::string_view metric, const postbox::Family& family,
                  std::string_view contents, postbox::EventBatch& batch, OwnedHead& owned) {
   auto& violations = batch.violations();
@@ -41,7 +48,6 @@ bool begin_event(const EventBasics& event, std::string_view metric, const postbo
   }
   owned.head.profile = profile_text(event.customer, violations);
   if (!violations.empty()) return false;
-  find_ignored(event.properties, batch.warnings());
 
   EventHead& head = owned.head;
   head.queue = family.queue;

@@ -4,12 +4,15 @@
 // Place:     between a route and the tracker.
 // Threads:   plain values; const members may be called from several threads at once.
 // Lifetime:  own what they were made from.
-// Failure:   none here: track() rejects with every violation.
+// Failure:   none here: track() rejects with every violation. A table that no event could be made
+//            of does not compile: see table_rules.hpp.
 #pragma once
 
 #include <concepts>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/schemas/custom.hpp>
+#include <klaviyo/schemas/ignored.hpp>
+#include <klaviyo/schemas/table_rules.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,6 +50,9 @@ struct OwnedHead {
   EventHead head;
 };
 
+// Append the value to the contents that a default unique_id is made of; nothing without one.
+void append_worth(const std::optional<Money>& value, std::string& contents);
+
 // Checks the rest and fills `owned`. `contents` is what a default unique_id is made of. False when
 // the batch has a violation.
 [[nodiscard]] bool begin_event(const EventBasics& event, std::string_view metric,
@@ -70,9 +76,11 @@ class Event {
     std::string contents;
     if (event_.unique_id.empty()) {
       write_properties(event_.properties, postbox::write_members(event_, true, contents), contents);
+      detail::append_worth(event_.value, contents);
     }
     detail::OwnedHead owned;
     if (!detail::begin_event(event_, metric(), family(), contents, batch, owned)) return;
+    warn_of_ignored(event_, event_.properties, event_.customer, batch);
     add_event(owned.head, event_, event_.properties, json_size_hint(event_.properties), batch);
   }
 
@@ -86,6 +94,14 @@ class Event {
   [[nodiscard]] const T& fields() const noexcept { return event_; }
 
  private:
+  static constexpr TableFault kFault = table_fault<T>();
+  static_assert(kFault != TableFault::kNoName, "a field of the table has no name or no path");
+  static_assert(kFault != TableFault::kReserved,
+                "a name in the table begins with \"$\", which Klaviyo reserves");
+  static_assert(kFault != TableFault::kUnescaped,
+                "a name in the table has a quote, a backslash or a control character");
+  static_assert(kFault != TableFault::kRepeated, "two fields of the table have the same name");
+
   T event_;
 };
 

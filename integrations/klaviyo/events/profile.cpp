@@ -1,6 +1,7 @@
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/profile.hpp>
 #include <klaviyo/events/scratch.hpp>
+#include <klaviyo/schemas/ignored.hpp>
 
 namespace klaviyo {
 
@@ -9,7 +10,9 @@ void ProfileUpdate::encode(postbox::EventBatch& batch) const {
   validate_profile(profile_, root, batch.violations());
   const std::string_view text =
       profile_text(profile_, root, kMaxLoneProfileBytes, batch.violations());
-  if (batch.violations().empty()) batch.add(encode_profile(profile_key(), text));
+  if (!batch.violations().empty()) return;
+  find_ignored_of_profile(profile_.properties, root.child("properties"), batch.warnings());
+  batch.add(encode_profile(profile_key(), text));
 }
 
 ProfileUpdate identify(Profile profile) { return ProfileUpdate(std::move(profile)); }

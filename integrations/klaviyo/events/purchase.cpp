@@ -3,6 +3,7 @@
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/purchase.hpp>
 #include <klaviyo/events/scratch.hpp>
+#include <klaviyo/schemas/ignored.hpp>
 #include <klaviyo/schemas/purchase_fields.hpp>
 
 namespace klaviyo {
@@ -27,10 +28,10 @@ std::size_t size_hint(const Order& order) {
   return kAddressesAndDetails + json_size_hint(order.items) + json_size_hint(order.properties);
 }
 
-postbox::EventRecord placed_order(const Order& order, EventHead head) {
+postbox::EventRecord placed_order(const PlacedOrder& properties, EventHead head) {
+  const Order& order = *properties.order;
   head.unique_id = order_unique_id(order);
   head.value = Money{order_total(order).value_or(MinorUnits{}).count, order.currency};
-  const PlacedOrder properties{&order, &flat_lists(order.items)};
   return encode_event(head, properties, order.properties, size_hint(order));
 }
 
@@ -82,12 +83,14 @@ void PurchaseEvents::encode(postbox::EventBatch& batch) const {
   validate_order(order_, batch.now(), violations);
   const std::string_view profile = profile_text(order_.customer, violations);
   if (!violations.empty()) return;
-  find_ignored(order_.properties, batch.warnings());
+  const PlacedOrder properties{&order_, &flat_lists(order_.items)};
+  warn_of_ignored(properties, order_.properties, order_.customer, batch);
+  find_ignored(*properties.lists, batch.warnings());
 
   EventHead head = head_of(order_, kKind, order_.placed_at.value_or(batch.now()), profile);
   batch.reserve(size());
   head.metric = batch.name_of(PlacedOrder::kMetric);
-  batch.add(placed_order(order_, head));
+  batch.add(placed_order(properties, head));
   head.metric = batch.name_of(OrderedProduct::kMetric);
   for (std::size_t i = 0; i < order_.items.size(); ++i) {
     batch.add(ordered_product(order_, i, head));
@@ -114,7 +117,6 @@ void OrderEvent::encode(postbox::EventBatch& batch) const {
   validate_order(kind_, order_, details_, batch.now(), violations);
   const std::string_view profile = profile_text(order_.customer, violations);
   if (!violations.empty()) return;
-  find_ignored(order_.properties, batch.warnings());
 
   const std::string unique_id = order_unique_id(kind_, order_, details_);
   std::visit(
@@ -126,6 +128,8 @@ void OrderEvent::encode(postbox::EventBatch& batch) const {
         head.unique_id = unique_id;
         head.value = Money{what.value.value_or(MinorUnits{}).count, order_.currency};
         const OrderProperties<Details> properties{&order_, &flat_lists(order_.items), &details};
+        warn_of_ignored(properties, order_.properties, order_.customer, batch);
+        find_ignored(*properties.lists, batch.warnings());
         add_event(head, properties, order_.properties, size_hint(order_), batch);
       },
       details_);

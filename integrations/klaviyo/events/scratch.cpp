@@ -10,10 +10,10 @@ std::string_view profile_text(const Profile& profile, const postbox::Path& path,
   text.clear();
   write_profile(profile, text);
   if (text.size() > max_bytes) {
-    violations.push_back({path.to_string(), "must have at most " + std::to_string(max_bytes) +
-                                                " bytes as JSON (" +
-                                                std::to_string(max_bytes / 1000) + " KB), found " +
-                                                std::to_string(text.size())});
+    violations.push_back({place_of(path), "must have at most " + std::to_string(max_bytes) +
+                                              " bytes as JSON (" +
+                                              std::to_string(max_bytes / 1000) + " KB), found " +
+                                              std::to_string(text.size())});
   }
   return text;
 }

@@ -3,6 +3,7 @@
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/scratch.hpp>
 #include <klaviyo/events/subscription.hpp>
+#include <klaviyo/schemas/ignored.hpp>
 #include <klaviyo/schemas/subscription_fields.hpp>
 
 namespace klaviyo {
@@ -49,7 +50,6 @@ void SubscriptionEvent::encode(postbox::EventBatch& batch) const {
   validate_subscription(kind_, subscription_, details_, batch.now(), violations);
   const std::string_view profile = profile_text(subscription_.customer, violations);
   if (!violations.empty()) return;
-  find_ignored(subscription_.properties, batch.warnings());
 
   EventHead head;
   head.queue = kSubscription.queue;
@@ -62,8 +62,9 @@ void SubscriptionEvent::encode(postbox::EventBatch& batch) const {
   head.unique_id = unique_id;
   std::visit(
       [&]<class Details>(const Details& details) {
-        add_event(head, SubscriptionProperties<Details>{&subscription_, &details},
-                  subscription_.properties, size_hint(subscription_), batch);
+        const SubscriptionProperties<Details> properties{&subscription_, &details};
+        warn_of_ignored(properties, subscription_.properties, subscription_.customer, batch);
+        add_event(head, properties, subscription_.properties, size_hint(subscription_), batch);
       },
       details_);
   if (violations.empty()) {
@@ -85,7 +86,7 @@ void PaymentEvent::encode(postbox::EventBatch& batch) const {
   validate_payment(payment_, batch.now(), violations);
   const std::string_view profile = profile_text(payment_.customer, violations);
   if (!violations.empty()) return;
-  find_ignored(payment_.properties, batch.warnings());
+  warn_of_ignored(payment_, payment_.properties, payment_.customer, batch);
 
   const std::string unique_id = payment_unique_id(kind_, payment_);
   EventHead head;

@@ -12,9 +12,13 @@ class Distinct {
   explicit Distinct(std::vector<std::string_view>& list) : list_(list) { list_.clear(); }
 
   void add(std::string_view value) {
-    if (value.empty() || list_.size() == postbox::kMaxArrayItems || !is_new(value)) return;
-    list_.push_back(value);
+    if (value.empty() || cut_ || !is_new(value)) return;
+    cut_ = list_.size() == postbox::kMaxArrayItems;
+    if (!cut_) list_.push_back(value);
   }
+
+  // Whether one was left out.
+  [[nodiscard]] bool is_cut() const noexcept { return cut_; }
 
  private:
   static constexpr std::size_t kSearched = 32;
@@ -28,6 +32,7 @@ class Distinct {
 
   std::vector<std::string_view>& list_;
   std::unordered_set<std::string_view> seen_;
+  bool cut_ = false;
 };
 
 }  // namespace
@@ -55,6 +60,7 @@ void FlatLists::assign(const std::vector<OrderItem>& items) {
     distinct_names.add(item.name);
     distinct_brands.add(item.brand);
   }
+  categories_cut = distinct_categories.is_cut();
 }
 
 void validate_rows(const std::vector<OrderItem>& items, const postbox::Path& path,

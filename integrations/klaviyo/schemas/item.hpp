@@ -88,6 +88,7 @@ class PricedItems {
 // appearance, at most 4,000 of them. The views are valid as long as the items are.
 struct FlatLists {
   std::vector<std::string_view> categories;
+  bool categories_cut = false;  // there are more; names and brands have no more than lines
   std::vector<std::string_view> names;
   std::vector<std::string_view> brands;
 

@@ -69,6 +69,11 @@ std::string lowered(std::string_view text) {
 
 }  // namespace
 
+std::string place_of(const postbox::Path& profile) {
+  std::string place = profile.to_string();
+  return place.empty() ? "profile" : place;
+}
+
 void normalize(Profile& profile) {
   trim(profile.email);
   trim(profile.phone);
@@ -90,7 +95,7 @@ void validate_profile(const Profile& profile, const postbox::Path& path,
                       std::vector<Violation>& violations) {
   postbox::validate(profile, path, violations);
   if (profile.email.empty() && profile.phone.empty() && profile.external_id.empty()) {
-    violations.push_back({path.to_string(), "needs at least one of email, phone and external_id"});
+    violations.push_back({place_of(path), "needs at least one of email, phone and external_id"});
   }
   // The values themselves are personal and stand in no message.
   if (!profile.email.empty()) {

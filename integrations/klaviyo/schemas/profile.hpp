@@ -41,8 +41,11 @@ void normalize(Profile& profile);
 // flags' percentages.
 [[nodiscard]] postbox::Key profile_key(const Profile& profile);
 
+// What violations call a profile as a whole: "profile" for one that is all of the caller's data.
+[[nodiscard]] std::string place_of(const postbox::Path& profile);
+
 // Check what the field table cannot: identifiers and their form, own properties. Violations are
-// below `path`.
+// at `path`, as place_of() has it, or below.
 void validate_profile(const Profile& profile, const postbox::Path& path,
                       std::vector<postbox::Violation>& violations);
 

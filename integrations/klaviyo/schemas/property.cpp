@@ -94,12 +94,6 @@ struct Writer {
   std::string* out;
 };
 
-bool is_zero(const PropertyValue& value) {
-  if (const auto* number = std::get_if<std::int64_t>(&value)) return *number == 0;
-  const auto* money = std::get_if<Money>(&value);
-  return money != nullptr && money->minor == 0;
-}
-
 }  // namespace
 
 void validate_properties(const std::vector<Property>& properties, const Path& path,
@@ -117,18 +111,6 @@ void validate_properties(const std::vector<Property>& properties, std::size_t ty
                                                 " together with the event's own " +
                                                 std::to_string(typed) + ", found " +
                                                 std::to_string(found)});
-  }
-}
-
-void find_ignored(const std::vector<Property>& properties, std::vector<Violation>& warnings) {
-  const Path root;
-  const Path path = root.child("properties");
-  for (std::size_t i = 0; i < properties.size(); ++i) {
-    const bool zero = is_zero(properties[i].value);
-    if (!zero && !is_unset(properties[i].value)) continue;
-    warnings.push_back({path.item(i).child("value").to_string(),
-                        zero ? "is zero, which Klaviyo reads as never set"
-                             : "is empty and not sent: Klaviyo reads it as never set"});
   }
 }
 

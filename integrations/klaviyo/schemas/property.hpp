@@ -51,11 +51,6 @@ void validate_properties(const std::vector<Property>& properties, std::size_t ty
                          bool (*taken)(std::string_view),
                          std::vector<postbox::Violation>& violations);
 
-// Append what Klaviyo would ignore: a zero counts as never set there, and so does an empty text or
-// list, which is not sent. No reason to refuse an order.
-void find_ignored(const std::vector<Property>& properties,
-                  std::vector<postbox::Violation>& warnings);
-
 // Append `,"name":value` for each; the comma before the first only when `first` is false.
 void write_properties(const std::vector<Property>& properties, bool first, std::string& out);
 

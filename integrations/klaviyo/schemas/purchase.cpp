@@ -200,8 +200,11 @@ void validate_order(OrderKind kind, const Order& order, const OrderDetails& deta
                             postbox::has_field<Properties>, violations);
       },
       details);
+  const auto* refund = std::get_if<Refund>(&details);
+  const std::size_t own = refund == nullptr ? 0 : refund->unique_id.size();
   const std::size_t length = order_unique_id(kind, order, details).size();
-  if (length <= kMaxUniqueId) return;
+  // A key of the caller's own that is too long is a violation already.
+  if (length <= kMaxUniqueId || std::max(own, order.unique_id.size()) > kMaxUniqueId) return;
   violations.push_back({"order_id", "must leave room in the event's unique_id, which has at most " +
                                         std::to_string(kMaxUniqueId) + " bytes, found " +
                                         std::to_string(length)});

@@ -1,0 +1,81 @@
+#include <klaviyo/schemas/ignored.hpp>
+#include <string>
+#include <variant>
+
+namespace klaviyo {
+namespace {
+
+using postbox::Path;
+using postbox::Violation;
+
+bool is_unset(const PropertyValue& value) {
+  return std::visit([](const auto& v) { return postbox::is_empty(v); }, value);
+}
+
+bool is_zero(const PropertyValue& value) {
+  return std::visit([](const auto& v) { return what_is_ignored(v) == Ignored::kZero; }, value);
+}
+
+class Walk {
+ public:
+  Walk(const char* empty, std::vector<Violation>& warnings) : empty_(empty), warnings_(warnings) {}
+
+  void visit(const PropertyObject& object, const Path& path) {
+    for (std::size_t i = 0; i < object.size(); ++i) {
+      const Path item = path.item(i);
+      const Path value = item.child("value");
+      if (is_unset(object[i].value)) {
+        warnings_.push_back({value.to_string(), empty_});
+      } else {
+        look_into(object[i].value, value);
+      }
+    }
+  }
+
+ private:
+  void look_into(const PropertyValue& value, const Path& path) {
+    if (const auto* object = std::get_if<PropertyObject>(&value)) visit(*object, path);
+    const auto* list = std::get_if<std::vector<PropertyObject>>(&value);
+    if (list == nullptr) return;
+    for (std::size_t i = 0; i < list->size(); ++i) visit((*list)[i], path.item(i));
+  }
+
+  const char* empty_;
+  std::vector<Violation>& warnings_;
+};
+
+constexpr const char* kEmpty = "is empty and not sent: Klaviyo reads it as never set";
+
+}  // namespace
+
+void warn(Ignored what, const Path& path, std::vector<Violation>& warnings) {
+  if (what == Ignored::kNo) return;
+  warnings.push_back({path.to_string(), what == Ignored::kZero
+                                            ? "is zero, which Klaviyo reads as never set"
+                                            : kEmpty});
+}
+
+void find_ignored(const std::vector<Property>& properties, const Path& path,
+                  std::vector<Violation>& warnings) {
+  for (std::size_t i = 0; i < properties.size(); ++i) {
+    const Path item = path.item(i);
+    if (is_zero(properties[i].value)) warn(Ignored::kZero, item.child("value"), warnings);
+  }
+  Walk(kEmpty, warnings).visit(properties, path);
+}
+
+void find_ignored_of_profile(const std::vector<Property>& properties, const Path& path,
+                             std::vector<Violation>& warnings) {
+  Walk("is empty and not sent: the profile keeps the value that it has", warnings)
+      .visit(properties, path);
+}
+
+void find_ignored(const FlatLists& lists, std::vector<Violation>& warnings) {
+  if (!lists.categories_cut) return;
+  const std::string most = std::to_string(postbox::kMaxArrayItems);
+  warnings.push_back({"items", "have more than " + most +
+                                   " different categories: the property Categories has the first " +
+                                   most + " of them"});
+}
+
+}  // namespace klaviyo
