@@ -12,8 +12,9 @@ using namespace std::chrono_literals;
 
 const WallTime kNow{1'780'000'000s};
 
-std::string value_of(stripe::Memory& memory, const std::string& key, WallTime now = kNow) {
-  const auto found = memory.get(key, now);
+std::string value_of(stripe::Memory& memory, const std::string& key, WallTime now = kNow,
+                     WallTime at = kNow) {
+  const auto found = memory.get(key, at, now);
   EXPECT_TRUE(found) << found.error().message;
   return found.value_or(std::nullopt).value_or("nothing");
 }
@@ -29,30 +30,82 @@ std::vector<std::string> ready(stripe::Memory& memory, const std::vector<stripe:
 
 using Names = std::vector<std::string>;
 
+void put(stripe::Memory& memory, const std::string& key, const std::string& value, WallTime as_of,
+         WallTime now = kNow) {
+  EXPECT_TRUE(memory.put({{key, value, as_of}}, now, now + 24h * 400));
+}
+
 TEST(StripeMemory, AFactLastsUntilItExpiresAlsoOverARestart) {
   const TemporaryFolder folder;
-  EXPECT_TRUE(stripe::sqlite_memory(folder.file("m"))->put({{"a", "1"}}, kNow, kNow + 1h));
+  EXPECT_TRUE(stripe::sqlite_memory(folder.file("m"))->put({{"a", "1", kNow}}, kNow, kNow + 1h));
   const auto memory = stripe::sqlite_memory(folder.file("m"));
   EXPECT_EQ(value_of(*memory, "a", kNow + 1h - 1ms), "1");
   EXPECT_EQ(value_of(*memory, "a", kNow + 1h), "nothing");
 }
 
-TEST(StripeMemory, TheNewerFactStaysWhicheverComesLast) {
-  const auto memory = stripe::sqlite_memory("");
-  EXPECT_TRUE(memory->put({{"a", "new"}}, kNow, kNow + 1h));
-  EXPECT_TRUE(memory->put({{"a", "old"}}, kNow - 1s, kNow + 1h));
-  EXPECT_EQ(value_of(*memory, "a"), "new");
-  EXPECT_TRUE(memory->put({{"a", "newest"}}, kNow + 1s, kNow + 1h));
-  EXPECT_EQ(value_of(*memory, "a"), "newest");
+TEST(StripeMemory, AFactIsWhatItWasAtTheTimeWhicheverCameLast) {
+  for (const bool newer_first : {true, false}) {
+    const auto memory = stripe::sqlite_memory("");
+    if (newer_first) put(*memory, "a", "new", kNow + 10s);
+    put(*memory, "a", "old", kNow);
+    if (!newer_first) put(*memory, "a", "new", kNow + 10s);
+    EXPECT_EQ(value_of(*memory, "a", kNow, kNow - 1s), "old");  // the first that is known
+    EXPECT_EQ(value_of(*memory, "a", kNow, kNow + 9s), "old");
+    EXPECT_EQ(value_of(*memory, "a", kNow, kNow + 10s), "new");
+  }
 }
 
-TEST(StripeMemory, BeyondItsLimitTheFactsThatExpireFirstGiveWay) {
-  const auto memory = stripe::sqlite_memory("", {.facts = 10, .waiting = 1});
-  for (int i = 0; i < 600; ++i) {
-    EXPECT_TRUE(memory->put({{std::to_string(i), "x"}}, kNow, kNow + 1h + i * 1s));
+TEST(StripeMemory, OfTwoFactsOfOneTimeTheSameStaysWhicheverCameFirst) {
+  for (const char* first : {"x", "y"}) {
+    const auto memory = stripe::sqlite_memory("");
+    put(*memory, "a", first, kNow);
+    put(*memory, "a", first[0] == 'x' ? "y" : "x", kNow);
+    EXPECT_EQ(value_of(*memory, "a"), "y");
   }
-  EXPECT_EQ(value_of(*memory, "100"), "nothing");
-  EXPECT_EQ(value_of(*memory, "599"), "x");
+}
+
+TEST(StripeMemory, WhatWasReplacedIsKeptForBodiesThatComeLateAndNoLonger) {
+  const auto memory = stripe::sqlite_memory("");
+  put(*memory, "a", "old", kNow);
+  put(*memory, "a", "", kNow + 1s);
+  EXPECT_EQ(value_of(*memory, "a", kNow + 24h * 3), "old");
+  EXPECT_EQ(value_of(*memory, "a", kNow + 24h * 4), "nothing");
+  EXPECT_EQ(value_of(*memory, "a", kNow + 24h * 4, kNow + 24h), "");
+}
+
+TEST(StripeMemory, AnEventThatIsAheadOfTheClockMakesNothingExpire) {
+  const auto memory = stripe::sqlite_memory("");
+  for (int i = 0; i < 300; ++i) put(*memory, "customer:" + std::to_string(i), "x", kNow);
+  put(*memory, "customer:ahead", "x", kNow + 24h * 500);
+  for (int i = 0; i < 300; ++i) put(*memory, "customer:other", "x", kNow + 24h * 500);
+  EXPECT_EQ(value_of(*memory, "customer:5"), "x");
+}
+
+TEST(StripeMemory, BeyondItsLimitTheFactsThatExpireFirstGiveWayAndOthersDoNot) {
+  const auto memory =
+      stripe::sqlite_memory("", {.addresses = 10, .links = 10, .decisions = 10, .waiting = 1});
+  put(*memory, "order:pi_1", "in_1", kNow, kNow - 1h);
+  EXPECT_TRUE(memory->decide({{"profile:x", "y"}}, kNow - 1h, kNow + 1h));
+  for (int i = 0; i < 600; ++i) {
+    put(*memory, "customer:" + std::to_string(i), "x", kNow, kNow + i * 1s);
+  }
+  EXPECT_EQ(value_of(*memory, "customer:100"), "nothing");
+  EXPECT_EQ(value_of(*memory, "customer:599"), "x");
+  EXPECT_EQ(value_of(*memory, "order:pi_1"), "in_1");
+  EXPECT_EQ(memory->decided("profile:x", kNow).value(), "y");
+}
+
+TEST(StripeMemory, TheFirstDecisionStandsAlsoInAnotherProcess) {
+  const TemporaryFolder folder;
+  const auto one = stripe::sqlite_memory(folder.file("m"));
+  const auto other = stripe::sqlite_memory(folder.file("m"));
+  EXPECT_EQ(one->decided("a", kNow).value(), std::nullopt);
+  EXPECT_TRUE(one->decide({{"a", "1"}}, kNow, kNow + 1h).value());
+  EXPECT_FALSE(other->decide({{"a", "2"}, {"b", "2"}}, kNow, kNow + 1h).value());
+  EXPECT_TRUE(other->decide({{"a", "1"}, {"b", "2"}}, kNow, kNow + 1h).value());
+  EXPECT_EQ(one->decided("a", kNow).value(), "1");
+  EXPECT_TRUE(other->decide({{"a", "3"}}, kNow + 1h, kNow + 2h).value());
+  EXPECT_EQ(one->decided("a", kNow + 1h).value(), "3");
 }
 
 TEST(StripeMemory, ABodyIsReadyWhenItsFactOrItsTimeComesAndGoneWhenItIsDone) {
@@ -61,36 +114,73 @@ TEST(StripeMemory, ABodyIsReadyWhenItsFactOrItsTimeComesAndGoneWhenItIsDone) {
   EXPECT_TRUE(memory->wait({"evt_2", "{}", "b", kNow + 30s}));
   EXPECT_EQ(memory->next_due().value(), kNow + 30s);
   EXPECT_EQ(ready(*memory, {}, kNow), Names{});
-  EXPECT_EQ(ready(*memory, {{"a", "1"}}, kNow), Names{"evt_1"});
+  EXPECT_EQ(ready(*memory, {{"a", "1", kNow}}, kNow), Names{"evt_1"});
   EXPECT_EQ(ready(*memory, {}, kNow + 60s), (Names{"evt_2", "evt_1"}));
-  EXPECT_TRUE(memory->done("evt_2"));
+  EXPECT_EQ(memory->awaited().value(), (Names{"b", "a"}));
+  EXPECT_TRUE(memory->done("evt_2").value());
+  EXPECT_FALSE(memory->done("evt_2").value());
   EXPECT_EQ(memory->next_due().value(), kNow + 60s);
 }
 
 TEST(StripeMemory, ABodyThatWaitsAgainKeepsItsTime) {
-  const auto memory = stripe::sqlite_memory("", {.facts = 10, .waiting = 1});
+  const auto memory = stripe::sqlite_memory("", {.waiting = 1});
   EXPECT_TRUE(memory->wait({"evt_1", "{}", "a", kNow + 60s}));
   EXPECT_TRUE(memory->wait({"evt_1", "{}", "b", kNow + 90s}));
   EXPECT_EQ(memory->next_due().value(), kNow + 60s);
-  EXPECT_EQ(ready(*memory, {{"b", "1"}}, kNow), Names{"evt_1"});
+  EXPECT_EQ(ready(*memory, {{"b", "1", kNow}}, kNow), Names{"evt_1"});
 }
 
 TEST(StripeMemory, OneBodyTooManyIsRefused) {
-  const auto memory = stripe::sqlite_memory("", {.facts = 10, .waiting = 1});
+  const auto memory = stripe::sqlite_memory("", {.waiting = 1});
   EXPECT_TRUE(memory->wait({"evt_1", "{}", "a", kNow}));
   const auto refused = memory->wait({"evt_2", "{}", "a", kNow});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kOutboxFull);
 }
 
-TEST(StripeMemory, ADamagedFileIsAnErrorAndStaysAsItIs) {
+std::string begin_of(const std::string& path) {
+  std::string text(6, '\0');
+  std::ifstream(path).read(text.data(), 6);
+  return text;
+}
+
+TEST(StripeMemory, ADamagedFileIsMovedAsideAndANewOneBegun) {
   const TemporaryFolder folder;
   const std::string path = folder.file("m");
-  std::ofstream(path) << std::string(4'096, 'x');
-  const auto memory = stripe::sqlite_memory(path);
-  EXPECT_FALSE(memory->put({{"a", "1"}}, kNow, kNow + 1h));
-  EXPECT_FALSE(memory->get("a", kNow));
-  EXPECT_EQ(std::filesystem::file_size(path), 4'096U);
+  for (const char* name : {"m.damaged", "m.damaged-2"}) {
+    std::ofstream(path) << std::string(4'096, 'x');
+    std::vector<std::string> log;
+    const auto memory = stripe::sqlite_memory(
+        path, {}, [&](LogLevel, std::string_view line) { log.emplace_back(line); });
+    put(*memory, "a", "1", kNow);
+    EXPECT_EQ(value_of(*memory, "a"), "1");
+    EXPECT_EQ(log,
+              Names{"the file '" + path + "' was damaged and is kept as '" + folder.file(name) +
+                    "': webhooks that waited in it are lost, addresses and orders are learned "
+                    "again; check the disk"});
+    EXPECT_EQ(begin_of(folder.file(name)), "xxxxxx");
+    EXPECT_EQ(begin_of(path), "SQLite");
+  }
+}
+
+TEST(StripeMemory, AFileThatIsDamagedInUseIsReplacedByOneOfThoseWhoUseIt) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("m");
+  const auto one = stripe::sqlite_memory(path);
+  const auto other = stripe::sqlite_memory(path);
+  put(*one, "a", "1", kNow);
+  EXPECT_EQ(value_of(*other, "a"), "1");
+  for (const char* suffix : {"", "-wal"}) {
+    std::fstream file(path + suffix, std::ios::in | std::ios::out | std::ios::binary);
+    file << std::string(std::filesystem::file_size(path + suffix), 'x');
+  }
+  put(*one, "a", "2", kNow);  // one of the two meets the damage, the other what became of it
+  put(*other, "b", "2", kNow);
+  put(*one, "a", "3", kNow);
+  EXPECT_EQ(value_of(*one, "b"), "2");
+  EXPECT_EQ(value_of(*other, "a"), "3");
+  EXPECT_TRUE(std::filesystem::exists(path + ".damaged"));
+  EXPECT_FALSE(std::filesystem::exists(path + ".damaged-2"));
 }
 
 }  // namespace

@@ -13,16 +13,36 @@ std::string_view email_of(Node charge) {
 std::string order_of(Draft& draft) {
   const Node charge = draft.object();
   if (const auto invoice = charge["invoice"].id(); !invoice.empty()) return std::string(invoice);
-  const auto payment = charge["payment_intent"].id();
-  if (!payment.empty()) return draft.order_of(payment);
-  return std::string(draft.need_id());
+  return draft.order_of({charge["payment_intent"].id(), draft.need_id()});
 }
 
-// What was given back before this refund.
-std::int64_t refunded_before(const Draft& draft) {
+// The last of the refunds that bodies list until 2022-11-15; nothing when they do not add up to
+// what was refunded in all.
+std::optional<std::int64_t> last_refund(Node charge, std::int64_t total) {
+  const Node refunds = charge["refunds"]["data"];
+  std::int64_t rest = total;
+  Node last;
+  for (std::size_t i = 0; i < refunds.size(); ++i) {
+    const Node refund = refunds.at(i);
+    const auto status = refund["status"].text();
+    if (status == "failed" || status == "canceled") continue;
+    const auto created = refund["created"].integer();
+    const auto amount = refund["amount"].integer();
+    if (!created || !amount || *amount <= 0 || *amount > rest) return std::nullopt;
+    rest -= *amount;
+    if (created > last["created"].integer()) last = refund;
+  }
+  return rest == 0 ? last["amount"].integer() : std::nullopt;
+}
+
+// What was given back this time. Never guessed: the total of several refunds would count the
+// earlier ones again.
+std::int64_t refunded_now(const Draft& draft, std::int64_t total) {
   const Node before = draft.previous()["amount_refunded"];
-  if (before.is_absent()) return 0;
-  return before.need_integer("data.previous_attributes.amount_refunded");
+  if (before.is_absent()) {
+    if (const auto last = last_refund(draft.object(), total)) return *last;
+  }
+  return total - before.need_integer("data.previous_attributes.amount_refunded");
 }
 
 void refund(Draft& draft) {
@@ -30,29 +50,38 @@ void refund(Draft& draft) {
   const auto currency = draft.need_currency();
   const std::string id(draft.need_id());
   const auto total = draft.need_amount("amount_refunded", currency);
-  const auto before = minor_units(refunded_before(draft), currency);
-  if (!before || before->count < 0 || before->count >= total.count) return;
+  const auto paid = draft.need_amount("amount", currency);
+  if (total > paid) throw BadBody(Draft::path("amount_refunded"), "at most the amount");
+  const std::int64_t count = charge["amount_refunded"].integer().value_or(0);
+  const std::int64_t now = refunded_now(draft, count);
+  if (now <= 0) return;  // a refund that failed was taken back
+  const auto amount = now <= count ? minor_units(now, currency) : std::nullopt;
+  if (!amount) {
+    throw BadBody("data.previous_attributes.amount_refunded",
+                  "from 0 to amount_refunded, and an amount that " + std::string(currency.code()) +
+                      " can express");
+  }
+  const std::string so_far = std::to_string(count);
 
   klaviyo::Order order;
-  order.order_id = order_of(draft);
+  order.order_id =
+      draft.decide(draft.key("refund", id + ":" + so_far), [&] { return order_of(draft); });
   order.unique_id = draft.unique_id(order.order_id);
   order.currency = currency;
   order.lines_unknown = true;
   order.properties.push_back({"ChargeId", id});
-  order.properties.push_back(
-      {"ChargeAmount", klaviyo::Money{draft.need_amount("amount", currency).count, currency}});
+  order.properties.push_back({"ChargeAmount", klaviyo::Money{paid.count, currency}});
   // The order's profile, not the refund's: only there Klaviyo puts the two together.
   order.customer =
       draft.profile({email_of(charge), draft.customer(), order.order_id}, order.unique_id);
 
   klaviyo::Refund refund;
-  refund.amount = klaviyo::MinorUnits{total.count - before->count};
+  refund.amount = amount;
   refund.total_refunded = total;
   refund.refunded_at = draft.created();
   if (charge["refunded"].need_boolean(Draft::path("refunded"))) {
     return draft.add(klaviyo::order_refunded(std::move(order), std::move(refund)));
   }
-  const std::string so_far = std::to_string(charge["amount_refunded"].integer().value_or(0));
   refund.unique_id = draft.unique_id(id, "refunded", so_far);
   draft.add(klaviyo::order_partially_refunded(std::move(order), std::move(refund)));
 }
@@ -60,8 +89,8 @@ void refund(Draft& draft) {
 }  // namespace
 
 void map_charge(std::string_view what, Draft& draft) {
-  draft.learn_email(draft.customer(), email_of(draft.object()));
   const Node charge = draft.object();
+  draft.learn_email(email_of(charge));
   draft.learn_order(charge["payment_intent"].id(), charge["invoice"].id());
   if (what == "refunded") refund(draft);
 }

@@ -24,8 +24,9 @@
 namespace stripe {
 
 // Returns the e-mail address of a customer (cus_…) of the account (acct_…, empty for the app's
-// own), or nothing when it cannot be told now. Called inside the webhook, on its thread, or later
-// on Webhook's own: it must return within a second or two, and an exception counts as nothing.
+// own), or nothing when it cannot be told. Called on the webhook's own thread while an event of the
+// customer waits, once for each; it may take its time, but the end of the Webhook waits for it. An
+// exception counts as nothing.
 using Resolver =
     std::function<std::optional<std::string>(std::string_view customer, std::string_view account)>;
 
@@ -51,13 +52,10 @@ struct Config {
   // How long facts are kept. Defaults to 400 days: longer than the year of a subscription.
   std::chrono::milliseconds remember_for{std::chrono::hours(24 * 400)};
 
-  // How long after it happened an event waits for the customer's address, or for the order that was
-  // refunded, to become known. Defaults to 60 s.
-  std::chrono::milliseconds patience{std::chrono::seconds(60)};
-
-  // An event that Stripe delivers late waits at least so long after it came, for those that are
-  // delivered late with it. Defaults to 2 s.
-  std::chrono::milliseconds least_patience{std::chrono::seconds(2)};
+  // How long after it came an event waits for the customer's address, or for the order that was
+  // refunded, to become known. It must cover what lies between the deliveries of one purchase, also
+  // when Stripe delivers them late. Defaults to 5 minutes.
+  std::chrono::milliseconds patience{std::chrono::minutes(5)};
 
   // How long the disk may take until a webhook is answered with 503. Defaults to 2 s.
   std::chrono::milliseconds disk_deadline{std::chrono::seconds(2)};

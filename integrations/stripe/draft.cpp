@@ -18,8 +18,8 @@ klaviyo::Profile profile_with(std::string_view identifier) {
 
 }  // namespace
 
-Draft::Draft(Node event, Node object, const Lookup& lookup)
-    : object_(object), previous_(event["data"]["previous_attributes"]), lookup_(lookup) {
+Draft::Draft(Node event, Node object, const MappingOptions& options)
+    : object_(object), previous_(event["data"]["previous_attributes"]), options_(options) {
   mapping_.event_id = event["id"].need_text("id");
   mapping_.type = event["type"].text();
   mapping_.created = event["created"].need_time("created");
@@ -52,48 +52,51 @@ std::string_view Draft::customer() const noexcept {
 }
 
 klaviyo::Profile Draft::profile(const Payer& payer, const std::string& unique_id) {
-  const std::string decision = "profile:" + unique_id;
-  const auto earlier = known(decision);
-  klaviyo::Profile profile = earlier ? profile_with(*earlier) : find_profile(payer);
-  mapping_.decisions.push_back(
-      {decision, profile.email.empty() ? profile.external_id : profile.email});
-  return profile;
+  return profile_with(decide("profile:" + unique_id, [&] { return identifier_of(payer); }));
 }
 
-klaviyo::Profile Draft::find_profile(const Payer& payer) {
-  klaviyo::Profile profile;
-  profile.email = payer.email;
-  klaviyo::normalize(profile);
-  if (is_usable(profile.email)) return profile;
-  if (payer.customer.empty()) return profile_with(payer.fallback);
+std::string Draft::identifier_of(const Payer& payer) {
+  if (auto email = usable_email(payer.email); !email.empty()) return email;
+  if (auto email = usable_email(object_["customer"]["email"].text()); !email.empty()) return email;
+  if (payer.customer.empty()) return std::string(payer.fallback);
   const std::string customer = key("customer", payer.customer);
   const auto email = known(customer);
   if (!email) mapping_.missing.push_back(customer);
-  return profile_with(email && is_usable(*email) ? *email : payer.customer);
+  return email && is_usable(*email) ? *email : std::string(payer.customer);
 }
 
-std::string Draft::order_of(std::string_view payment) {
-  const std::string order = key("order", payment);
-  if (auto id = known(order)) return *std::move(id);
-  mapping_.missing.push_back(order);
-  return std::string(payment);
+std::string Draft::order_of(std::initializer_list<std::string_view> payments) {
+  std::string_view first;
+  for (const auto payment : payments) {
+    if (payment.empty()) continue;
+    if (auto id = known(key("order", payment))) return *std::move(id);
+    if (first.empty()) first = payment;
+  }
+  mapping_.missing.push_back(key("order", first));
+  return std::string(first);
 }
 
-void Draft::learn_email(std::string_view customer, std::string_view email) {
-  klaviyo::Profile profile;
-  profile.email = email;
-  klaviyo::normalize(profile);
-  if (customer.empty() || !is_usable(profile.email)) return;
-  mapping_.facts.push_back({key("customer", customer), profile.email});
+// Either generation's id may be all that a later body has.
+void Draft::learn_email(std::string_view email, postbox::WallTime as_of) {
+  for (const auto* name : {"customer", "customer_account"}) {
+    learn_email_of(object_[name].id(), email, as_of);
+  }
+}
+
+void Draft::learn_email_of(std::string_view customer, std::string_view email,
+                           postbox::WallTime as_of) {
+  auto address = usable_email(email);
+  if (customer.empty() || address.empty()) return;
+  mapping_.facts.push_back({key("customer", customer), std::move(address), as_of});
+}
+
+void Draft::learn_no_email_of(std::string_view customer, postbox::WallTime as_of) {
+  if (!customer.empty()) mapping_.facts.push_back({key("customer", customer), "", as_of});
 }
 
 void Draft::learn_order(std::string_view payment, std::string_view order) {
   if (payment.empty() || order.empty()) return;
-  mapping_.facts.push_back({key("order", payment), std::string(order)});
-}
-
-void Draft::forget_email(std::string_view customer) {
-  if (!customer.empty()) mapping_.facts.push_back({key("customer", customer), ""});
+  mapping_.facts.push_back({key("order", payment), std::string(order), created()});
 }
 
 Mapping Draft::finish() && {
@@ -106,7 +109,18 @@ std::string Draft::key(std::string_view kind, std::string_view id) const {
 }
 
 std::optional<std::string> Draft::known(const std::string& key) const {
-  return lookup_ ? lookup_(key) : std::nullopt;
+  return options_.lookup ? options_.lookup(key, created()) : std::nullopt;
+}
+
+std::optional<std::string> Draft::decided(const std::string& key) const {
+  return options_.decided ? options_.decided(key) : std::nullopt;
+}
+
+std::string usable_email(std::string_view email) {
+  klaviyo::Profile profile;
+  profile.email = email;
+  klaviyo::normalize(profile);
+  return is_usable(profile.email) ? profile.email : std::string();
 }
 
 std::string second_of(postbox::WallTime time) {

@@ -7,6 +7,7 @@
 // Failure:   BadBody, which to_events() makes an Error.
 #pragma once
 
+#include <initializer_list>
 #include <klaviyo/schemas/profile.hpp>
 #include <optional>
 #include <string>
@@ -27,7 +28,7 @@ struct Payer {
 
 class Draft {
  public:
-  Draft(Node event, Node object, const Lookup& lookup);
+  Draft(Node event, Node object, const MappingOptions& options);
 
   [[nodiscard]] Node object() const noexcept { return object_; }
   [[nodiscard]] Node previous() const noexcept { return previous_; }
@@ -53,18 +54,36 @@ class Draft {
     return id;
   }
 
+  // "<kind>:<account>:<id>", of a fact or a decision.
+  [[nodiscard]] std::string key(std::string_view kind, std::string_view id) const;
+
   // The customer that the object belongs to, of whichever generation.
   [[nodiscard]] std::string_view customer() const noexcept;
 
   // The customer's profile for the event with this key. Notes what is missing for a better one.
   [[nodiscard]] klaviyo::Profile profile(const Payer& payer, const std::string& unique_id);
 
-  // The id of the order that `payment` has paid, as an earlier body said; else `payment` itself.
-  [[nodiscard]] std::string order_of(std::string_view payment);
+  // What an earlier report of the same has settled under this key; else what `propose` returns.
+  template <class Propose>
+  [[nodiscard]] std::string decide(std::string key, Propose propose) {
+    auto value = decided(key);
+    if (value) return *std::move(value);
+    std::string proposal = propose();
+    mapping_.decisions.push_back({std::move(key), proposal});
+    return proposal;
+  }
 
-  void learn_email(std::string_view customer, std::string_view email);
+  // The id of the order that one of the payments has paid, as an earlier body said; else the first
+  // of them itself.
+  [[nodiscard]] std::string order_of(std::initializer_list<std::string_view> payments);
+
+  // The address of the customer that the object belongs to, since `as_of`. What is no usable one is
+  // not learned.
+  void learn_email(std::string_view email, postbox::WallTime as_of);
+  void learn_email(std::string_view email) { learn_email(email, created()); }
+  void learn_email_of(std::string_view customer, std::string_view email, postbox::WallTime as_of);
+  void learn_no_email_of(std::string_view customer, postbox::WallTime as_of);
   void learn_order(std::string_view payment, std::string_view order);
-  void forget_email(std::string_view customer);
 
   void add(Event event) { mapping_.events.push_back(std::move(event)); }
 
@@ -75,16 +94,19 @@ class Draft {
   [[nodiscard]] Mapping finish() &&;
 
  private:
-  [[nodiscard]] klaviyo::Profile find_profile(const Payer& payer);
-  [[nodiscard]] std::string key(std::string_view kind, std::string_view id) const;
+  [[nodiscard]] std::string identifier_of(const Payer& payer);
   [[nodiscard]] std::optional<std::string> known(const std::string& key) const;
+  [[nodiscard]] std::optional<std::string> decided(const std::string& key) const;
 
   std::string account_;  // "acct_…:" or nothing
   Node object_;
   Node previous_;
-  const Lookup& lookup_;
+  const MappingOptions& options_;
   Mapping mapping_;
 };
+
+// The address as Klaviyo knows it; empty when Klaviyo takes none of the kind, or drops its events.
+[[nodiscard]] std::string usable_email(std::string_view email);
 
 // Append the Unix second, as in a unique_id.
 [[nodiscard]] std::string second_of(postbox::WallTime time);

@@ -56,7 +56,8 @@ Mapping map_event(Node event, const MappingOptions& options) {
   }
   const Node subject = event["data"]["object"];
   if (!subject.is_object()) throw BadBody("data.object", "an object");
-  Draft draft(event, subject, options.lookup);
+  Draft draft(event, subject, options);
+  draft.learn_email(subject["customer"]["email"].text());
   kind->map(event["type"].text().substr(kind->prefix.size()), draft);
   return std::move(draft).finish();
 }
@@ -82,11 +83,18 @@ Result<Mapping> to_events(std::string_view text, const MappingOptions& options) 
 
 // The object is the customer itself.
 void map_customer(std::string_view what, Draft& draft) {
-  const auto customer = draft.object()["id"].text();
-  if (what == "deleted") return draft.forget_email(customer);
-  if (what == "created" || what == "updated") {
-    draft.learn_email(customer, draft.object()["email"].text());
-  }
+  using namespace std::chrono_literals;
+  if (what != "created" && what != "updated" && what != "deleted") return;
+  const Node customer = draft.object();
+  const auto id = customer["id"].text();
+  const auto email = customer["email"].text();
+  const auto now = draft.created();
+  // The smallest step before it: what happened in this second belongs to the new address.
+  draft.learn_email_of(id, draft.previous()["email"].text(), now - 1ms);
+  // The other way round at the end: what happened in the same second still has an address.
+  if (what == "deleted") draft.learn_no_email_of(id, now + 1ms);
+  if (what == "updated" && usable_email(email).empty()) draft.learn_no_email_of(id, now);
+  draft.learn_email_of(id, email, now);
 }
 
 }  // namespace stripe

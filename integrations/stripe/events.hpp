@@ -47,23 +47,37 @@ using Event = std::variant<OrderPlaced, klaviyo::OrderEvent, klaviyo::Subscripti
 
 // Something that a body says and another one lacks, under one of these keys:
 //
-//   customer:<cus_…>     the customer's e-mail address; empty when the customer was deleted
+//   customer:<cus_…>     the customer's e-mail address; empty once it was removed
 //   order:<pi_… or ch_…> the id of the order that was paid: in_…, or pi_… itself
-//   profile:<unique_id>  whose event it is, so that it stays one event when it is reported again
-//                        and meanwhile the address has changed: an e-mail address or an external id
 //
 // A Connect account's keys have acct_…: before the id.
 struct Fact {
   std::string key;
   std::string value;
+  postbox::WallTime as_of{};  // since when it is so
 };
 
-// Returns the value of a fact, or nothing.
-using Lookup = std::function<std::optional<std::string>(std::string_view key)>;
+// What an event was made with and must keep when it is reported again, though more may be known by
+// then; else it would be another event. Keys:
+//
+//   profile:<unique_id>        whose event it is: an e-mail address or an external id
+//   refund:<ch_…>:<in all>     the id of the order that the refund is of
+struct Decision {
+  std::string key;
+  std::string value;
+};
+
+// Returns the value of a fact at a time, or nothing.
+using Lookup =
+    std::function<std::optional<std::string>(std::string_view key, postbox::WallTime at)>;
+
+// Returns a decision's value, or nothing when it was not made yet.
+using Decided = std::function<std::optional<std::string>(std::string_view key)>;
 
 struct MappingOptions {
   bool test_mode = false;  // also map what has livemode: false
   Lookup lookup{};         // defaults to none: only what the body says is known
+  Decided decided{};       // defaults to none
 };
 
 struct Mapping {
@@ -74,8 +88,11 @@ struct Mapping {
   std::vector<Event> events;
   std::string ignored;  // why there are no events: "no mapping", "test mode", "thin event"
 
-  std::vector<Fact> facts;      // what the body says
-  std::vector<Fact> decisions;  // profile:…, to be kept when the events are tracked
+  std::vector<Fact> facts;  // what the body says
+
+  // To be kept before the events are tracked. When somebody else has decided otherwise meanwhile,
+  // the body must be mapped again.
+  std::vector<Decision> decisions;
 
   // The keys of what would make better events: with the address instead of Stripe's id of the
   // customer, or with the order that was refunded.

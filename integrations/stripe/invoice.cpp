@@ -4,29 +4,49 @@
 namespace stripe {
 namespace {
 
+using postbox::WallTime;
+
 constexpr std::string_view kRenewal = "subscription_cycle";
 
-// What became of an invoice's members since 2025-03-31: both shapes may stand in one body.
-std::string_view subscription_of(Node invoice) {
-  if (const auto id = invoice["subscription"].id(); !id.empty()) return id;
-  return invoice["parent"]["subscription_details"]["subscription"].id();
-}
-
+// What became of a line's and an invoice's members since 2025-03-31: both shapes may stand in one
+// body.
 Node line_details(Node line) {
   const Node parent = line["parent"];
   const Node details = parent["subscription_item_details"];
   return details.is_object() ? details : parent["invoice_item_details"];
 }
 
+std::string_view subscription_of_line(Node line) {
+  const auto id = line["subscription"].id();
+  return id.empty() ? line_details(line)["subscription"].id() : id;
+}
+
+std::string_view subscription_of(Node invoice) {
+  if (const auto id = invoice["subscription"].id(); !id.empty()) return id;
+  const auto id = invoice["parent"]["subscription_details"]["subscription"].id();
+  if (!id.empty()) return id;
+  const Node lines = invoice["lines"]["data"];
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (const auto of_line = subscription_of_line(lines.at(i)); !of_line.empty()) return of_line;
+  }
+  return {};
+}
+
 bool is_proration(Node line) {
   return line["proration"].is_true() || line_details(line)["proration"].is_true();
+}
+
+// Of a subscription's item, not something sold once with it.
+bool is_subscription_line(Node line) {
+  return line["type"].text() == "subscription" ||
+         line["parent"]["subscription_item_details"].is_object();
 }
 
 // The price of a line, of whichever generation.
 struct LinePrice {
   explicit LinePrice(Node line) {
     const Node now = line["pricing"]["price_details"];
-    const Node before = line["price"].is_object() ? line["price"] : line["plan"];
+    const Node before = line["price"].is_absent() ? line["plan"] : line["price"];
     id = now["price"].id().empty() ? before.id() : now["price"].id();
     product = now["product"].id().empty() ? before["product"].id() : now["product"].id();
     name = before["nickname"].text();
@@ -60,6 +80,8 @@ std::optional<klaviyo::OrderItem> item_of(Node line, const klaviyo::Currency& cu
   return item;
 }
 
+// Those of the first page, which has ten lines: a longer invoice says `has_more`, and the rest is
+// not in the body. What was paid does not follow from the lines.
 std::vector<klaviyo::OrderItem> items_of(Node invoice, const klaviyo::Currency& currency) {
   const Node lines = invoice["lines"]["data"];
   std::vector<klaviyo::OrderItem> items;
@@ -70,7 +92,7 @@ std::vector<klaviyo::OrderItem> items_of(Node invoice, const klaviyo::Currency& 
 }
 
 // When it was paid: the same in each of the webhooks that report it.
-postbox::WallTime paid_at(const Draft& draft) {
+WallTime paid_at(const Draft& draft) {
   return draft.object()["status_transitions"]["paid_at"].time().value_or(draft.created());
 }
 
@@ -103,13 +125,27 @@ void place_order(Draft& draft, const klaviyo::Currency& currency, klaviyo::Minor
   draft.add(OrderPlaced(std::move(order)));
 }
 
-// The invoice's own period is the one before. Lines that settle a change are about the past, too.
-Node paid_period(Node invoice) {
+struct Period {
+  bool is_subscriptions = false;
+  WallTime end{};
+  WallTime start{};
+
+  friend auto operator<=>(const Period&, const Period&) = default;
+};
+
+// The invoice's own period is the one before. Lines that settle a change or usage are about the
+// past, too, and one for something sold once may have a period without length.
+std::optional<Period> paid_period(Node invoice) {
   const Node lines = invoice["lines"]["data"];
+  std::optional<Period> best;
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    if (!is_proration(lines.at(i))) return lines.at(i)["period"];
+    const Node line = lines.at(i);
+    const auto start = line["period"]["start"].time();
+    const auto end = line["period"]["end"].time();
+    if (is_proration(line) || !start || !end || *start >= *end) continue;
+    best = std::max(best, std::optional(Period{is_subscription_line(line), *end, *start}));
   }
-  return {};
+  return best;
 }
 
 void renew(Draft& draft, const klaviyo::Currency& currency, klaviyo::MinorUnits paid) {
@@ -121,12 +157,13 @@ void renew(Draft& draft, const klaviyo::Currency& currency, klaviyo::MinorUnits 
   subscription.price.currency = currency;
   subscription.occurred_at = paid_at(draft);
   subscription.customer = payer_of(draft, subscription.unique_id);
-  const Node period = paid_period(invoice);
   klaviyo::Renewal renewal;
   renewal.amount = paid;
   renewal.total = draft.need_amount("total", currency);
-  renewal.period_start = period["start"].time();
-  renewal.period_end = period["end"].time();
+  if (const auto period = paid_period(invoice)) {
+    renewal.period_start = period->start;
+    renewal.period_end = period->end;
+  }
   renewal.recovered = invoice["attempt_count"].integer().value_or(1) > 1;
   draft.add(klaviyo::subscription_renewed(std::move(subscription), renewal));
 }
@@ -170,6 +207,13 @@ void fail_payment(Draft& draft) {
   draft.add(klaviyo::payment_failed(std::move(payment)));
 }
 
+// The address on an invoice is that of the moment at which it was made final.
+void learn_email(Draft& draft) {
+  const Node invoice = draft.object();
+  draft.learn_email(invoice["customer_email"].text(),
+                    invoice["status_transitions"]["finalized_at"].time().value_or(draft.created()));
+}
+
 // Which payments paid it: removed in 2025-03-31, since when the list is there on request only.
 void learn_payments(Draft& draft) {
   const Node invoice = draft.object();
@@ -185,7 +229,7 @@ void learn_payments(Draft& draft) {
 }  // namespace
 
 void map_invoice(std::string_view what, Draft& draft) {
-  draft.learn_email(draft.customer(), draft.object()["customer_email"].text());
+  learn_email(draft);
   learn_payments(draft);
   if (what == "paid" || what == "payment_succeeded") return pay(draft);
   if (what == "payment_failed") return fail_payment(draft);

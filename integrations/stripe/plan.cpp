@@ -9,6 +9,11 @@ std::int64_t at_least_one(std::optional<std::int64_t> count) {
   return std::max<std::int64_t>(1, count.value_or(1));
 }
 
+// None at all is a quantity, too; a price that depends on use has none.
+std::int64_t quantity_of(std::optional<std::int64_t> count) {
+  return std::max<std::int64_t>(0, count.value_or(1));
+}
+
 // What a `plan` says, the only description until 2019. It may be the changed part of one.
 void read_plan(Node plan, PlanItem& item) {
   const auto take = [&](const char* name, std::string_view& target) {
@@ -26,7 +31,9 @@ void read_plan(Node plan, PlanItem& item) {
 PlanItem item_of(Node node) {
   PlanItem item;
   read_plan(node["plan"], item);
-  if (const Node price = node["price"]; price.is_object()) {
+  const Node price = node["price"];
+  if (const auto id = price.text(); !id.empty()) item.price_id = id;
+  if (price.is_object()) {
     item.price_id = price["id"].text();
     item.product_id = price["product"].id();
     item.currency = price["currency"].text();
@@ -34,7 +41,7 @@ PlanItem item_of(Node node) {
     item.interval_count = at_least_one(price["recurring"]["interval_count"].integer());
     item.amount = price["unit_amount"].integer();
   }
-  item.quantity = at_least_one(node["quantity"].integer());
+  item.quantity = quantity_of(node["quantity"].integer());
   return item;
 }
 
@@ -89,7 +96,7 @@ std::optional<Plan> plan_before(Node previous, const Plan& now) {
   if (now.size() != 1 || (!says_plan && !quantity)) return std::nullopt;
   before = now;
   read_plan(previous["plan"], before.front());
-  if (quantity) before.front().quantity = at_least_one(quantity);
+  if (quantity) before.front().quantity = quantity_of(quantity);
   return before;
 }
 

@@ -64,7 +64,9 @@ void abandon(Draft& draft) {
   cart.cart_id = draft.need_id();
   cart.unique_id = draft.unique_id(cart.cart_id);
   cart.currency = draft.need_currency();
-  cart.total = draft.need_amount("amount_total", cart.currency);
+  // The schema wants lines or a total; Klaviyo takes a zero for none.
+  cart.total =
+      Draft::amount(session["amount_total"], cart.currency).value_or(klaviyo::MinorUnits{});
   cart.updated_at = draft.created();
   cart.customer = draft.profile({email, draft.customer(), cart.cart_id}, cart.unique_id);
   const auto recovery = session["after_expiration"]["recovery"]["url"].text();
@@ -75,7 +77,7 @@ void abandon(Draft& draft) {
 }  // namespace
 
 void map_session(std::string_view what, Draft& draft) {
-  draft.learn_email(draft.customer(), email_of(draft.object()));
+  draft.learn_email(email_of(draft.object()));
   if (what == "completed" || what == "async_payment_succeeded") return place_order(draft);
   if (what == "async_payment_failed") return fail_payment(draft);
   if (what == "expired") return abandon(draft);

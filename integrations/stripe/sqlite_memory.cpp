@@ -1,142 +1,46 @@
 #include <fcntl.h>
-#include <sqlite3.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <exception>
+#include <cstdio>
 #include <mutex>
 #include <stripe/memory.hpp>
-#include <utility>
+#include <stripe/sqlite.hpp>
 
 namespace stripe {
 namespace {
 
 using postbox::Error;
 using postbox::ErrorCode;
+using postbox::LogLevel;
 using postbox::Result;
 using postbox::WallTime;
 
 constexpr int kBusyMilliseconds = 1'000;
 
+// Stripe delivers for up to three days; what has been replaced is of use for so long.
+constexpr std::chrono::hours kLate{24 * 4};
+
 constexpr const char* kSchema = R"(
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 PRAGMA secure_delete = ON;
-CREATE TABLE IF NOT EXISTS facts(
-  key TEXT PRIMARY KEY, value TEXT NOT NULL, as_of INTEGER NOT NULL, expires INTEGER NOT NULL
+CREATE TABLE IF NOT EXISTS known(
+  key TEXT NOT NULL, as_of INTEGER NOT NULL, value TEXT NOT NULL, expires INTEGER NOT NULL,
+  PRIMARY KEY(key, as_of)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS facts_expires ON facts(expires);
+CREATE INDEX IF NOT EXISTS known_expires ON known(expires);
+CREATE TABLE IF NOT EXISTS decided(
+  key TEXT PRIMARY KEY, value TEXT NOT NULL, expires INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS decided_expires ON decided(expires);
 CREATE TABLE IF NOT EXISTS waiting(
   event_id TEXT PRIMARY KEY, body BLOB NOT NULL, key TEXT NOT NULL, until INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS waiting_until ON waiting(until);
 CREATE INDEX IF NOT EXISTS waiting_key ON waiting(key);
 )";
-
-class Failure final : public std::exception {
- public:
-  explicit Failure(Error error) : error_(std::move(error)) {}
-  [[nodiscard]] const Error& error() const noexcept { return error_; }
-  [[nodiscard]] const char* what() const noexcept override { return error_.message.c_str(); }
-
- private:
-  Error error_;
-};
-
-struct Close {
-  void operator()(sqlite3* handle) const noexcept { sqlite3_close(handle); }
-};
-using Handle = std::unique_ptr<sqlite3, Close>;
-
-[[noreturn]] void fail(sqlite3* handle) {
-  const int code = sqlite3_errcode(handle) & 0xff;
-  throw Failure({code == SQLITE_FULL ? ErrorCode::kOutboxFull : ErrorCode::kOutboxUnavailable,
-                 std::string("what webhooks remember: ") + sqlite3_errmsg(handle)});
-}
-
-void execute(sqlite3* handle, const char* sql) {
-  if (sqlite3_exec(handle, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail(handle);
-}
-
-// One statement with its values; the texts must outlive it.
-class Statement {
- public:
-  template <class... Values>
-  Statement(sqlite3* handle, const char* sql, const Values&... values) : handle_(handle) {
-    sqlite3_stmt* statement = nullptr;
-    if (sqlite3_prepare_v2(handle, sql, -1, &statement, nullptr) != SQLITE_OK) fail(handle);
-    statement_.reset(statement);
-    int index = 0;
-    (bind(++index, values), ...);
-  }
-
-  bool step() {
-    const int code = sqlite3_step(statement_.get());
-    if (code != SQLITE_ROW && code != SQLITE_DONE) fail(handle_);
-    return code == SQLITE_ROW;
-  }
-
-  [[nodiscard]] std::string text(int column) const {
-    const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
-    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column));
-    return bytes == nullptr ? std::string() : std::string(bytes, size);
-  }
-  [[nodiscard]] std::int64_t integer(int column) const {
-    return sqlite3_column_int64(statement_.get(), column);
-  }
-  [[nodiscard]] bool is_null(int column) const {
-    return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
-  }
-  [[nodiscard]] WallTime time(int column) const {
-    return WallTime(std::chrono::milliseconds(integer(column)));
-  }
-
- private:
-  struct Finalize {
-    void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
-  };
-
-  void bind(int index, std::string_view text) {
-    check(sqlite3_bind_text64(statement_.get(), index, text.data(), text.size(), SQLITE_STATIC,
-                              SQLITE_UTF8));
-  }
-  void bind(int index, std::int64_t value) {
-    check(sqlite3_bind_int64(statement_.get(), index, value));
-  }
-  void bind(int index, std::size_t value) { bind(index, static_cast<std::int64_t>(value)); }
-  void bind(int index, WallTime time) {
-    bind(index, static_cast<std::int64_t>(time.time_since_epoch().count()));
-  }
-  void check(int code) const {
-    if (code != SQLITE_OK) fail(handle_);
-  }
-
-  sqlite3* handle_;
-  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
-};
-
-template <class... Values>
-void run(sqlite3* handle, const char* sql, const Values&... values) {
-  Statement(handle, sql, values...).step();
-}
-
-class Transaction {
- public:
-  explicit Transaction(sqlite3* handle) : handle_(handle) { execute(handle, "BEGIN IMMEDIATE"); }
-  Transaction(const Transaction&) = delete;
-  Transaction& operator=(const Transaction&) = delete;
-  ~Transaction() {
-    if (!done_) sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
-  }
-  void commit() {
-    execute(handle_, "COMMIT");
-    done_ = true;
-  }
-
- private:
-  sqlite3* handle_;
-  bool done_ = false;
-};
 
 // Commits inside its scope sync the disk.
 class Durably {
@@ -152,6 +56,33 @@ class Durably {
   sqlite3* handle_;
 };
 
+// A file by its identity, whatever its name is meanwhile.
+class File {
+ public:
+  explicit File(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    is_open_ = descriptor_ >= 0 && ::fstat(descriptor_, &status_) == 0;
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+
+  [[nodiscard]] bool is_open() const noexcept { return is_open_; }
+  [[nodiscard]] ino_t inode() const noexcept { return status_.st_ino; }
+  void lock() const noexcept { ::flock(descriptor_, LOCK_EX); }
+  [[nodiscard]] bool is_at(const std::string& path) const noexcept {
+    struct stat now {};
+    return ::stat(path.c_str(), &now) == 0 && now.st_ino == status_.st_ino &&
+           now.st_dev == status_.st_dev;
+  }
+
+ private:
+  int descriptor_;
+  bool is_open_ = false;
+  struct stat status_ {};
+};
+
 void create_private_file(const std::string& path) {
   const int descriptor =
       ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
@@ -160,29 +91,69 @@ void create_private_file(const std::string& path) {
 
 class SqliteMemory final : public Memory {
  public:
-  SqliteMemory(std::string path, MemoryLimits limits)
-      : path_(path.empty() ? ":memory:" : std::move(path)), limits_(limits) {}
+  SqliteMemory(std::string path, MemoryLimits limits, postbox::LogSink log)
+      : path_(path.empty() ? ":memory:" : std::move(path)), limits_(limits), log_(std::move(log)) {}
 
-  Result<void> put(const std::vector<Fact>& facts, WallTime as_of, WallTime expires) override {
+  Result<void> put(const std::vector<Fact>& facts, WallTime now, WallTime expires) override {
     return use([&](sqlite3* handle) -> Result<void> {
       Transaction transaction(handle);
       for (const Fact& fact : facts) {
         run(handle,
-            "INSERT INTO facts VALUES(?1, ?2, ?3, ?4) ON CONFLICT(key) DO UPDATE SET"
-            " value = ?2, as_of = ?3, expires = ?4 WHERE as_of <= ?3",
-            fact.key, fact.value, as_of, expires);
+            "INSERT INTO known VALUES(?1, ?2, ?3, ?4) ON CONFLICT(key, as_of) DO UPDATE SET"
+            " value = max(value, ?3), expires = max(expires, ?4)",
+            fact.key, fact.as_of, fact.value, expires);
+        run(handle,
+            "UPDATE known SET expires = min(expires, ?2) WHERE key = ?1"
+            " AND as_of < (SELECT max(as_of) FROM known WHERE key = ?1)",
+            fact.key, now + kLate);
       }
-      constexpr std::size_t kTidyEvery = 256;
-      if (puts_++ % kTidyEvery == 0) tidy(handle, as_of);
+      tidy_now_and_then(handle, now);
       transaction.commit();
       return {};
     });
   }
 
-  Result<std::optional<std::string>> get(std::string_view key, WallTime now) override {
+  Result<std::optional<std::string>> get(std::string_view key, WallTime at, WallTime now) override {
     using Found = std::optional<std::string>;
     return use([&](sqlite3* handle) -> Result<Found> {
-      Statement query(handle, "SELECT value FROM facts WHERE key = ?1 AND expires > ?2", key, now);
+      Statement then(handle,
+                     "SELECT value FROM known WHERE key = ?1 AND as_of <= ?2 AND expires > ?3"
+                     " ORDER BY as_of DESC LIMIT 1",
+                     key, at, now);
+      if (then.step()) return Found(then.text(0));
+      Statement later(handle,
+                      "SELECT value FROM known WHERE key = ?1 AND as_of > ?2 AND expires > ?3"
+                      " AND value <> '' ORDER BY as_of LIMIT 1",
+                      key, at, now);
+      return later.step() ? Found(later.text(0)) : Found();
+    });
+  }
+
+  Result<bool> decide(const std::vector<Decision>& decisions, WallTime now,
+                      WallTime expires) override {
+    return use([&](sqlite3* handle) -> Result<bool> {
+      const Durably durably(handle);
+      Transaction transaction(handle);
+      bool all_stand = true;
+      for (const auto& [key, value] : decisions) {
+        run(handle,
+            "INSERT INTO decided VALUES(?1, ?2, ?3) ON CONFLICT(key) DO UPDATE SET"
+            " value = ?2, expires = ?3 WHERE expires <= ?4",
+            key, value, expires, now);
+        Statement standing(handle, "SELECT value FROM decided WHERE key = ?1", key);
+        all_stand = standing.step() && standing.text(0) == value && all_stand;
+      }
+      tidy_now_and_then(handle, now);
+      transaction.commit();
+      return all_stand;
+    });
+  }
+
+  Result<std::optional<std::string>> decided(std::string_view key, WallTime now) override {
+    using Found = std::optional<std::string>;
+    return use([&](sqlite3* handle) -> Result<Found> {
+      Statement query(handle, "SELECT value FROM decided WHERE key = ?1 AND expires > ?2", key,
+                      now);
       return query.step() ? Found(query.text(0)) : Found();
     });
   }
@@ -219,6 +190,15 @@ class SqliteMemory final : public Memory {
     });
   }
 
+  Result<std::vector<std::string>> awaited() override {
+    return use([&](sqlite3* handle) -> Result<std::vector<std::string>> {
+      std::vector<std::string> keys;
+      Statement query(handle, "SELECT key FROM waiting ORDER BY until");
+      while (query.step()) keys.push_back(query.text(0));
+      return keys;
+    });
+  }
+
   Result<std::optional<WallTime>> next_due() override {
     using Due = std::optional<WallTime>;
     return use([&](sqlite3* handle) -> Result<Due> {
@@ -227,10 +207,10 @@ class SqliteMemory final : public Memory {
     });
   }
 
-  Result<void> done(std::string_view event_id) override {
-    return use([&](sqlite3* handle) -> Result<void> {
+  Result<bool> done(std::string_view event_id) override {
+    return use([&](sqlite3* handle) -> Result<bool> {
       run(handle, "DELETE FROM waiting WHERE event_id = ?1", event_id);
-      return {};
+      return sqlite3_changes(handle) > 0;
     });
   }
 
@@ -239,23 +219,42 @@ class SqliteMemory final : public Memory {
     return {row.text(0), row.text(1), row.text(2), row.time(3)};
   }
 
-  void tidy(sqlite3* handle, WallTime now) const {
-    run(handle, "DELETE FROM facts WHERE expires <= ?1", now);
+  void tidy_now_and_then(sqlite3* handle, WallTime now) {
+    constexpr std::size_t kTidyEvery = 256;
+    if (writes_++ % kTidyEvery != 0) return;
+    run(handle, "DELETE FROM known WHERE expires <= ?1", now);
+    run(handle, "DELETE FROM decided WHERE expires <= ?1", now);
+    const auto bound = [&](std::string_view from, std::string_view to, std::size_t limit) {
+      run(handle,
+          "DELETE FROM known WHERE (key, as_of) IN (SELECT key, as_of FROM known"
+          " WHERE key >= ?1 AND key < ?2 ORDER BY expires LIMIT max(0,"
+          " (SELECT count(*) FROM known WHERE key >= ?1 AND key < ?2) - ?3))",
+          from, to, limit);
+    };
+    bound("customer:", "customer;", limits_.addresses);  // ';' comes after ':'
+    bound("order:", "order;", limits_.links);
     run(handle,
-        "DELETE FROM facts WHERE key IN (SELECT key FROM facts ORDER BY expires"
-        " LIMIT max(0, (SELECT count(*) FROM facts) - ?1))",
-        limits_.facts);
+        "DELETE FROM decided WHERE key IN (SELECT key FROM decided ORDER BY expires"
+        " LIMIT max(0, (SELECT count(*) FROM decided) - ?1))",
+        limits_.decisions);
   }
 
-  // Runs `work` on the open database; an exception of it becomes the result.
+  // Runs `work` on the open database; an exception of it becomes the result. A file that turns out
+  // to be damaged is replaced, and `work` has another try.
   template <class Work>
   auto use(Work work) -> decltype(work(nullptr)) {
     const std::lock_guard lock(mutex_);
     try {
-      if (!handle_) open();
-      return work(handle_.get());
-    } catch (const Failure& failure) {
-      return failure.error();
+      for (bool is_first = true;; is_first = false) {
+        try {
+          if (handle_ && !is_current()) close();
+          if (!handle_) open();
+          return work(handle_.get());
+        } catch (const Failure& failure) {
+          if (!failure.is_damage() || !is_first || path_ == ":memory:") return failure.error();
+          move_aside();
+        }
+      }
     } catch (const std::exception& error) {  // out of memory
       return Error{ErrorCode::kInternal, error.what()};
     }
@@ -263,6 +262,7 @@ class SqliteMemory final : public Memory {
 
   void open() {
     if (path_ != ":memory:") create_private_file(path_);
+    opened_inode_ = inode_now();
     sqlite3* handle = nullptr;
     const int code = sqlite3_open_v2(path_.c_str(), &handle,
                                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
@@ -273,20 +273,64 @@ class SqliteMemory final : public Memory {
     handle_ = std::move(opened);
   }
 
+  [[nodiscard]] ino_t inode_now() const noexcept {
+    struct stat status {};
+    return ::stat(path_.c_str(), &status) == 0 ? status.st_ino : 0;
+  }
+
+  // Whether the open file still bears the name: another process may have moved it aside.
+  [[nodiscard]] bool is_current() const noexcept {
+    return path_ == ":memory:" || inode_now() == opened_inode_;
+  }
+
+  // SQLite removes the log by its name at the last close, and that may be another file's by now.
+  void close() noexcept {
+    if (!handle_) return;
+    sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    handle_.reset();
+  }
+
+  // Another process may have done it: then a healthy file bears the name, and stays.
+  void move_aside() {
+    close();
+    const File file(path_);
+    if (!file.is_open() || file.inode() != opened_inode_) return;
+    file.lock();
+    if (!file.is_at(path_)) return;
+    const std::string aside = free_name();
+    for (const char* suffix : {"-wal", "-shm", ""}) {
+      std::rename((path_ + suffix).c_str(), (aside + suffix).c_str());
+    }
+    if (!log_) return;
+    log_(LogLevel::kError, "the file '" + path_ + "' was damaged and is kept as '" + aside +
+                               "': webhooks that waited in it are lost, addresses and orders are "
+                               "learned again; check the disk");
+  }
+
+  [[nodiscard]] std::string free_name() const {
+    std::string name = path_ + ".damaged";
+    for (int i = 2; ::access(name.c_str(), F_OK) == 0; ++i) {
+      name = path_ + ".damaged-" + std::to_string(i);
+    }
+    return name;
+  }
+
   // Constant after construction.
   const std::string path_;
   const MemoryLimits limits_;
+  const postbox::LogSink log_;
 
   // Guarded by mutex_.
   std::mutex mutex_;
   Handle handle_;
-  std::size_t puts_ = 0;
+  ino_t opened_inode_ = 0;
+  std::size_t writes_ = 0;
 };
 
 }  // namespace
 
-std::shared_ptr<Memory> sqlite_memory(std::string path, MemoryLimits limits) {
-  return std::make_shared<SqliteMemory>(std::move(path), limits);
+std::shared_ptr<Memory> sqlite_memory(std::string path, MemoryLimits limits, postbox::LogSink log) {
+  return std::make_shared<SqliteMemory>(std::move(path), limits, std::move(log));
 }
 
 }  // namespace stripe

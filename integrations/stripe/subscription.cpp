@@ -7,6 +7,9 @@ namespace {
 
 using postbox::WallTime;
 
+// One that Klaviyo's schema does not know is left out of the event.
+constexpr auto kUnknownInterval = static_cast<klaviyo::Interval>(0xff);
+
 std::optional<WallTime> period_end_of(Node subscription) {
   if (const auto end = subscription["current_period_end"].time()) return end;
   const Node items = subscription["items"]["data"];
@@ -97,7 +100,7 @@ class Mapper {
     klaviyo::PlanChange change;
     const PlanItem& old = before->front();
     change.previous_plan_id = old.price_id;
-    change.previous_quantity = old.quantity;
+    if (old.quantity > 0) change.previous_quantity = old.quantity;
     if (old.amount && currency_of(old.currency) == subscription.price.currency) {
       change.previous_price = minor_units(*old.amount, subscription.price.currency);
     }
@@ -184,9 +187,10 @@ class Mapper {
   static void describe(const PlanItem& item, klaviyo::Subscription& subscription) {
     subscription.plan_id = item.price_id;
     subscription.product_id = item.product_id;
-    subscription.quantity = item.quantity;
-    subscription.interval =
-        klaviyo::parse_interval(item.interval).value_or(klaviyo::Interval::kMonth);
+    // The schema has no quantity below 1, and Klaviyo ignores a zero.
+    subscription.quantity = std::max<std::int64_t>(1, item.quantity);
+    if (item.quantity == 0) subscription.properties.push_back({"NoUnits", true});
+    subscription.interval = klaviyo::parse_interval(item.interval).value_or(kUnknownInterval);
     subscription.interval_count = item.interval_count;
     subscription.price.currency = currency_of(item.currency);
     const auto price = item.amount && *item.amount >= 0

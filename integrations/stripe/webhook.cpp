@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <stripe/webhook.hpp>
 #include <thread>
 #include <utility>
@@ -36,33 +38,42 @@ class RareLine {
 
 constexpr std::string_view kCustomer = "customer:";
 
+using Count = std::atomic<std::uint64_t>;
+
+struct AtomicCounts {
+  Count received, refused, unusable, ignored, tracked, disabled, waited, failed;
+  Count released, lost, incomplete;
+};
+
 }  // namespace
 
 struct Webhook::Impl {
   Impl(Config settings, postbox::Tracker& target) : config_(std::move(settings)), tracker_(target) {
     if (!config_.clock) config_.clock = postbox::system_clock();
-    if (!config_.memory) config_.memory = sqlite_memory(config_.memory_path, config_.memory_limits);
+    if (!config_.memory) {
+      config_.memory = sqlite_memory(
+          config_.memory_path, config_.memory_limits, [this](LogLevel, std::string_view line) {
+            note(damages_, LogLevel::kError, line, config_.clock->wall_now());
+          });
+    }
     if (config_.secrets.empty()) return;  // there is nothing to wait for
     if (config_.threads)
       thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
   }
 
   Answer handle(std::string_view body, std::string_view signature) {
-    if (config_.secrets.empty()) return {503, "STRIPE_WEBHOOK_SECRET is not set"};
-    const WallTime now = config_.clock->wall_now();
-    if (body.size() > config_.max_body.count) return refuse("the body is too large", now);
-    const Verdict verdict = verify(body, signature, config_.secrets, now, config_.tolerance);
-    if (verdict != Verdict::kValid) return refuse(to_string(verdict), now);
-    const Processed processed = process(body, now, std::nullopt);
-    // Whose time has come is left to run_once(): the sender waits for an answer.
-    if (!processed.facts.empty()) release(processed.facts, WallTime::min(), now);
-    return processed.answer;
+    ++counts_.received;
+    Outcome outcome = take(body, signature);
+    ++*outcome.count;
+    return std::move(outcome.answer);
   }
 
   std::optional<WallTime> run_once() {
     constexpr auto kPause = 1s;
     const WallTime now = config_.clock->wall_now();
+    const bool asks_again = resolve_one(now);
     const bool all_done = release({}, now, now);
+    if (asks_again) return now;
     const auto next = config_.memory->next_due();
     if (!next) report(next.error().message, now);
     const auto due = next.value_or(std::nullopt);
@@ -70,53 +81,120 @@ struct Webhook::Impl {
     return due && !all_done ? std::max(*due, now + kPause) : due;
   }
 
+  [[nodiscard]] Counts counts() const {
+    const auto awaited = config_.memory->awaited();
+    const AtomicCounts& c = counts_;
+    return {c.received, c.refused,  c.unusable,   c.ignored,
+            c.tracked,  c.disabled, c.waited,     c.failed,
+            c.released, c.lost,     c.incomplete, awaited ? awaited->size() : 0};
+  }
+
  private:
-  struct Processed {
+  struct Outcome {
     Answer answer;
-    std::vector<Fact> facts;  // what the body has told
+    Count* count;
+    std::vector<Fact> facts{};  // what the body has told
   };
 
+  Outcome take(std::string_view body, std::string_view signature) {
+    if (config_.secrets.empty()) {
+      return {{503, "STRIPE_WEBHOOK_SECRET is not set"}, &counts_.failed};
+    }
+    const WallTime now = config_.clock->wall_now();
+    if (body.size() > config_.max_body.count) return refuse("the body is too large", now);
+    const Verdict verdict = verify(body, signature, config_.secrets, now, config_.tolerance);
+    if (verdict != Verdict::kValid) return refuse(to_string(verdict), now);
+    Outcome outcome = process(body, now, std::nullopt);
+    // Whose time has come is left to run_once(): the sender waits for an answer.
+    if (!outcome.facts.empty()) release(outcome.facts, WallTime::min(), now);
+    return outcome;
+  }
+
   // `until` is when a body that has waited already goes without what it waits for.
-  Processed process(std::string_view body, WallTime now, std::optional<WallTime> until) {
-    auto mapping =
-        to_events(body, {.test_mode = config_.test_mode,
-                         .lookup = [&](std::string_view key) { return known(key, now); }});
-    if (!mapping) {
-      report("a body cannot be mapped: " + mapping.error().message, now);
-      return {{400, mapping.error().message}, {}};
-    }
-    learn(mapping->facts, mapping->created, now);
-    return {track_or_wait(*mapping, body, now, until), std::move(mapping->facts)};
-  }
-
-  Answer track_or_wait(const Mapping& mapping, std::string_view body, WallTime now,
-                       std::optional<WallTime> until) {
-    if (!mapping.ignored.empty()) return {200, "ignored: " + mapping.ignored};
-    if (!mapping.missing.empty()) {
-      const WallTime deadline = until.value_or(
-          std::max(mapping.created + config_.patience, now + config_.least_patience));
-      const std::string& key = mapping.missing.front();
-      if (deadline > now && wait({mapping.event_id, std::string(body), key, deadline}, now)) {
-        return {200, "waits for " + key};
+  Outcome process(std::string_view body, WallTime now, std::optional<WallTime> until) {
+    // Each turn knows more decisions, and a body needs few.
+    for (int turns = 0; turns < 5; ++turns) {
+      auto mapping = to_events(body, options(now));
+      if (!mapping) {
+        report("a body cannot be mapped: " + mapping.error().message, now);
+        return {{400, mapping.error().message}, &counts_.unusable};
       }
+      learn(mapping->facts, now);
+      if (!mapping->ignored.empty()) {
+        return {{200, "ignored: " + mapping->ignored}, &counts_.ignored, std::move(mapping->facts)};
+      }
+      if (auto waits = wait_for_more(*mapping, body, now, until)) return *std::move(waits);
+      if (!decide(mapping->decisions, now)) continue;
+      return track(*mapping, now);
     }
-    return track(mapping, now);
+    return {{503, "decisions change all the time"}, &counts_.failed};
   }
 
-  Answer track(const Mapping& mapping, WallTime now) {
+  MappingOptions options(WallTime now) {
+    return {.test_mode = config_.test_mode,
+            .lookup = [this, now](
+                          std::string_view key,
+                          WallTime at) { return found(config_.memory->get(key, at, now), now); },
+            .decided =
+                [this, now](std::string_view key) {
+                  return found(config_.memory->decided(key, now), now);
+                }};
+  }
+
+  // Nothing when the body is to be tracked now.
+  std::optional<Outcome> wait_for_more(const Mapping& mapping, std::string_view body, WallTime now,
+                                       std::optional<WallTime> until) {
+    if (mapping.missing.empty()) return std::nullopt;
+    const WallTime deadline = until.value_or(now + config_.patience);
+    if (deadline <= now) return std::nullopt;
+    // What would be refused later must be refused while Stripe listens.
+    if (auto violations = violations_of(mapping, now); !violations.empty()) {
+      return reject(mapping, postbox::TrackResult(TrackStatus::kRejected, std::move(violations)),
+                    now);
+    }
+    const std::string& key = awaited_by(mapping);
+    if (!wait({mapping.event_id, std::string(body), key, deadline}, now)) return std::nullopt;
+    return Outcome{{200, "waits for " + key}, &counts_.waited, mapping.facts};
+  }
+
+  // What the resolver can tell comes first.
+  [[nodiscard]] const std::string& awaited_by(const Mapping& mapping) const {
+    const auto customer = std::ranges::find_if(mapping.missing, is_customer);
+    const bool ask = config_.resolver && customer != mapping.missing.end();
+    return ask ? *customer : mapping.missing.front();
+  }
+
+  static bool is_customer(std::string_view key) { return key.starts_with(kCustomer); }
+
+  static std::vector<postbox::Violation> violations_of(const Mapping& mapping, WallTime now) {
+    postbox::EventBatch batch(now);
+    for (const Event& event : mapping.events) {
+      std::visit([&](const auto& typed) { typed.encode(batch); }, event);
+    }
+    return std::move(batch.violations());
+  }
+
+  Outcome track(const Mapping& mapping, WallTime now) {
     bool is_kept = false;
     for (const Event& event : mapping.events) {
       const auto result = std::visit(
           [&](const auto& typed) { return tracker_.track_durably(typed, config_.disk_deadline); },
           event);
-      if (!result) {
-        report(mapping.type + " " + mapping.event_id + ": " + result.to_string(), now);
-        return {result.status() == TrackStatus::kRejected ? 400 : 503, result.to_string()};
-      }
+      if (!result) return reject(mapping, result, now);
       is_kept = is_kept || result.status() == TrackStatus::kAccepted;
     }
-    if (is_kept) learn(mapping.decisions, mapping.created, now);
-    return {200, std::to_string(mapping.events.size()) + (is_kept ? " events" : " disabled")};
+    if (is_kept && !mapping.missing.empty()) ++counts_.incomplete;
+    return {{200, std::to_string(mapping.events.size()) + (is_kept ? " events" : " disabled")},
+            is_kept ? &counts_.tracked : &counts_.disabled,
+            mapping.facts};
+  }
+
+  Outcome reject(const Mapping& mapping, const postbox::TrackResult& result, WallTime now) {
+    report(mapping.type + " " + mapping.event_id + ": " + result.to_string(), now);
+    const bool is_rejected = result.status() == TrackStatus::kRejected;
+    return {{is_rejected ? 400 : 503, result.to_string()},
+            is_rejected ? &counts_.unusable : &counts_.failed,
+            mapping.facts};
   }
 
   // Tracks the bodies that wait for one of the facts, or whose time has come at `due`. False when
@@ -129,46 +207,70 @@ struct Webhook::Impl {
     }
     bool all_done = true;
     for (const WaitingBody& waiting : *bodies) {
-      const Answer answer = process(waiting.body, now, waiting.until).answer;
-      if (answer.status == 503) {
+      const Outcome outcome = process(waiting.body, now, waiting.until);
+      if (outcome.count == &counts_.failed) {
         all_done = false;
-      } else if (!answer.reason.starts_with("waits")) {
-        forget(waiting.event_id, now);
+      } else if (outcome.count != &counts_.waited && forget(waiting.event_id, now)) {
+        ++(outcome.count == &counts_.unusable ? counts_.lost : counts_.released);
       }
     }
     return all_done;
   }
 
-  std::optional<std::string> known(std::string_view key, WallTime now) {
-    auto found = config_.memory->get(key, now);
-    if (!found) {
-      note(troubles_, LogLevel::kWarn, found.error().message, now);
-    } else if (*found) {
-      return *std::move(found);
+  // Asks for one of the customers whom bodies wait for, so that the others whose time comes need
+  // not wait for all answers. False when there is none left to be asked for.
+  bool resolve_one(WallTime now) {
+    if (!config_.resolver) return false;
+    const auto awaited = config_.memory->awaited();
+    if (!awaited) return false;  // run_once() reports it
+    std::set<std::string> asked;
+    std::string next;
+    for (const std::string& key : *awaited) {
+      if (asked_.contains(key)) asked.insert(key);
+      if (next.empty() && is_customer(key) && !asked_.contains(key)) next = key;
     }
-    if (!config_.resolver || !key.starts_with(kCustomer)) return std::nullopt;
-    return resolve(key, now);
+    asked_ = std::move(asked);  // what nobody waits for any more may be asked for again
+    if (next.empty()) return false;
+    asked_.insert(next);
+    if (const auto email = ask_for(next, now)) {
+      const std::vector<Fact> facts = {{next, *email, now}};
+      learn(facts, now);
+      release(facts, WallTime::min(), now);
+    }
+    return true;
   }
 
-  std::optional<std::string> resolve(std::string_view key, WallTime now) {
+  std::optional<std::string> ask_for(std::string_view key, WallTime now) {
     const std::string_view id = key.substr(kCustomer.size());
     const std::size_t colon = id.find(':');
     const bool has_account = colon != std::string_view::npos;
     try {
-      auto email = config_.resolver(has_account ? id.substr(colon + 1) : id,
-                                    has_account ? id.substr(0, colon) : std::string_view());
-      if (email) learn({{std::string(key), *email}}, now, now);
-      return email;
+      return config_.resolver(has_account ? id.substr(colon + 1) : id,
+                              has_account ? id.substr(0, colon) : std::string_view());
     } catch (...) {
       report("the resolver threw", now);
       return std::nullopt;
     }
   }
 
+  std::optional<std::string> found(const Result<std::optional<std::string>>& result, WallTime now) {
+    if (result) return *result;
+    note(troubles_, LogLevel::kWarn, result.error().message, now);
+    return std::nullopt;
+  }
+
+  // False when somebody else has decided otherwise: then the body must be mapped again.
+  bool decide(const std::vector<Decision>& decisions, WallTime now) {
+    if (decisions.empty()) return true;
+    const auto stand = config_.memory->decide(decisions, now, now + config_.remember_for);
+    if (!stand) note(troubles_, LogLevel::kWarn, stand.error().message, now);
+    return stand.value_or(true);
+  }
+
   // Without its memory a webhook goes on: events then carry Stripe's ids.
-  void learn(const std::vector<Fact>& facts, WallTime as_of, WallTime now) {
+  void learn(const std::vector<Fact>& facts, WallTime now) {
     if (facts.empty()) return;
-    const auto kept = config_.memory->put(facts, as_of, now + config_.remember_for);
+    const auto kept = config_.memory->put(facts, now, now + config_.remember_for);
     if (!kept) note(troubles_, LogLevel::kWarn, kept.error().message, now);
   }
 
@@ -181,14 +283,15 @@ struct Webhook::Impl {
     return kept.has_value();
   }
 
-  void forget(const std::string& event_id, WallTime now) {
+  bool forget(const std::string& event_id, WallTime now) {
     const auto gone = config_.memory->done(event_id);
     if (!gone) note(troubles_, LogLevel::kWarn, gone.error().message, now);
+    return gone.value_or(false);
   }
 
-  Answer refuse(std::string_view why, WallTime now) {
+  Outcome refuse(std::string_view why, WallTime now) {
     note(refusals_, LogLevel::kWarn, "refused: " + std::string(why), now);
-    return {400, std::string(why)};
+    return {{400, std::string(why)}, &counts_.refused};
   }
 
   void report(std::string_view what, WallTime now) { note(failures_, LogLevel::kError, what, now); }
@@ -225,7 +328,11 @@ struct Webhook::Impl {
   // another.
   RareLine refusals_;
   RareLine troubles_;
+  RareLine damages_;
   RareLine failures_;
+
+  AtomicCounts counts_;
+  std::set<std::string> asked_;  // run_once() only: customers whom the resolver was asked for
 
   std::mutex mutex_;
   std::condition_variable_any wake_;
@@ -261,6 +368,8 @@ Answer Webhook::handle(std::string_view body, std::string_view signature) {
     return {503, error.what()};
   }
 }
+
+Counts Webhook::counts() const { return impl_->counts(); }
 
 std::optional<WallTime> Webhook::run_once() { return impl_->run_once(); }
 

@@ -178,4 +178,41 @@ inline std::vector<Json> stripe_life() {
           stripe_event("charge.refunded", charge, {{"amount_refunded", 0}}, 950)};
 }
 
+// A body for every kind of event, beside those of the two stories.
+inline std::vector<Json> stripe_every_kind() {
+  auto all = stripe_life();
+  for (Json& body : stripe_purchase()) all.push_back(std::move(body));
+  Json invoice = stripe_invoice("in_3", "subscription_cycle", 0);
+  invoice["attempt_count"] = 2;
+  all.push_back(stripe_event("invoice.payment_failed", invoice));
+  all.push_back(stripe_event("invoice.payment_action_required", invoice));
+  Json session = stripe_session();
+  session["after_expiration"] = {{"recovery", {{"url", "https://goldenacre.example/again"}}}};
+  all.push_back(stripe_event("checkout.session.expired", session));
+  all.push_back(stripe_event("checkout.session.async_payment_failed", session));
+  Json charge = stripe_charge(3000);  // as until 2022
+  charge["invoice"] = "in_4";
+  charge["refunds"] = {{"data",
+                        {{{"id", "re_2"}, {"amount", 1200}, {"created", kStripeStart + 9}},
+                         {{"id", "re_1"}, {"amount", 1800}, {"created", kStripeStart + 5}}}}};
+  all.push_back(stripe_event("charge.refunded", charge));
+  Json trial = stripe_subscription("trialing");
+  trial["trial_start"] = kStripeStart;
+  trial["trial_end"] = kStripeStart + 86'400;
+  all.push_back(stripe_event("customer.subscription.created", trial));
+  all.push_back(stripe_event("customer.subscription.trial_will_end", trial));
+  all.push_back(stripe_event("customer.subscription.paused", stripe_subscription("paused")));
+  all.push_back(stripe_event("customer.subscription.resumed", stripe_subscription("active")));
+  Json paused = stripe_subscription("active");
+  paused["pause_collection"] = {{"behavior", "void"}, {"resumes_at", kStripeStart + 900}};
+  all.push_back(
+      stripe_event("customer.subscription.updated", paused, {{"pause_collection", nullptr}}));
+  all.push_back(stripe_event("customer.subscription.updated", stripe_subscription("active"),
+                             {{"cancel_at", kStripeStart + 900}}));
+  all.push_back(stripe_event("customer.subscription.updated",
+                             stripe_subscription("active", stripe_items(stripe_price("mini", 500))),
+                             {{"items", stripe_items(stripe_price("basic", 1000), 2)}}));
+  return all;
+}
+
 }  // namespace postbox::tests

@@ -1,0 +1,233 @@
+// What was reported once stays the same event, whatever is known when it is reported again.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <utility>
+
+#include "support/stripe_events.hpp"
+#include "support/stripe_shop.hpp"
+
+namespace postbox::tests {
+namespace {
+
+using Names = std::vector<std::string>;
+
+Names recorded(StripeShop& shop) {
+  Names all;
+  for (const Json& event : shop.recorded()) {
+    const Json& whose = event["email"].is_string() ? event["email"] : event["external_id"];
+    const std::string metric = event["metric"];
+    const std::string id = event["properties"]["$event_id"];
+    all.push_back(metric + " " + id + " " + whose.get<std::string>());
+  }
+  std::ranges::sort(all);
+  return all;
+}
+
+Json full_refund() {
+  return stripe_event("charge.refunded", stripe_charge(3000), {{"amount_refunded", 0}}, 60);
+}
+
+Json invoice_of(const char* email) {
+  Json invoice = stripe_invoice("in_1", "manual", 3000);
+  invoice["customer_email"] = email;
+  return stripe_event("invoice.paid", invoice);
+}
+
+Json session_of(const char* email) {
+  Json session = stripe_session();
+  session["invoice"] = "in_1";
+  session["customer_details"]["email"] = email;
+  return stripe_event("checkout.session.completed", session);
+}
+
+TEST(StripeDecisions, ARefundWaitsForTheOrderThatItsPaymentHasPaid) {
+  StripeShop shop;
+  shop.deliver(stripe_event("customer.created", stripe_customer()).dump());
+  shop.deliver(full_refund().dump());
+  shop.deliver(stripe_event("invoice_payment.paid", stripe_invoice_payment("in_9", "pi_1")).dump());
+  EXPECT_EQ(recorded(shop), Names{"Refunded Order stripe:in_9 jenny@goldenacre.example"});
+}
+
+TEST(StripeDecisions, ARefundThatIsReportedAgainIsOneThoughItsOrderBecameKnownMeanwhile) {
+  StripeShop shop;
+  shop.deliver(stripe_event("customer.created", stripe_customer()).dump());
+  shop.deliver(full_refund().dump());
+  shop.pass(5min + 1s);
+  shop.deliver(stripe_event("invoice_payment.paid", stripe_invoice_payment("in_9", "pi_1")).dump());
+  shop.deliver(full_refund().dump());
+  shop.pass(1h);
+  EXPECT_EQ(recorded(shop), Names{"Refunded Order stripe:pi_1 jenny@goldenacre.example"});
+}
+
+TEST(StripeDecisions, AnOrderThatIsReportedAgainWithAnotherAddressStaysOneOrder) {
+  StripeShop shop;
+  shop.deliver(invoice_of("billing@goldenacre.example").dump());
+  shop.deliver(session_of("typed@goldenacre.example").dump());
+  EXPECT_EQ(recorded(shop), Names{"Placed Order stripe:in_1 billing@goldenacre.example"});
+}
+
+// Calls `then` once between the first look at a decision and what is made of it.
+class Between : public stripe::Memory {
+ public:
+  explicit Between(std::shared_ptr<stripe::Memory> memory) : memory_(std::move(memory)) {}
+
+  Result<void> put(const std::vector<stripe::Fact>& facts, WallTime now,
+                   WallTime expires) override {
+    return memory_->put(facts, now, expires);
+  }
+  Result<std::optional<std::string>> get(std::string_view key, WallTime at, WallTime now) override {
+    return memory_->get(key, at, now);
+  }
+  Result<bool> decide(const std::vector<stripe::Decision>& decisions, WallTime now,
+                      WallTime expires) override {
+    return memory_->decide(decisions, now, expires);
+  }
+  Result<std::optional<std::string>> decided(std::string_view key, WallTime now) override {
+    auto result = memory_->decided(key, now);
+    if (then) std::exchange(then, {})();
+    return result;
+  }
+  Result<void> wait(const stripe::WaitingBody& body) override { return memory_->wait(body); }
+  Result<std::vector<stripe::WaitingBody>> ready(const std::vector<stripe::Fact>& facts,
+                                                 WallTime now) override {
+    return memory_->ready(facts, now);
+  }
+  Result<std::vector<std::string>> awaited() override { return memory_->awaited(); }
+  Result<std::optional<WallTime>> next_due() override { return memory_->next_due(); }
+  Result<bool> done(std::string_view event_id) override { return memory_->done(event_id); }
+
+  std::function<void()> then;
+
+ private:
+  std::shared_ptr<stripe::Memory> memory_;
+};
+
+TEST(StripeDecisions, TwoReportsOfOneOrderAtTheSameTimeAreOneOrder) {
+  StripeShop shop;
+  const auto memory = std::make_shared<Between>(stripe::sqlite_memory(""));
+  shop.config.memory = memory;
+  memory->then = [&] { shop.deliver(invoice_of("billing@goldenacre.example").dump()); };
+  shop.deliver(session_of("typed@goldenacre.example").dump());
+  EXPECT_EQ(recorded(shop), Names{"Placed Order stripe:in_1 billing@goldenacre.example"});
+}
+
+TEST(StripeDecisions, TwoProcessesThatAreToldOfOneOrderAtTheSameTimeMakeOneOrder) {
+  StripeShop shop;
+  stripe::Config other_config = shop.config;
+  auto other = stripe::Webhook::start(other_config, *shop.tracker);
+  ASSERT_TRUE(other);
+  const auto memory = std::make_shared<Between>(stripe::sqlite_memory(shop.config.memory_path));
+  shop.config.memory = memory;
+  const std::string invoice = invoice_of("billing@goldenacre.example").dump();
+  memory->then = [&] {
+    const auto now = shop.clock->wall_now();
+    EXPECT_EQ(other->handle(invoice, stripe::sign(invoice, StripeShop::kSecret, now)).status, 200);
+  };
+  shop.deliver(session_of("typed@goldenacre.example").dump());
+  EXPECT_EQ(recorded(shop), Names{"Placed Order stripe:in_1 billing@goldenacre.example"});
+}
+
+// It may have got there all the same.
+TEST(StripeDecisions, AnEventThatCouldNotBeKeptInTimeKeepsItsProfile) {
+  StripeShop shop;
+  StripeShop closed;
+  closed.config.memory_path = shop.config.memory_path;
+  closed.tracker->stop(1s);
+  EXPECT_EQ(closed.deliver(invoice_of("billing@goldenacre.example").dump()).status, 503);
+  shop.deliver(session_of("typed@goldenacre.example").dump());
+  EXPECT_EQ(recorded(shop), Names{"Placed Order stripe:in_1 billing@goldenacre.example"});
+}
+
+// Of a trial that ends, `second` after the start.
+Json trial_ending(long second) {
+  Json subscription = stripe_subscription("trialing");
+  subscription["trial_end"] = kStripeStart + 86'400;
+  return stripe_event("customer.subscription.trial_will_end", subscription, nullptr, second);
+}
+
+// Whose the trial is after the bodies, in this order and in the other one.
+std::string whose(std::vector<Json> bodies, long second) {
+  std::string result;
+  for (int turns = 0; turns < 2; ++turns) {
+    StripeShop shop(WallTime(std::chrono::seconds(kStripeStart) + 1h));
+    for (const Json& body : bodies) shop.deliver(body.dump());
+    shop.deliver(trial_ending(second).dump());
+    shop.pass(5min);
+    const Names names = recorded(shop);
+    EXPECT_EQ(names.size(), 1U);
+    const std::string name = names.empty() ? "" : names[0].substr(names[0].rfind(' ') + 1);
+    EXPECT_TRUE(turns == 0 || name == result) << name << " and " << result;
+    result = name;
+    std::ranges::reverse(bodies);
+  }
+  return result;
+}
+
+Json customer_with(const Json& email) {
+  Json customer = stripe_customer();
+  customer["email"] = email;
+  return customer;
+}
+
+const Json kCreated = stripe_event("customer.created", stripe_customer());
+const Json kBefore = {{"email", kStripeEmail}};
+
+TEST(StripeDecisions, ADeletedCustomerHasAnAddressUntilThenAndNoneAfterwards) {
+  const Json deleted = stripe_event("customer.deleted", stripe_customer(), nullptr, 100);
+  for (const auto& bodies : {std::vector{kCreated, deleted}, std::vector{deleted}}) {
+    EXPECT_EQ(whose(bodies, 50), kStripeEmail);
+    EXPECT_EQ(whose(bodies, 100), kStripeEmail);
+    EXPECT_EQ(whose(bodies, 101), "cus_1");
+  }
+}
+
+TEST(StripeDecisions, AnAddressThatIsRemovedIsNotUsedAnyMore) {
+  for (const Json& email : {Json(), Json("nobody@example.com"), Json("no address")}) {
+    const Json removed = stripe_event("customer.updated", customer_with(email), kBefore, 100);
+    EXPECT_EQ(whose({kCreated, removed}, 99), kStripeEmail);
+    EXPECT_EQ(whose({kCreated, removed}, 100), "cus_1");
+  }
+}
+
+TEST(StripeDecisions, AnAddressThatIsChangedIsUsedFromThenOn) {
+  const Json changed =
+      stripe_event("customer.updated", customer_with("new@goldenacre.example"), kBefore, 100);
+  for (const auto& bodies : {std::vector{kCreated, changed}, std::vector{changed}}) {
+    EXPECT_EQ(whose(bodies, 99), kStripeEmail);
+    EXPECT_EQ(whose(bodies, 100), "new@goldenacre.example");
+  }
+}
+
+TEST(StripeDecisions, AnInvoicesAddressIsThatOfTheDayItWasMadeFinal) {
+  const Json changed =
+      stripe_event("customer.updated", customer_with("new@goldenacre.example"), kBefore, 100);
+  Json invoice = stripe_invoice("in_1", "manual", 0);
+  invoice["status_transitions"]["finalized_at"] = kStripeStart + 50;
+  const Json paid = stripe_event("invoice.paid", invoice, nullptr, 200);
+  EXPECT_EQ(whose({changed, paid}, 250), "new@goldenacre.example");
+}
+
+TEST(StripeDecisions, ACustomerOfBothGenerationsIsKnownByEither) {
+  Json session = stripe_session();
+  session["payment_status"] = "unpaid";
+  session["customer_account"] = "acct_9";
+  StripeShop shop;
+  shop.deliver(stripe_event("checkout.session.completed", session).dump());
+  Json trial = trial_ending(1);
+  trial["data"]["object"]["customer"] = nullptr;
+  trial["data"]["object"]["customer_account"] = "acct_9";
+  EXPECT_EQ(shop.deliver(trial.dump()).reason, "1 events");
+}
+
+TEST(StripeDecisions, TheAddressOfAnExpandedCustomerIsRead) {
+  StripeShop shop;
+  Json trial = trial_ending(1);
+  trial["data"]["object"]["customer"] = stripe_customer();
+  EXPECT_EQ(shop.deliver(trial.dump()).reason, "1 events");
+  EXPECT_EQ(recorded(shop), (Names{"Subscription Trial Ending stripe:sub_1:trial_will_end:"
+                                   "1780086400 jenny@goldenacre.example"}));
+}
+
+}  // namespace
+}  // namespace postbox::tests
