@@ -54,7 +54,10 @@ TEST(StripeEvents, AmountsHaveStripesDigits) {
   EXPECT_EQ(value_of("huf", 5000), 50);
 }
 
+// Stripe counts krónur and Ugandan shillings in hundredths; the schema's ISK and UGX have none.
 TEST(StripeEvents, AnAmountThatTheCurrencyCannotExpressIsRefused) {
+  EXPECT_EQ(value_of("isk", 100'050), Json());
+  EXPECT_EQ(value_of("ugx", 100'050), Json());
   EXPECT_EQ(value_of("isk", 550), Json());
   EXPECT_EQ(value_of("usd", -1), Json());
   EXPECT_EQ(value_of("isk", std::numeric_limits<std::int64_t>::max()), Json());

@@ -1,12 +1,12 @@
 #include <gtest/gtest.h>
 
 #include "support/stripe_bodies.hpp"
+#include "support/stripe_shop.hpp"
 
 namespace postbox::tests {
 namespace {
 
 using stripe::Verdict;
-using namespace std::chrono_literals;
 
 constexpr std::string_view kSecret = "whsec_test_secret";
 const WallTime kNow{1'700'000'000s};
@@ -27,24 +27,87 @@ std::string payload_of(const Json& vector) {
   return body + std::string(parts["suffix"]);
 }
 
-TEST(StripeSignature, EveryCollectedVectorHasItsResult) {
+// A collected delivery, as verify() and a webhook take it.
+struct Delivery {
+  explicit Delivery(const Json& vector)
+      : body(payload_of(vector)),
+        header(vector["header"].is_null() ? "" : vector["header"]),
+        now(std::chrono::seconds(vector["now"])) {
+    if (!vector["tolerance"].is_null()) tolerance = std::chrono::seconds(vector["tolerance"]);
+    if (vector.contains("secrets")) {
+      secrets = vector["secrets"].get<std::vector<std::string>>();
+    } else {
+      secrets = {vector["secret"]};
+    }
+  }
+
+  std::string body;
+  std::string header;
+  WallTime now;
+  std::vector<std::string> secrets;
+  std::optional<std::chrono::seconds> tolerance = stripe::kNoTolerance;
+};
+
+Json collected_vectors() {
   const auto file = stripe_folder() / "signature-vectors.json";
-  if (!std::filesystem::exists(file)) GTEST_SKIP() << "no " << file;
-  const Json collected = Json::parse(read_file(file));
-  for (const Json& vector : collected["vectors"]) {
+  return std::filesystem::exists(file) ? Json::parse(read_file(file))["vectors"] : Json();
+}
+
+TEST(StripeSignature, EveryCollectedVectorHasItsResult) {
+  const Json vectors = collected_vectors();
+  if (vectors.empty()) GTEST_SKIP() << "no vectors in " << stripe_folder();
+  for (const Json& vector : vectors) {
     const std::string expected = vector["expect"];
     if (expected == "implementation_defined") continue;
-    const std::vector<std::string> secrets = vector.contains("secrets")
-                                                 ? vector["secrets"].get<std::vector<std::string>>()
-                                                 : std::vector<std::string>{vector["secret"]};
-    const std::string header = vector["header"].is_null() ? "" : vector["header"];
-    const auto tolerance = vector["tolerance"].is_null()
-                               ? stripe::kNoTolerance
-                               : std::optional(std::chrono::seconds(vector["tolerance"]));
-    const WallTime now{std::chrono::seconds(vector["now"])};
-    EXPECT_EQ(to_string(stripe::verify(payload_of(vector), header, secrets, now, tolerance)),
+    const Delivery delivery(vector);
+    EXPECT_EQ(to_string(stripe::verify(delivery.body, delivery.header, delivery.secrets,
+                                       delivery.now, delivery.tolerance)),
               expected)
         << vector["id"];
+  }
+}
+
+// What a webhook must say to a body that Stripe has signed; nothing where both are good.
+std::optional<stripe::Answer> answer_after(const std::string& verification) {
+  if (verification.starts_with("invalid_json")) {
+    return stripe::Answer{400, "the body must be JSON in UTF-8"};
+  }
+  if (verification.starts_with("object absent")) {
+    return stripe::Answer{400, R"(object must be "event")"};
+  }
+  if (verification.starts_with("thin_event")) return stripe::Answer{200, "ignored: thin event"};
+  return std::nullopt;
+}
+
+TEST(StripeSignature, EveryCollectedVectorHasItsAnswerFromAWebhook) {
+  const Json vectors = collected_vectors();
+  if (vectors.empty()) GTEST_SKIP() << "no vectors in " << stripe_folder();
+  for (const Json& vector : vectors) {
+    SCOPED_TRACE(vector["id"]);
+    const std::string expected = vector["expect"];
+    if (expected == "implementation_defined") continue;
+    const Delivery delivery(vector);
+    StripeShop shop(delivery.now);
+    shop.config.secrets = delivery.secrets;
+    shop.config.tolerance = delivery.tolerance;
+    shop.config.memory_path.clear();
+    auto webhook = stripe::Webhook::start(shop.config, *shop.tracker);
+    if (!webhook) {  // a secret with white space around it is none
+      EXPECT_NE(expected, "ok");
+      continue;
+    }
+    const auto answer = webhook->handle(delivery.body, delivery.header);
+    if (expected != "ok") {
+      EXPECT_EQ(answer.status, 400);
+      EXPECT_EQ(answer.reason, expected);
+      continue;
+    }
+    if (const auto after = answer_after(vector.value("after_verification", ""))) {
+      EXPECT_EQ(answer.status, after->status);
+      EXPECT_EQ(answer.reason, after->reason);
+    } else {
+      EXPECT_EQ(answer.status, stripe::to_events(delivery.body) ? 200 : 400) << answer.reason;
+    }
   }
 }
 

@@ -61,6 +61,20 @@ void write_work(const postbox::Stats& s, std::ostream& out) {
   write_one("conserved", "gauge", s.conserved() ? 1 : 0, out);
 }
 
+// What Stripe has delivered, by the names of stripe::Counts. `waiting` falls again, so no counter.
+void write_webhooks(const stripe::Counts& c, std::ostream& out) {
+  const std::pair<std::string_view, std::uint64_t> states[] = {
+      {"received", c.received}, {"refused", c.refused},       {"unusable", c.unusable},
+      {"ignored", c.ignored},   {"tracked", c.tracked},       {"disabled", c.disabled},
+      {"waited", c.waited},     {"failed", c.failed},         {"released", c.released},
+      {"lost", c.lost},         {"incomplete", c.incomplete}, {"waiting", c.waiting}};
+  out << "# HELP stripe_webhooks_total Webhooks by what became of them.\n"
+         "# TYPE stripe_webhooks_total untyped\n";
+  for (const auto& [state, count] : states) {
+    out << "stripe_webhooks_total{state=\"" << state << "\"} " << count << '\n';
+  }
+}
+
 void write_latency(std::string_view handler, const Latency& latency, std::ostream& out) {
   for (const double q : {0.5, 0.99}) {
     out << "checkout_handler_seconds{handler=\"" << handler << "\",quantile=\"" << q << "\"} "
@@ -99,11 +113,13 @@ double Latency::quantile(double q) const noexcept {
   return 0;
 }
 
-std::string Metrics::to_prometheus(const postbox::Stats& stats) const {
+std::string Metrics::to_prometheus(const postbox::Stats& stats,
+                                   const stripe::Counts& webhooks) const {
   std::ostringstream out;
   out.precision(9);
   write_events(stats, out);
   write_work(stats, out);
+  write_webhooks(webhooks, out);
   out << "# HELP checkout_handler_seconds Time that a handler took.\n"
          "# TYPE checkout_handler_seconds summary\n";
   for (std::size_t i = 0; i < kHandlers.size(); ++i) {

@@ -13,6 +13,7 @@
 #include <postbox/stats.hpp>
 #include <string>
 #include <string_view>
+#include <stripe/webhook.hpp>
 
 namespace checkout {
 
@@ -42,7 +43,8 @@ class Metrics {
   }
 
   // The text of GET /metrics, in Prometheus' format.
-  [[nodiscard]] std::string to_prometheus(const postbox::Stats& stats) const;
+  [[nodiscard]] std::string to_prometheus(const postbox::Stats& stats,
+                                          const stripe::Counts& webhooks) const;
 
  private:
   static constexpr std::array<std::string_view, 5> kHandlers = {"checkout", "cart", "subscription",

@@ -153,7 +153,8 @@ void Routes::install(httplib::Server& server) {
     answer(response, 200, {{"status", "ok"}});
   });
   server.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
-    response.set_content(metrics_.to_prometheus(tracker_.stats()), "text/plain; version=0.0.4");
+    response.set_content(metrics_.to_prometheus(tracker_.stats(), webhook_.counts()),
+                         "text/plain; version=0.0.4");
   });
 }
 

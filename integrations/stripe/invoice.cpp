@@ -80,7 +80,7 @@ std::optional<klaviyo::OrderItem> item_of(Node line, const klaviyo::Currency& cu
   return item;
 }
 
-// Those of the first page, which has ten lines: a longer invoice says `has_more`, and the rest is
+// Those of the first page: a longer invoice says `has_more`, and the rest is
 // not in the body. What was paid does not follow from the lines.
 std::vector<klaviyo::OrderItem> items_of(Node invoice, const klaviyo::Currency& currency) {
   const Node lines = invoice["lines"]["data"];

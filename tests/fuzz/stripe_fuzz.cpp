@@ -1,5 +1,6 @@
-// Whatever a body and a header are: no crash; events that encode or are refused with a reason; a
-// signature that only a secret makes. The input is a header up to the first line break, and a body.
+// Whatever a body and a header are: no crash; events that encode or are refused with a reason; no
+// refund beyond what was given back; a signature that only a secret makes. The input is a header up
+// to the first line break, and a body.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -19,6 +20,21 @@ void check_signature(std::string_view header, std::string_view body) {
   if ((verdict == stripe::Verdict::kValid) != !body.empty()) std::abort();
 }
 
+// A refund is a part of what was given back in all, and an order has a price.
+void check_money(const stripe::Event& event) {
+  if (const auto* placed = std::get_if<stripe::OrderPlaced>(&event)) {
+    const auto& total = placed->order().total;
+    if (!total || total->count <= 0) std::abort();
+  }
+  if (const auto* order = std::get_if<klaviyo::OrderEvent>(&event)) {
+    const auto* refund = std::get_if<klaviyo::Refund>(&order->details());
+    if (refund == nullptr || !refund->amount || refund->amount->count <= 0 ||
+        !refund->total_refunded || *refund->amount > *refund->total_refunded) {
+      std::abort();
+    }
+  }
+}
+
 void check_events(std::string_view body) {
   const postbox::WallTime now{std::chrono::seconds(1'780'000'000)};
   const auto mapping = stripe::to_events(body, {.test_mode = true, .lookup = {}});
@@ -28,6 +44,7 @@ void check_events(std::string_view body) {
   }
   if (mapping->events.empty() == mapping->ignored.empty()) std::abort();
   for (const stripe::Event& event : mapping->events) {
+    check_money(event);
     postbox::EventBatch batch(now);
     std::visit([&](const auto& typed) { typed.encode(batch); }, event);
     if (batch.records().empty() == batch.violations().empty()) std::abort();
