@@ -6,8 +6,6 @@
 // Failure:   Failure, which never leaves the memory.
 #pragma once
 
-#include <sqlite3.h>
-
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -16,6 +14,9 @@
 #include <string>
 #include <string_view>
 #include <utility>
+
+struct sqlite3;
+struct sqlite3_stmt;
 
 namespace stripe {
 
@@ -32,74 +33,46 @@ class Failure final : public std::exception {
 };
 
 struct Close {
-  void operator()(sqlite3* handle) const noexcept { sqlite3_close(handle); }
+  void operator()(sqlite3* handle) const noexcept;
 };
 using Handle = std::unique_ptr<sqlite3, Close>;
 
-[[noreturn]] inline void fail(sqlite3* handle) {
-  using postbox::ErrorCode;
-  const int code = sqlite3_errcode(handle) & 0xff;
-  throw Failure({code == SQLITE_FULL ? ErrorCode::kOutboxFull : ErrorCode::kOutboxUnavailable,
-                 std::string("what webhooks remember: ") + sqlite3_errmsg(handle)},
-                code == SQLITE_CORRUPT || code == SQLITE_NOTADB);
-}
+[[noreturn]] void fail(sqlite3* handle);
 
-inline void execute(sqlite3* handle, const char* sql) {
-  if (sqlite3_exec(handle, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail(handle);
-}
+void execute(sqlite3* handle, const char* sql);
 
 // One statement with its values; the texts must outlive it.
 class Statement {
  public:
   template <class... Values>
   Statement(sqlite3* handle, const char* sql, const Values&... values) : handle_(handle) {
-    sqlite3_stmt* statement = nullptr;
-    if (sqlite3_prepare_v2(handle, sql, -1, &statement, nullptr) != SQLITE_OK) fail(handle);
-    statement_.reset(statement);
+    prepare(sql);
     int index = 0;
     (bind(++index, values), ...);
   }
 
-  bool step() {
-    const int code = sqlite3_step(statement_.get());
-    if (code != SQLITE_ROW && code != SQLITE_DONE) fail(handle_);
-    return code == SQLITE_ROW;
-  }
+  bool step();
 
-  [[nodiscard]] std::string text(int column) const {
-    const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
-    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column));
-    return bytes == nullptr ? std::string() : std::string(bytes, size);
-  }
-  [[nodiscard]] std::int64_t integer(int column) const {
-    return sqlite3_column_int64(statement_.get(), column);
-  }
-  [[nodiscard]] bool is_null(int column) const {
-    return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
-  }
+  [[nodiscard]] std::string text(int column) const;
+  [[nodiscard]] std::int64_t integer(int column) const;
+  [[nodiscard]] bool is_null(int column) const;
   [[nodiscard]] postbox::WallTime time(int column) const {
     return postbox::WallTime(std::chrono::milliseconds(integer(column)));
   }
 
  private:
   struct Finalize {
-    void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
+    void operator()(sqlite3_stmt* statement) const noexcept;
   };
 
-  void bind(int index, std::string_view text) {
-    check(sqlite3_bind_text64(statement_.get(), index, text.data(), text.size(), SQLITE_STATIC,
-                              SQLITE_UTF8));
-  }
-  void bind(int index, std::int64_t value) {
-    check(sqlite3_bind_int64(statement_.get(), index, value));
-  }
+  void prepare(const char* sql);
+  void bind(int index, std::string_view text);
+  void bind(int index, std::int64_t value);
   void bind(int index, std::size_t value) { bind(index, static_cast<std::int64_t>(value)); }
   void bind(int index, postbox::WallTime time) {
     bind(index, static_cast<std::int64_t>(time.time_since_epoch().count()));
   }
-  void check(int code) const {
-    if (code != SQLITE_OK) fail(handle_);
-  }
+  void check(int code) const;
 
   sqlite3* handle_;
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
@@ -115,9 +88,7 @@ class Transaction {
   explicit Transaction(sqlite3* handle) : handle_(handle) { execute(handle, "BEGIN IMMEDIATE"); }
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
-  ~Transaction() {
-    if (!done_) sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
-  }
+  ~Transaction();
   void commit() {
     execute(handle_, "COMMIT");
     done_ = true;
@@ -136,7 +107,7 @@ class Durably {
   }
   Durably(const Durably&) = delete;
   Durably& operator=(const Durably&) = delete;
-  ~Durably() { sqlite3_exec(handle_, "PRAGMA synchronous=NORMAL", nullptr, nullptr, nullptr); }
+  ~Durably();
 
  private:
   sqlite3* handle_;

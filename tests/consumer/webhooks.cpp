@@ -11,9 +11,10 @@ struct Response {
   int status = 0;
 };
 
-Response take(stripe::Webhook& webhook, std::string_view body, std::string_view signature) {
+Response take(postbox::Result<stripe::Webhook>& webhook, std::string_view body,
+              std::string_view signature) {
   Response response;
-  const auto result = webhook.handle(body, signature);
+  const auto result = webhook->handle(body, signature);
   response.status = result.status;
   return response;
 }
@@ -30,7 +31,7 @@ int main() {
     std::fprintf(stderr, "%s\n", webhook.error().message.c_str());
     return 1;
   }
-  const Response response = take(*webhook, "{}", "");
+  const Response response = take(webhook, "{}", "");
   std::printf("%d\n", response.status);
   return response.status == 503 ? 0 : 1;  // no secret is set
 }
