@@ -85,11 +85,13 @@ postbox_program(checkout_server LINK checkout_server_core CLI11::CLI11 spdlog::s
 
 postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
   tests/backoff_test.cpp
+  tests/broken_outbox_test.cpp
   tests/config_test.cpp
   tests/dead_letters_test.cpp
   tests/flags_test.cpp
   tests/intake_queue_test.cpp
   tests/logger_test.cpp
+  tests/out_of_memory_test.cpp
   tests/schema_test.cpp
   tests/lanes_test.cpp
   tests/pacer_test.cpp

@@ -6,7 +6,8 @@
 //            stream when the server says goodbye.
 // Threads:   the one that drives the client; wake() from any.
 // Lifetime:  at a fixed address: libcurl holds a pointer to it. Handles must have left before it
-// dies. Failure:   nothing throws.
+//            dies.
+// Failure:   nothing throws.
 #pragma once
 
 #include <curl/curl.h>

@@ -1,9 +1,9 @@
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
+#include <cstdio>
+#include <memory>
 #include <system_error>
 
 #include <postbox/config.hpp>
@@ -47,6 +47,20 @@ std::optional<std::string> parse_value(std::string_view text) {
   return std::string(text.substr(1, end - 1));
 }
 
+// Returns zero, or the error's number. A stream would throw where `file` is a folder.
+int read_all(const std::string& file, std::string& text) {
+  struct Close {
+    void operator()(std::FILE* stream) const noexcept { (void)std::fclose(stream); }
+  };
+  const std::unique_ptr<std::FILE, Close> stream(std::fopen(file.c_str(), "rbe"));
+  if (!stream) return errno;
+  std::array<char, 4'096> chunk{};
+  while (const std::size_t size = std::fread(chunk.data(), 1, chunk.size(), stream.get())) {
+    text.append(chunk.data(), size);
+  }
+  return std::ferror(stream.get()) != 0 ? errno : 0;
+}
+
 // Never quotes the line: it may hold a secret.
 Error bad_line(std::size_t number, std::string_view why) {
   return Error{ErrorCode::kInvalidConfig, "line " + std::to_string(number) + ": " +
@@ -78,15 +92,13 @@ Result<Environment> Environment::parse(std::string_view text) {
 
 Result<Environment> Environment::load(const std::string& file) {
   Environment environment;
-  errno = 0;
-  if (std::ifstream stream(file, std::ios::binary); stream) {
-    const std::string text{std::istreambuf_iterator<char>(stream), {}};
-    if (stream.bad()) return Error{ErrorCode::kInvalidConfig, file + ": cannot be read"};
+  std::string text;
+  if (const int failed = read_all(file, text); failed == 0) {
     auto parsed = parse(text);
     if (!parsed) return parsed.error().with_context(file);
     environment = *std::move(parsed);
-  } else if (errno != ENOENT) {
-    return Error{ErrorCode::kInvalidConfig, file + ": " + std::generic_category().message(errno)};
+  } else if (failed != ENOENT) {
+    return Error{ErrorCode::kInvalidConfig, file + ": " + std::generic_category().message(failed)};
   }
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view pair(*entry);

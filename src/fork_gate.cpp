@@ -99,9 +99,10 @@ struct ForkGate {
     forking = false;
     depth = 0;
     generation.fetch_add(1, std::memory_order_relaxed);
+    // Also when nothing here may be used: what it says is for the parent's sake.
+    for (Inherited* each = first; each != nullptr; each = each->next_) each->forked();
     if (!at_rest_now) return at_rest.store(false, std::memory_order_relaxed);
     inheritance = true;
-    for (Inherited* each = first; each != nullptr; each = each->next_) each->forked();
   }
 };
 

@@ -43,7 +43,8 @@ class Inherited {
  private:
   friend struct ForkGate;
 
-  // In the child, before fork() returns: system calls only, no memory, no locks, no log.
+  // In the child, before fork() returns, also when another thread was in the middle of a call:
+  // system calls only, no memory, no locks, no log.
   virtual void forked() noexcept = 0;
 
   // In the child, before the first NoFork scope begins.

@@ -29,6 +29,11 @@ std::uint64_t rows(const OutboxStats& stats) {
   return sum;
 }
 
+// Zero when the file was replaced by one that has counted less.
+std::uint64_t grown(std::uint64_t before, std::uint64_t after) {
+  return after > before ? after - before : 0;
+}
+
 }  // namespace
 
 Result<void> Ledger::open() {
@@ -61,11 +66,12 @@ Stats Ledger::stats(const Counters& counters, std::uint64_t in_memory) {
   const MutexLock lock(mutex_);
   const OutboxTotals& before = baseline_->totals;
   const OutboxTotals& after = current->totals;
-  s.delivered = after.delivered - before.delivered;
-  s.duplicates = after.duplicates - before.duplicates;
-  s.purged = after.purged - before.purged + after.expired - before.expired + s.duplicates;
+  s.delivered = grown(before.delivered, after.delivered);
+  s.duplicates = grown(before.duplicates, after.duplicates);
+  s.purged =
+      grown(before.purged, after.purged) + grown(before.expired, after.expired) + s.duplicates;
   s.recovered = rows(*baseline_);
-  s.fired = after.fired - before.fired;
+  s.fired = grown(before.fired, after.fired);
   s.armed = current->armed;
   s.offered += s.recovered + s.fired;
   s.accepted += s.recovered + s.fired;

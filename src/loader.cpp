@@ -19,6 +19,7 @@ constexpr milliseconds kSoon{3'000};
 constexpr std::size_t kForTheFirst = 100;
 
 constexpr std::size_t kFewest = 100;
+constexpr std::size_t kOne = 1;
 
 }  // namespace
 
@@ -74,7 +75,8 @@ SteadyTime Loader::next_load(SteadyTime now) const {
 void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
   const Lane& limits = probe ? lanes_[shelf.route.single].limits : largest(shelf);
   // Where each event is a request of its own, many are claimed at once all the same.
-  const std::size_t most = probe ? limits.max_events : std::max(kFewest, limits.max_events);
+  std::size_t most = probe ? limits.max_events : std::max(kFewest, limits.max_events);
+  if (!probe && is_bulk_shut(shelf, now)) most = std::max(kOne, carried_soon(shelf, now));
   auto claim = parts_.outbox.claim(shelf.queue, {.max_events = most, .max_bytes = limits.max_bytes},
                                    config_->lease);
   if (!claim) return report_outbox_failure(parts_, turn_, now, claim.error());
@@ -94,11 +96,20 @@ void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
 
 std::size_t Loader::choose_lane(const Shelf& shelf, std::size_t events, SteadyTime now) {
   const auto [single, bulk] = shelf.route;
-  if (single == bulk) return single;
-  std::size_t soon = lanes_[single].pacer.capacity(now, kSoon);
-  if (&shelf != &shelves_.front()) soon -= soon * kForTheFirst / 1000;
-  const bool fits = !shelf.backlog && events <= std::min(soon, lanes_[bulk].limits.max_events - 1);
+  if (single == bulk || is_bulk_shut(shelf, now)) return single;
+  if (is_shut(single, now)) return bulk;
+  const bool fits = !shelf.backlog && events <= std::min(carried_soon(shelf, now),
+                                                         lanes_[bulk].limits.max_events - 1);
   return fits ? single : bulk;
+}
+
+std::size_t Loader::carried_soon(const Shelf& shelf, SteadyTime now) {
+  const std::size_t soon = lanes_[shelf.route.single].pacer.capacity(now, kSoon);
+  return &shelf == &shelves_.front() ? soon : soon - soon * kForTheFirst / 1000;
+}
+
+bool Loader::is_bulk_shut(const Shelf& shelf, SteadyTime now) const {
+  return is_shut(shelf.route.bulk, now) && !is_shut(shelf.route.single, now);
 }
 
 void Loader::pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now) {
@@ -147,12 +158,26 @@ void Loader::put_first(Parcel parcel) {
 }
 
 void Loader::release_all(Settler& settler) {
+  for (Shelf& shelf : shelves_) release(shelf, settler);
+}
+
+void Loader::release_shut(Settler& settler, SteadyTime now) {
   for (Shelf& shelf : shelves_) {
-    for (const Parcel& parcel : std::exchange(shelf.parcels, {})) {
-      settler.release(parcel);
-      shelf.look = true;
-    }
+    const auto [single, bulk] = shelf.route;
+    if (shelf.parcels.empty() || (is_shut(single, now) && is_shut(bulk, now))) continue;
+    if (is_shut(shelf.parcels.front().lane, now)) release(shelf, settler);
   }
+}
+
+void Loader::release(Shelf& shelf, Settler& settler) {
+  for (const Parcel& parcel : std::exchange(shelf.parcels, {})) {
+    settler.release(parcel);
+    shelf.look = true;
+  }
+}
+
+bool Loader::is_shut(std::size_t lane, SteadyTime now) const {
+  return lanes_[lane].gate.closed_until() > now + kSoon;
 }
 
 bool Loader::empty() const noexcept {

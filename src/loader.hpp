@@ -7,7 +7,7 @@
 // Failure:   a failed call of the outbox is counted, logged and repeated later.
 //
 // Which lane: single requests while their quota carries what is waiting within seconds, the bulk
-// lane when there is more. Which queue: the destination's families share a lane by weight, each
+// lane when there is more, and the other one while either is closed for longer than that. Which queue: the destination's families share a lane by weight, each
 // twice the next one's, so that a backlog of the lowest never delays the first by more than one
 // parcel, and none starves.
 #pragma once
@@ -34,7 +34,7 @@ struct PacedLane {
 
   Lane limits;
   Pacer pacer;
-  SendGate gate;  // the pauses that the vendor asks for here (429)
+  SendGate gate;  // the pauses that the vendor asks for here (429), and what is missing here alone
   std::size_t in_flight = 0;
 };
 
@@ -65,6 +65,9 @@ class Loader {
   // Give everything at hand back to the outbox.
   void release_all(Settler& settler);
 
+  // The same for what is meant for a lane that stays closed, where the other of its route is open.
+  void release_shut(Settler& settler, SteadyTime now);
+
   [[nodiscard]] bool empty() const noexcept;
 
  private:
@@ -81,6 +84,10 @@ class Loader {
 
   void fill(Shelf& shelf, bool probe, SteadyTime now);
   void pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now);
+  static void release(Shelf& shelf, Settler& settler);
+  [[nodiscard]] bool is_shut(std::size_t lane, SteadyTime now) const;
+  [[nodiscard]] bool is_bulk_shut(const Shelf& shelf, SteadyTime now) const;
+  [[nodiscard]] std::size_t carried_soon(const Shelf& shelf, SteadyTime now);
   [[nodiscard]] std::size_t choose_lane(const Shelf& shelf, std::size_t events, SteadyTime now);
   [[nodiscard]] const Shelf* next_shelf(std::size_t lane) const;
   [[nodiscard]] Shelf* shelf_of(QueueId queue);

@@ -2,9 +2,10 @@
 //
 // Place:     curl_http_client() takes the snapshot; every transfer is told its proxy explicitly, so
 //            that libcurl never calls getenv while the host may be calling setenv (pitfall P16).
-// Threads:   a plain value. proxies_from_environment() reads the environment of its caller's
-// thread. Lifetime:  owns its strings. They may hold credentials: never log them. Failure:   none;
-// a URL that cannot be used fails the transfers that need it.
+// Threads:   a plain value. proxies_from_environment() reads the environment on its caller's
+//            thread.
+// Lifetime:  owns its strings. They may hold credentials: never log them.
+// Failure:   none; a URL that cannot be used fails the transfers that need it.
 #pragma once
 
 #include <functional>

@@ -14,6 +14,16 @@ constexpr milliseconds kLongestSleep{60'000};  // another process may append to 
 // A retry that its budget does not cover waits as if it had failed so many times more.
 constexpr std::uint32_t kUncovered = 3;
 
+// Time that passed while nothing was tried (the family was off, the process did not run) says
+// nothing of the event.
+constexpr std::uint32_t kFewestAttempts = 10;
+
+std::string text_of(milliseconds time) {
+  const auto hours = std::chrono::floor<std::chrono::hours>(time);
+  if (hours.count() > 0) return std::to_string(hours.count()) + " h";
+  return std::to_string(std::chrono::floor<std::chrono::minutes>(time).count()) + " min";
+}
+
 std::vector<const EventRecord*> records_of(const Parcel& parcel) {
   std::vector<const EventRecord*> records;
   records.reserve(parcel.pieces.size());
@@ -56,7 +66,12 @@ SteadyTime Sender::run_once(SteadyTime now) {
   if (appended_.exchange(false)) loader_.look_again();
   if (timed_.exchange(false)) maintain_at_ = {};
   if (resumed_.exchange(false)) apply_resume();
-  if (opens_at() > now || !launching_) loader_.release_all(settler_);
+  if (must_release_ && turn_.works(now)) release_held(now);
+  if (opens_at() > now || !launching_) {
+    loader_.release_all(settler_);
+  } else {
+    loader_.release_shut(settler_, now);
+  }
   settle(now);
   if (launching_) {
     maintain(now);
@@ -70,7 +85,14 @@ SteadyTime Sender::run_once(SteadyTime now) {
 void Sender::wait(SteadyTime now, SteadyTime until) {
   const auto sleep =
       std::clamp<std::chrono::nanoseconds>(until - now, std::chrono::nanoseconds(0), kLongestSleep);
-  for (auto& completion : parts_.http.poll(sleep)) finished_.push_back(std::move(completion));
+  take_finished(sleep);
+}
+
+// What a step that failed left there comes first.
+void Sender::take_finished(std::chrono::nanoseconds max_wait) {
+  if (!finished_.empty()) return;
+  finished_ = parts_.http.poll(max_wait);
+  std::ranges::reverse(finished_);
 }
 
 void Sender::apply_resume() {
@@ -80,21 +102,26 @@ void Sender::apply_resume() {
   loader_.look_again();
   turn_.try_again();
   maintain_at_ = {};
+  must_release_ = true;
+}
+
+void Sender::release_held(SteadyTime now) {
   for (const Family& family : parts_.destination.families()) {
     if (parts_.flags.get(family.queue).is_off()) continue;
-    if (const auto released = parts_.outbox.release_held(family.queue); !released) {
-      // Held events stay on disk; the next resume finds them. Until then nothing is lost.
-      add(parts_.counters.outbox_failures, 1);
-      resumed_.store(true);
-      return;
-    }
+    const auto released = parts_.outbox.release_held(family.queue);
+    if (!released) return report_outbox_failure(parts_, turn_, now, released.error());
   }
+  must_release_ = false;
+  loader_.look_again();
 }
 
 void Sender::collect(SteadyTime now) {
   // What wait() has brought needs no second look at the network.
-  if (finished_.empty()) finished_ = parts_.http.poll(std::chrono::nanoseconds(0));
-  for (const HttpCompletion& completion : std::exchange(finished_, {})) {
+  take_finished(std::chrono::nanoseconds(0));
+  while (!finished_.empty()) {
+    // Out of the queue before anything that may throw: the others stay there.
+    const HttpCompletion completion = std::move(finished_.back());
+    finished_.pop_back();
     const auto found = in_flight_.find(completion.id);
     if (found == in_flight_.end()) continue;
     Parcel parcel = std::move(found->second);
@@ -105,8 +132,7 @@ void Sender::collect(SteadyTime now) {
 }
 
 void Sender::judge(Parcel parcel, const HttpCompletion& completion, SteadyTime now) {
-  const Verdict verdict =
-      parts_.destination.verdict(completion.outcome, records_of(parcel), parts_.clock->wall_now());
+  const Verdict verdict = verdict_on(completion, parcel);
   Pacer& pacer = lanes_[parcel.lane].pacer;
   if (verdict.kind == VerdictKind::kPause) {
     pacer.refused(now, verdict.retry_after.value_or(milliseconds{}));
@@ -114,6 +140,16 @@ void Sender::judge(Parcel parcel, const HttpCompletion& completion, SteadyTime n
     pacer.ended(parcel.started, now, verdict.rate);
   }
   apply(verdict, std::move(parcel), now);
+}
+
+// A destination that throws has not judged: the events are tried again.
+Verdict Sender::verdict_on(const HttpCompletion& completion, const Parcel& parcel) const {
+  try {
+    return parts_.destination.verdict(completion.outcome, records_of(parcel),
+                                      parts_.clock->wall_now());
+  } catch (...) {
+    return {VerdictKind::kRetry, 0, "an exception while its answer was read"};
+  }
 }
 
 void Sender::apply(const Verdict& verdict, Parcel parcel, SteadyTime now) {
@@ -181,16 +217,17 @@ void Sender::retry_or_bury(const Parcel& parcel, const Verdict& verdict) {
   const milliseconds wait = std::max(backoff, verdict.retry_after.value_or(backoff));
   for (const Piece& piece : parcel.pieces) {
     log_outcome(piece, verdict);
-    if (piece.event.age < config_->give_up_after) {
+    const ClaimedEvent& event = piece.event;
+    if (event.tried_for < config_->give_up_after || event.attempts < kFewestAttempts) {
       add(parts_.counters.retries, 1);
       settler_.finish(piece.token,
-                      {.handle = piece.event.handle, .kind = OutcomeKind::kRetry, .delay = wait});
+                      {.handle = event.handle, .kind = OutcomeKind::kRetry, .delay = wait});
       continue;
     }
     Verdict last = verdict;
     last.kind = VerdictKind::kDead;
-    last.reason = "given up after " + std::to_string(config_->give_up_after.count() / 3'600'000) +
-                  " h; last answer: " + verdict.reason;
+    last.reason = "given up after " + std::to_string(event.attempts) + " attempts in " +
+                  text_of(event.tried_for) + "; last answer: " + verdict.reason;
     bury(piece, last);
   }
 }
@@ -264,7 +301,7 @@ void Sender::start(Parcel parcel, SteadyTime now) {
   admit(parcel);
   if (parcel.pieces.empty()) return;
   if (now >= parcel.usable_until) return settler_.release(parcel);
-  const auto id = parts_.http.start(parts_.destination.request(parcel.lane, records_of(parcel)));
+  const auto id = send(parcel);
   if (!id) {
     const Verdict failed{VerdictKind::kRetry, 0, id.error().message};
     return apply(failed, std::move(parcel), now);
@@ -273,9 +310,17 @@ void Sender::start(Parcel parcel, SteadyTime now) {
   if (parcel.pieces.front().event.attempts == 1) retry_budget_.earn();
   PacedLane& lane = lanes_[parcel.lane];
   lane.pacer.started(now);
-  ++lane.in_flight;
   parcel.started = now;
   in_flight_.emplace(*id, std::move(parcel));
+  ++lane.in_flight;
+}
+
+Result<TransferId> Sender::send(const Parcel& parcel) {
+  try {
+    return parts_.http.start(parts_.destination.request(parcel.lane, records_of(parcel)));
+  } catch (...) {
+    return Error{ErrorCode::kInternal, "an exception while its request was made"};
+  }
 }
 
 // A flag may have changed since the events were claimed, or exclude some profiles: hold those.
@@ -329,7 +374,7 @@ SteadyTime Sender::next_wake(SteadyTime now) {
   SteadyTime next = std::min(now + kLongestSleep, parts_.logger.next_report());
   next = std::min(next, settler_.next(now));
   if (!launching_) return next;
-  next = std::min(next, std::max(maintain_at_, turn_.retry_at()));
+  next = std::min(next, std::max(must_release_ ? now : maintain_at_, turn_.retry_at()));
   const SteadyTime load = loader_.next_load(now);
   if (load < SteadyTime::max()) next = std::min(next, std::max(load, opens_at()));
   if (settler_.is_crowded()) return next;

@@ -4,7 +4,9 @@
 // Threads:   run_once(), wait() and drop_transfers() from one thread at a time; resume() and
 //            appended() from any thread. None waits for the network except wait().
 // Lifetime:  owned by the tracker; its parts outlive it.
-// Failure:   nothing is lost: what fails is retried, held, buried with a reason, or given back.
+// Failure:   nothing is lost: what fails is retried, held, buried with a reason, or given back. An
+//            exception ends a step; what that step had in its hands is claimed again when its lease
+//            ends, and the rest goes on with the next.
 #pragma once
 
 #include <atomic>
@@ -56,8 +58,11 @@ class Sender {
 
  private:
   void apply_resume();
+  void release_held(SteadyTime now);
+  void take_finished(std::chrono::nanoseconds max_wait);
   void collect(SteadyTime now);
   void judge(Parcel parcel, const HttpCompletion& completion, SteadyTime now);
+  [[nodiscard]] Verdict verdict_on(const HttpCompletion& completion, const Parcel& parcel) const;
   void apply(const Verdict& verdict, Parcel parcel, SteadyTime now);
   void conclude(const Parcel& parcel, const Verdict& verdict);
   void split(Parcel parcel, const std::vector<std::size_t>& culprits);
@@ -70,6 +75,7 @@ class Sender {
   void launch(SteadyTime now);
   bool launch_one(std::size_t lane, SteadyTime now);
   void start(Parcel parcel, SteadyTime now);
+  [[nodiscard]] Result<TransferId> send(const Parcel& parcel);
   void admit(Parcel& parcel);
   [[nodiscard]] SteadyTime opens_at() const;
   [[nodiscard]] SteadyTime next_start(std::size_t lane, SteadyTime now);
@@ -87,7 +93,8 @@ class Sender {
   SendGate gate_;  // what concerns every lane: the breaker and the parking
   RetryBudget retry_budget_;
   std::unordered_map<TransferId, Parcel> in_flight_;
-  std::vector<HttpCompletion> finished_;
+  std::vector<HttpCompletion> finished_;  // the last is the next
+  bool must_release_ = false;  // held events, since the last resume()
   SteadyTime maintain_at_{};
   bool launching_ = true;
   bool settled_ = false;

@@ -49,8 +49,8 @@ struct Parcel {
   std::vector<Piece> pieces{};
 };
 
-// When the outbox may be used. Each settlement and claim is a write transaction, and an append
-// waits while one runs: under load, one of each serves what has gathered since the last.
+// When the outbox may be used. An append waits while a settlement (a write transaction) or a claim
+// runs: under load, one of each serves what has gathered since the last.
 class OutboxTurn {
  public:
   static constexpr std::chrono::milliseconds kRhythm{20};

@@ -259,7 +259,8 @@ void SqliteOutbox::move_log() {
   operator_lane_.mutex.unlock();
 }
 
-// Nobody holds the mutex: the process was forked at rest.
+// Without the mutex, which whoever was in the middle of a call keeps for ever. The seat's
+// descriptor is all that is touched.
 void SqliteOutbox::forked() noexcept POSTBOX_NO_THREAD_SAFETY_ANALYSIS {
   flow_lane_.memory.seat.leave();
 }

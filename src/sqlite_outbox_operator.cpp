@@ -192,6 +192,7 @@ OutboxTotals read_totals(Database& database) {
 }  // namespace
 
 Result<std::size_t> SqliteOutbox::release_held(QueueId queue) {
+  const NoFork no_fork;  // the leases have a lock, too
   auto result = run<std::size_t>(Role::kOperator, "outbox release", [&](Database& database) {
     std::size_t released = 0;
     std::size_t chunk = 0;
@@ -232,6 +233,7 @@ Result<std::vector<DeadLetter>> SqliteOutbox::dead(const EventFilter& filter, Ev
 
 Result<std::size_t> SqliteOutbox::replay(const EventFilter& filter, std::size_t max,
                                          const Rewrite& rewrite) {
+  const NoFork no_fork;
   auto result = run<std::size_t>(Role::kOperator, "outbox replay", [&](Database& database) {
     const Bounds bounds = bounds_of(filter, kFromStart, now());
     return in_chunks(database, bounds, max, [&](const std::vector<std::int64_t>& ids) {

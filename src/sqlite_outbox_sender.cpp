@@ -22,8 +22,8 @@ class ClaimableRows {
       : leases_(leases),
         now_(now),
         query_(database,
-               "SELECT id, attempts, created_at, dedup_key, profile_key, payload, checksum"
-               " FROM outbox"
+               "SELECT id, attempts, max(created_at, first_attempt_at), dedup_key, profile_key,"
+               " payload, checksum FROM outbox"
                " INDEXED BY outbox_ready WHERE queue_id = ?1 AND state = 0 AND id > ?2"
                " ORDER BY id") {
     query_.bind(queue, leases.leased_through(queue, now));
@@ -43,7 +43,7 @@ class ClaimableRows {
     ClaimedEvent event;
     event.handle = EventHandle{query_.integer(0)};
     event.attempts = static_cast<std::uint32_t>(query_.integer(1)) + 1;
-    event.age = sqlite::elapsed(query_.integer(2), wall_now);
+    if (event.attempts > 1) event.tried_for = sqlite::elapsed(query_.integer(2), wall_now);
     event.record.queue = queue;
     event.record.dedup_key = query_.key(3);
     event.record.profile_key = query_.key(4);
@@ -76,12 +76,13 @@ bool bury(Database& database, const Outcome& outcome, std::int64_t claimed_at, s
              database,
              "INSERT INTO outbox_dead(id, queue_id, attempts, created_at, died_at, http_status,"
              " reason, pointer, dedup_key, profile_key, payload, checksum, first_attempt_at)"
-             " SELECT id, queue_id, attempts + 1, created_at, ?2, ?3, ?4, ?5, dedup_key,"
+             " SELECT id, queue_id, attempts + ?7, created_at, ?2, ?3, ?4, ?5, dedup_key,"
              " profile_key, payload, checksum, iif(attempts = 0, ?6, first_attempt_at) FROM outbox"
              " WHERE id = ?1 AND state = 0")
              .bind(static_cast<std::int64_t>(outcome.handle), now,
                    std::int64_t{outcome.http_status}, std::string_view(outcome.reason),
-                   std::string_view(outcome.pointer), claimed_at)
+                   std::string_view(outcome.pointer), claimed_at,
+                   std::int64_t{outcome.spend_attempt ? 1 : 0})
              .run() == 1;
 }
 
@@ -121,6 +122,7 @@ void bury_damaged(Database& database, const std::vector<std::int64_t>& rows, std
     (void)apply(database,
                 {.handle = EventHandle{row},
                  .kind = OutcomeKind::kDead,
+                 .spend_attempt = false,
                  .reason = "damaged on the disk: its checksum does not fit"},
                 now, now);
   }
@@ -193,6 +195,7 @@ Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> 
 
 Result<std::size_t> SqliteOutbox::extend(ClaimToken token, std::span<const EventHandle> events,
                                          std::chrono::milliseconds lease) {
+  const NoFork no_fork;
   const SteadyTime until =
       clock_->now() + milliseconds(sqlite::bounded(lease, sqlite::kLeaseHorizon));
   std::size_t extended = 0;

@@ -1,7 +1,7 @@
 // SenderSeat decides which process is the one sender of a store, and numbers its claims.
 //
 // Place:     used by the SQLite outbox before it claims.
-// Threads:   one thread at a time; guarded by the sender connection's mutex.
+// Threads:   one thread at a time; guarded by the mutex of the flow's connection.
 // Lifetime:  the seat is kept until destruction. When a process dies the kernel frees it, and the
 //            next holder opens a new epoch.
 // Failure:   throws sqlite::Failure.

@@ -20,8 +20,13 @@ constexpr milliseconds kStopMargin{30};
 // After a step that could not be done: the outbox cannot be opened, or an exception.
 constexpr std::chrono::seconds kAfterFailure{1};
 
-Violation cannot_encode() {
-  return {"event", "could not be encoded: out of memory, or an exception of the event's own"};
+// Empty when there is no memory even for this.
+std::vector<Violation> cannot_encode() noexcept {
+  try {
+    return {{"event", "could not be encoded: out of memory, or an exception of the event's own"}};
+  } catch (...) {
+    return {};
+  }
 }
 
 // A thread that goes on may return into code that dlclose() has removed meanwhile (pitfall P11).
@@ -53,8 +58,8 @@ void Tracker::Impl::announce() {
   changed.notify_all();
 }
 
-SteadyTime Tracker::Impl::write_once() {
-  if (!open_ledger()) return now() + kAfterFailure;
+Tracker::Impl::Step Tracker::Impl::write_once() {
+  if (!open_ledger()) return std::nullopt;
   const SteadyTime next = writer.run_once(now());
   if (writer.appended()) {
     sender.appended(writer.timed());
@@ -63,29 +68,31 @@ SteadyTime Tracker::Impl::write_once() {
   return next;
 }
 
-SteadyTime Tracker::Impl::send_once() {
-  if (!open_ledger()) return now() + kAfterFailure;
+Tracker::Impl::Step Tracker::Impl::send_once() {
+  if (!open_ledger()) return std::nullopt;
   const SteadyTime next = sender.run_once(now());
   if (sender.settled()) announce();
   return next;
 }
 
 // Nothing in src/ throws by itself; memory and lower libraries may.
-SteadyTime Tracker::Impl::attempt(SteadyTime (Impl::*step)()) {
+Tracker::Impl::Step Tracker::Impl::attempt(Step (Impl::*step)()) {
   try {
     return (this->*step)();
   } catch (...) {
     logger.log(LogLevel::kError,
                services.failure_prefix + ": an exception ended a worker's step; it is repeated");
-    return now() + kAfterFailure;
+    return std::nullopt;
   }
 }
 
 void Tracker::Impl::run_writer() {
   for (;;) {
-    const SteadyTime next = attempt(&Impl::write_once);
+    const Step step = attempt(&Impl::write_once);
+    const SteadyTime next = step.value_or(now() + kAfterFailure);
     if (!intake.closed()) {
-      if (next > now()) intake.wait(next, writer.wants_events());
+      // Events alone are no reason to repeat what has just failed.
+      if (next > now()) intake.wait(next, step.has_value() && writer.wants_events());
       intake.gather(writer.gather_until());
       continue;
     }
@@ -99,7 +106,7 @@ void Tracker::Impl::run_sender() {
   for (;;) {
     const bool stopping = sender_stops.load();
     if (stopping) sender.stop_launching();
-    SteadyTime next = attempt(&Impl::send_once);
+    SteadyTime next = attempt(&Impl::send_once).value_or(now() + kAfterFailure);
     if (stopping) {
       if (!sender.has_transfers() || now() >= stop_deadline.load()) break;
       next = std::min(next, stop_deadline.load());
@@ -113,11 +120,7 @@ void Tracker::Impl::run_sender() {
 
 void Tracker::Impl::launch(const std::shared_ptr<Impl>& self, void (Impl::*loop)()) {
   const SignalsBlocked blocked;
-  const MutexLock stop_lock(self->stop_mutex);
-  {
-    const MutexLock lock(self->mutex);
-    ++self->workers;
-  }
+  const MutexLock stop_lock(self->stop_mutex);  // until `workers` is true
   self->threads.emplace_back([impl = self, loop]() mutable {
     (impl.get()->*loop)();
     {
@@ -127,6 +130,8 @@ void Tracker::Impl::launch(const std::shared_ptr<Impl>& self, void (Impl::*loop)
     impl->changed.notify_all();
     impl.reset();
   });
+  const MutexLock lock(self->mutex);
+  ++self->workers;
 }
 
 void Tracker::Impl::end_workers(SteadyTime until, StopReport& report) {
@@ -186,7 +191,7 @@ bool Tracker::Impl::encode(const EventView& event, EventBatch& batch) const {
                                  " bytes; the outbox accepts " + std::to_string(most.count)});
     }
   } catch (...) {
-    batch.reject(cannot_encode());
+    return false;
   }
   return batch.violations().empty();
 }
@@ -217,12 +222,14 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
   if (flag.is_off()) return disable();
   if (!flag.is_on()) {
     const auto included = is_included(flag, event);
-    if (!included) return refuse(TrackStatus::kRejected, {cannot_encode()});
+    if (!included) return refuse(TrackStatus::kRejected, cannot_encode());
     if (!*included) return disable();
   }
   EventBatch batch(services.clock->wall_now(), &services.type_names, &services.settings);
   if (!encode(event, batch)) {
-    return refuse(TrackStatus::kRejected, std::move(batch.violations()));
+    auto& violations = batch.violations();
+    return refuse(TrackStatus::kRejected,
+                  violations.empty() ? cannot_encode() : std::move(violations));
   }
   const bool first = event.family->queue == services.destination->families().front().queue;
   if (!first && writer.is_crowded()) return refuse(TrackStatus::kFull);
@@ -230,16 +237,30 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
   // Counted before the push: the writer may be done with the event before push() returns, and
   // stats() must not see a delivered event that nobody accepted.
   count(TrackStatus::kAccepted, events);
+  const auto take_back = [&](Counters::Count& instead) {
+    counters.accepted.fetch_sub(events, std::memory_order_relaxed);
+    add(instead, events);
+  };
   using Share = IntakeQueue::Share;
-  const auto pushed = intake.push(batch.records(), first ? Share::kAll : Share::kCommon);
-  sequence = pushed.sequence;
-  if (pushed.answer == IntakeQueue::Answer::kAccepted) {
-    return TrackResult(TrackStatus::kAccepted, {}, std::move(batch.warnings()));
+  IntakeQueue::Pushed pushed{};
+  try {
+    pushed = intake.push(batch.records(), first ? Share::kAll : Share::kCommon);
+  } catch (...) {
+    take_back(counters.rejected);
+    return TrackResult(TrackStatus::kRejected, cannot_encode());
   }
-  const bool full = pushed.answer == IntakeQueue::Answer::kFull;
-  counters.accepted.fetch_sub(events, std::memory_order_relaxed);
-  add(full ? counters.full : counters.closed, events);
-  return TrackResult(full ? TrackStatus::kFull : TrackStatus::kClosed);
+  sequence = pushed.sequence;
+  switch (pushed.answer) {
+    case IntakeQueue::Answer::kAccepted:
+      return TrackResult(TrackStatus::kAccepted, {}, std::move(batch.warnings()));
+    case IntakeQueue::Answer::kFull:
+      take_back(counters.full);
+      return TrackResult(TrackStatus::kFull);
+    case IntakeQueue::Answer::kClosed:
+      break;
+  }
+  take_back(counters.closed);
+  return TrackResult(TrackStatus::kClosed);
 }
 
 bool Tracker::Impl::is_settled() {
@@ -318,7 +339,7 @@ TrackResult Tracker::offer_durably(const EventView& event, milliseconds deadline
   std::uint64_t sequence = 0;
   Impl* const impl = here();
   if (impl == nullptr) return impl_->turn_away(event);
-  const SteadyTime until = impl->now() + deadline;
+  const SteadyTime until = impl->after(deadline);
   TrackResult offered = impl->offer(event, sequence);
   if (offered.status() != TrackStatus::kAccepted) return offered;
   if (!impl->services.threads) impl->attempt(&Impl::write_once);
@@ -330,7 +351,7 @@ bool Tracker::flush(milliseconds deadline) {
   Impl* const here_or_null = here();
   if (here_or_null == nullptr) return true;
   Impl& impl = *here_or_null;
-  const SteadyTime until = impl.now() + deadline;
+  const SteadyTime until = impl.after(deadline);
   // Progress is announced by settlements; events that a flag holds back settle without one.
   constexpr milliseconds kLook{100};
   for (;;) {
@@ -364,7 +385,7 @@ StopReport Tracker::stop(milliseconds deadline) {
   StopReport report;
   impl.intake.close();
   if (impl.services.threads) {
-    impl.end_workers(impl.now() + deadline, report);
+    impl.end_workers(impl.after(deadline), report);
   } else {
     impl.attempt(&Impl::write_once);
     impl.sender.stop_launching();
@@ -405,8 +426,9 @@ Stats Tracker::stats() const {
 SteadyTime Tracker::run_once() {
   Impl* const impl = here();
   if (impl == nullptr) return SteadyTime::max();
-  const SteadyTime written = impl->attempt(&Impl::write_once);
-  return std::min(written, impl->attempt(&Impl::send_once));
+  const SteadyTime failed = impl->now() + kAfterFailure;
+  const SteadyTime written = impl->attempt(&Impl::write_once).value_or(failed);
+  return std::min(written, impl->attempt(&Impl::send_once).value_or(failed));
 }
 
 }  // namespace postbox

@@ -7,7 +7,9 @@
 // Failure:   see each member; what throws in a worker's step is logged, and the step repeated.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -86,9 +88,13 @@ struct Tracker::Impl {
 
   bool open_ledger();
   void announce();
-  SteadyTime write_once();
-  SteadyTime send_once();
-  SteadyTime attempt(SteadyTime (Impl::*step)());
+
+  // When to come back; nothing when the step could not be done.
+  using Step = std::optional<SteadyTime>;
+  Step write_once();
+  Step send_once();
+  Step attempt(Step (Impl::*step)());
+
   void run_writer();
   void run_sender();
   static void launch(const std::shared_ptr<Impl>& self, void (Impl::*loop)());
@@ -101,6 +107,13 @@ struct Tracker::Impl {
   [[nodiscard]] bool is_settled();
   [[nodiscard]] Stats stats();
   [[nodiscard]] SteadyTime now() const noexcept { return services.clock->now(); }
+
+  // What a caller means by a deadline: a negative one has passed, and the longest is for ever.
+  [[nodiscard]] SteadyTime after(std::chrono::milliseconds deadline) const noexcept {
+    using std::chrono::milliseconds;
+    const auto most = std::chrono::floor<milliseconds>(SteadyTime::max() - now());
+    return now() + std::clamp(deadline, milliseconds{}, most);
+  }
 };
 
 }  // namespace postbox

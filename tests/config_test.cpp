@@ -77,6 +77,14 @@ TEST(EnvironmentFile, TheProcessWinsOverTheFileAndAMissingFileIsEmpty) {
   unsetenv("POSTBOX_CONFIG_TEST_A");
 }
 
+TEST(EnvironmentFile, AFolderIsNoFile) {
+  const auto folder = std::filesystem::temp_directory_path().string();
+  const auto environment = Environment::load(folder);
+  ASSERT_FALSE(environment);
+  EXPECT_EQ(environment.error().code, ErrorCode::kInvalidConfig);
+  EXPECT_EQ(environment.error().message, folder + ": Is a directory");
+}
+
 TEST(Durations, NeedANumberAndAUnit) {
   EXPECT_EQ(parse_duration("250ms").value(), milliseconds(250));
   EXPECT_EQ(parse_duration("10s").value(), milliseconds(10'000));

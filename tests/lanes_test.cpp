@@ -109,18 +109,45 @@ TEST_F(Lanes, ARateLimitPausesItsLaneAndSpendsNothing) {
     if (!is_bulk(request)) return ScriptedHttpClient::answer(202);
     return ScriptedHttpClient::answer(429, "", {{"retry-after", "30"}});
   });
-  track_many(2'000, "memo", kMemos);
+  track_many(3'000, "memo", kMemos);
   run_for(1s);
-  track("order");
-  run_for(1s);
-  EXPECT_EQ(bodies().back(), "order\n");
   EXPECT_EQ(lines.count("paused 30000"), 1U);
-  const auto asked = http->requests().size();
+  const auto asked = std::ranges::count_if(http->requests(), is_bulk);
   run_for(25s);
-  EXPECT_EQ(http->requests().size(), asked);
+  EXPECT_EQ(std::ranges::count_if(http->requests(), is_bulk), asked);
   http->on_request([](const HttpRequest&) { return ScriptedHttpClient::answer(202); });
   run_for(30s);
-  EXPECT_EQ(tracker->stats().delivered, 2'001U);
+  EXPECT_EQ(tracker->stats().delivered, 3'000U);
+  EXPECT_EQ(tracker->stats().retries, 0U);
+}
+
+TEST_F(Lanes, WhileTheBulkLaneIsShutTheOtherCarriesWhatItCanAndAnOrderPasses) {
+  http->on_request([](const HttpRequest& request) {
+    if (!is_bulk(request)) return ScriptedHttpClient::answer(202);
+    return ScriptedHttpClient::answer(429, "", {{"retry-after", "3600"}});
+  });
+  track_many(6'000, "memo", kMemos);
+  run_for(150s);
+  EXPECT_GT(tracker->stats().delivered, 1'000U) << "at the pace of single requests";
+  const auto sent = bodies().size();
+  track("order");
+  run_for(1s);
+  const auto all = bodies();
+  EXPECT_NE(std::ranges::find(all.begin() + static_cast<std::ptrdiff_t>(sent), all.end(), "order\n"),
+            all.end());
+  EXPECT_EQ(tracker->stats().rate_limited, std::ranges::count_if(http->requests(), is_bulk));
+  run_for(600s);
+  EXPECT_EQ(tracker->stats().delivered, 6'001U);
+}
+
+TEST_F(Lanes, WhileTheSingleLaneIsShutTheBulkLaneCarriesAll) {
+  http->on_request([](const HttpRequest& request) {
+    if (is_bulk(request)) return ScriptedHttpClient::answer(202);
+    return ScriptedHttpClient::answer(429, "", {{"retry-after", "3600"}});
+  });
+  track_many(3, "n");
+  run_for(2s);
+  EXPECT_EQ(tracker->stats().delivered, 3U);
   EXPECT_EQ(tracker->stats().retries, 0U);
 }
 

@@ -38,7 +38,7 @@ TEST_P(OutboxConformance, ABatchIsStoredWithItsKeysAndBytes) {
   for (std::uint32_t i = 0; i < 3; ++i) {
     expect_same(claimed.events[i].record, event(1 + i));
     EXPECT_EQ(claimed.events[i].attempts, 1U);
-    EXPECT_EQ(claimed.events[i].age, 5s);
+    EXPECT_EQ(claimed.events[i].tried_for, 0s);
   }
 }
 

@@ -139,7 +139,7 @@ TEST_P(OutboxConformance, AClockThatWasSetBackFreezesNoEvent) {
   EXPECT_EQ(take(outbox().due_queues()).size(), 1U) << "the lease";
   const Claim again = claim();
   ASSERT_EQ(again.events.size(), 2U);
-  EXPECT_EQ(again.events[0].age, 0ms);
+  EXPECT_EQ(again.events[0].tried_for, 0ms);
   EXPECT_EQ(settle_all(claimed, OutcomeKind::kDelivered).stale, 1U);
 }
 

@@ -204,6 +204,91 @@ TEST_F(SenderTest, AnEventThatIsTooOldIsGivenUpWithTheLastAnswer) {
             std::string::npos);
 }
 
+// What waited without being tried has its whole time before it: a replay, a family that was off, a
+// process that did not run.
+TEST_F(SenderTest, AnEventThatWasReplayedIsTriedAsLongAsANewOne) {
+  config.give_up_after = std::chrono::hours(1);
+  start();
+  answer(503);
+  track("a");
+  run_for(std::chrono::minutes(75));
+  ASSERT_EQ(tracker->replay({}).value(), 1U);
+  run_for(std::chrono::minutes(55));
+  EXPECT_EQ(tracker->stats().dead, 0U);
+  run_for(std::chrono::minutes(20));
+  EXPECT_EQ(tracker->stats().dead, 1U);
+}
+
+TEST_F(SenderTest, TimeInWhichNothingWasTriedGivesNothingUp) {
+  config.give_up_after = std::chrono::minutes(5);
+  start();
+  answer(503);
+  track("a");
+  run_for(seconds(1));
+  tracker.reset();
+  clock->advance(std::chrono::hours(24));
+  restart();
+  answer(503);
+  run_for(seconds(30));
+  EXPECT_EQ(tracker->stats().dead, 0U);
+  run_for(std::chrono::hours(1));
+  EXPECT_EQ(tracker->stats().dead, 1U);
+  const auto letter = outbox->dead({}, EventHandle{0}, 1).value().at(0);
+  EXPECT_EQ(letter.attempts, 10U) << letter.reason;
+  EXPECT_EQ(letter.reason, "given up after 10 attempts in 24 h; last answer: status 503");
+}
+
+// A destination of the host's own that does not keep its promise.
+class ThrowingVendor final : public Destination {
+ public:
+  explicit ThrowingVendor(std::shared_ptr<FakeVendor> real) : real_(std::move(real)) {}
+
+  mutable int bad_requests = 0;
+  mutable int bad_verdicts = 0;
+
+  std::span<const Family> families() const noexcept override { return real_->families(); }
+  bool ready() const noexcept override { return true; }
+  std::span<const Lane> lanes() const noexcept override { return real_->lanes(); }
+  HttpRequest request(std::size_t lane, std::span<const EventRecord* const> events) const override {
+    if (bad_requests > 0 && bad_requests-- > 0) throw std::runtime_error("request");
+    return real_->request(lane, events);
+  }
+  Verdict verdict(const std::variant<HttpResponse, TransportFailure>& outcome,
+                  std::span<const EventRecord* const> events, WallTime now) const override {
+    if (bad_verdicts > 0 && bad_verdicts-- > 0) throw std::runtime_error("verdict");
+    return real_->verdict(outcome, events, now);
+  }
+  std::string type_of(const EventRecord& event) const override { return real_->type_of(event); }
+  void mark_backfill(EventRecord& event) const override { real_->mark_backfill(event); }
+  LogLine log_line(const EventRecord& event, const Verdict& verdict) const override {
+    return real_->log_line(event, verdict);
+  }
+
+ private:
+  std::shared_ptr<FakeVendor> real_;
+};
+
+TEST_F(SenderTest, WhatADestinationThrowsCostsAnAttemptOfTheEventsItConcerns) {
+  start();
+  tracker.reset();
+  auto throwing = std::make_shared<ThrowingVendor>(vendor);
+  tracker.emplace(Tracker::start(config.validate().value(), {.destination = throwing,
+                                                             .outbox = outbox,
+                                                             .http = http,
+                                                             .clock = clock,
+                                                             .random = seeded_random(7),
+                                                             .flags = flags,
+                                                             .threads = false})
+                      .value());
+  for (int i = 0; i < 10; ++i) track("n" + std::to_string(i));
+  throwing->bad_requests = 1;
+  throwing->bad_verdicts = 2;
+  run_for(seconds(30));
+  EXPECT_EQ(tracker->stats().delivered, 10U);
+  EXPECT_EQ(tracker->stats().retries, 3U);
+  EXPECT_EQ(lines.count("an exception ended"), 0U);
+}
+
 TEST_F(SenderTest, ALongOutageIsNotHammered) {
   start();
   answer(503);

@@ -151,6 +151,28 @@ TEST_F(Fork, AnIdleChildDoesNotKeepTheSendersSeat) {
   expect_recorded({"parent", "next"});
 }
 
+TEST_F(Fork, AChildOfAForkInTheMiddleOfACallDoesNotKeepTheSendersSeatEither) {
+  Signal ready;
+  Signal end;
+  Child parent([&] {
+    Tracker tracker = start();
+    if (!bought(tracker, "parent") || !tracker.flush(kPatience)) return false;
+    const NoFork in_the_middle;
+    const Child idle([&] {
+      end.stay_silent();
+      ready.give();
+      return !end.wait();
+    });
+    for (;;) pause();
+  });
+  ASSERT_TRUE(ready.wait());
+  parent.end(SIGKILL);
+  Tracker next = start();
+  EXPECT_TRUE(bought(next, "next"));
+  EXPECT_TRUE(next.flush(kPatience));
+  expect_recorded({"parent", "next"});
+}
+
 TEST_F(Fork, UnderLoadEveryChildTracksAndNothingIsLostOrDoubled) {
   constexpr int kChildren = 30;
   Tracker tracker = start();

@@ -167,124 +167,6 @@ TEST_F(TrackerTest, AReloadThatFailsChangesNothing) {
   EXPECT_EQ(started->reload().error().code, ErrorCode::kInvalidArgument);
 }
 
-// An outbox whose disk can be switched off.
-class BrokenOutbox final : public Outbox {
- public:
-  explicit BrokenOutbox(std::shared_ptr<Outbox> real) : real_(std::move(real)) {}
-
-  std::atomic<bool> broken{false};
-
-  OutboxCaps caps() const noexcept override { return real_->caps(); }
-  Result<Appended> append(std::span<const EventRecord> batch) override {
-    if (broken) return error();
-    return real_->append(batch);
-  }
-  Result<Claim> claim(QueueId queue, const ClaimLimits& limits, milliseconds lease) override {
-    if (broken) return error();
-    return real_->claim(queue, limits, lease);
-  }
-  Result<Settled> settle(ClaimToken token, std::span<const Outcome> outcomes) override {
-    if (broken) return error();
-    return real_->settle(token, outcomes);
-  }
-  Result<std::size_t> extend(ClaimToken token, std::span<const EventHandle> events,
-                             milliseconds lease) override {
-    return real_->extend(token, events, lease);
-  }
-  Result<std::vector<QueueId>> due_queues() override {
-    if (broken) return error();
-    return real_->due_queues();
-  }
-  Result<std::size_t> release_held(QueueId queue) override {
-    if (broken) return error();
-    return real_->release_held(queue);
-  }
-  Result<std::vector<DeadLetter>> dead(const EventFilter& filter, EventHandle after,
-                                       std::size_t max) override {
-    return real_->dead(filter, after, max);
-  }
-  Result<std::size_t> replay(const EventFilter& filter, std::size_t max,
-                             const Rewrite& rewrite) override {
-    return real_->replay(filter, max, rewrite);
-  }
-  Result<std::size_t> purge(const EventFilter& filter) override { return real_->purge(filter); }
-  Result<std::size_t> purge_profile(const Key& profile) override {
-    return real_->purge_profile(profile);
-  }
-  Result<Maintained> maintain(milliseconds retention) override {
-    if (broken) return error();
-    return real_->maintain(retention);
-  }
-  Result<OutboxStats> stats() override {
-    if (broken) return error();
-    return real_->stats();
-  }
-
- private:
-  static Error error() { return {ErrorCode::kOutboxUnavailable, "the disk is gone"}; }
-  std::shared_ptr<Outbox> real_;
-};
-
-class BrokenOutboxTest : public EngineHarness {
- protected:
-  void SetUp() override {
-    broken =
-        std::make_shared<BrokenOutbox>(open_outbox(OutboxOptions{.url = "memory:"}, clock).value());
-    outbox = broken;
-  }
-  std::shared_ptr<BrokenOutbox> broken;
-};
-
-TEST_F(BrokenOutboxTest, EventsWaitInMemoryUntilTheDiskIsBack) {
-  start();
-  broken->broken = true;
-  EXPECT_EQ(track("a"), TrackStatus::kAccepted);
-  run_for(seconds(60));
-  EXPECT_TRUE(bodies().empty());
-  EXPECT_GE(lines.count("the disk is gone"), 1U);
-  EXPECT_EQ(tracker->track_durably(Note{"b"}, milliseconds(0)).status(), TrackStatus::kNotDurable);
-  broken->broken = false;
-  run_for(seconds(5));
-  EXPECT_EQ(tracker->stats().delivered, 2U);
-}
-
-TEST_F(BrokenOutboxTest, AStoreThatCannotBeOpenedAtStartIsNoFailureOfTheProgram) {
-  broken->broken = true;
-  start();
-  EXPECT_EQ(track("a"), TrackStatus::kAccepted);
-  run_for(seconds(10));
-  EXPECT_FALSE(tracker->stats().complete);
-  broken->broken = false;
-  run_for(seconds(10));
-  EXPECT_EQ(tracker->stats().delivered, 1U);
-}
-
-TEST_F(BrokenOutboxTest, AnOutcomeThatCannotBeWrittenIsWrittenLaterAndTheEventSentOnce) {
-  start();
-  http->on_request([this](const HttpRequest&) {
-    broken->broken = true;
-    return ScriptedHttpClient::answer(202);
-  });
-  track("a");
-  run_for(seconds(20));
-  EXPECT_GE(tracker->stats().outbox_failures, 1U);
-  broken->broken = false;
-  run_for(seconds(5));
-  EXPECT_EQ(bodies().size(), 1U);
-  EXPECT_EQ(tracker->stats().delivered, 1U);
-}
-
-TEST_F(BrokenOutboxTest, StopSaysWhatNeverReachedTheDisk) {
-  start();
-  run_for(seconds(1));
-  broken->broken = true;
-  track("a");
-  const StopReport report = tracker->stop(seconds(1));
-  EXPECT_EQ(report.in_memory, 1U);
-  EXPECT_EQ(lines.count("1 events that never reached the outbox"), 1U);
-  broken->broken = false;
-}
-
 // With threads, on the machine's clock.
 class ThreadedTrackerTest : public EngineHarness {
  protected:
@@ -331,6 +213,19 @@ TEST_F(ThreadedTrackerTest, FlushGivesUpAtItsDeadlineAndStopsNothing) {
   http->hang(false);
   http->wake();
   EXPECT_TRUE(tracker->flush(seconds(60)));
+}
+
+TEST_F(ThreadedTrackerTest, TheLongestDeadlineIsForEverAndANegativeOneHasPassed) {
+  start_threads();
+  EXPECT_TRUE(tracker->track_durably(Note{"a"}, milliseconds::max()));
+  EXPECT_TRUE(tracker->flush(milliseconds::max()));
+  http->hang(true);
+  track("b");
+  EXPECT_FALSE(tracker->flush(milliseconds::min()));
+  http->hang(false);
+  http->wake();
+  EXPECT_TRUE(tracker->flush(milliseconds::max()));
+  EXPECT_TRUE(tracker->stop(milliseconds::max()).in_time);
 }
 
 TEST_F(ThreadedTrackerTest, StopGivesBackWhatHangs) {

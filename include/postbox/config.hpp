@@ -73,8 +73,8 @@ struct Config {
   // Defaults to 60 s.
   std::chrono::milliseconds lease{60'000};
 
-  // Age at which an undelivered event becomes a dead letter. POSTBOX_GIVE_UP_AFTER.
-  // Defaults to 72 h.
+  // How long an event is tried, ten times at least, before it becomes a dead letter. Counts from
+  // its first attempt; a replay begins anew. POSTBOX_GIVE_UP_AFTER. Defaults to 72 h.
   std::chrono::milliseconds give_up_after{std::chrono::hours(72)};
 
   // How long dead letters are kept. POSTBOX_RETENTION. Defaults to 30 days.

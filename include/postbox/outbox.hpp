@@ -65,8 +65,10 @@ struct ClaimLimits {
 
 struct ClaimedEvent {
   EventHandle handle{};
-  std::uint32_t attempts = 0;        // those that a settlement spent, and this one
-  std::chrono::milliseconds age{0};  // since append, by the store's clock
+  std::uint32_t attempts = 0;  // those that a settlement spent, and this one
+  // Since the claim of the first attempt that was spent, by the store's clock; zero before there
+  // is one. A replay begins anew.
+  std::chrono::milliseconds tried_for{0};
   EventRecord record;
 };
 
@@ -83,7 +85,7 @@ struct Outcome {
   EventHandle handle{};
   OutcomeKind kind = OutcomeKind::kRetry;
   std::chrono::milliseconds delay{0};  // kRetry: not claimable before; zero makes it ready at once
-  bool spend_attempt = true;  // kRetry: false gives the attempt back (429, stop, key trouble)
+  bool spend_attempt = true;  // kRetry, kDead: false gives the attempt back (429, stop, damage)
   int http_status = 0;        // kDead: the answer that ended it, or zero
   std::string reason{};       // kDead: for the operator; holds no personal data
   std::string pointer{};      // kDead: the place in the request that the answer blames, if any

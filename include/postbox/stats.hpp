@@ -4,6 +4,8 @@
 // Threads:   a plain value.
 // Lifetime:  a plain value.
 // Failure:   `complete` is false when the outbox could not be read; its counts are then zero.
+//            When its file was replaced by an older one, what it counts is too little until the
+//            next start, and conserved() is false.
 //
 // Two identities hold whenever no call and no worker is in the middle of a step (after flush() or
 // stop(), and in tests after every step):
@@ -14,6 +16,10 @@
 // Counts are events, not calls: an order of three lines is offered as four events. Events that an
 // earlier run left in the outbox are counted as offered and accepted when this run finds them, and
 // what a timer becomes, such as an abandoned cart, when it fires.
+//
+// One outbox may serve several processes (pre-fork servers). Where the accepted ones are is then
+// counted for all of them together, what was offered for this one alone: the second identity holds
+// for the sum over the processes' callers, not in one process.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +32,7 @@ struct Stats {
   std::uint64_t accepted = 0;
   std::uint64_t disabled = 0;  // the family's flag was off, or no key is set
   std::uint64_t rejected = 0;  // broke a rule of the schema
-  std::uint64_t full = 0;      // the memory cap was reached
+  std::uint64_t full = 0;      // a cap was reached: memory, or for all but the first family the disk
   std::uint64_t closed = 0;    // offered after stop()
 
   // Where the accepted ones are.

@@ -1,0 +1,77 @@
+// BrokenOutbox is an outbox whose disk can be switched off.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include <postbox/outbox.hpp>
+
+namespace postbox::tests {
+
+using std::chrono::milliseconds;
+
+class BrokenOutbox final : public Outbox {
+ public:
+  explicit BrokenOutbox(std::shared_ptr<Outbox> real) : real_(std::move(real)) {}
+
+  std::atomic<bool> broken{false};
+  std::atomic<bool> releases{true};  // whether release_held() works
+  std::atomic<std::size_t> questions{0};
+
+  // Somebody puts another file in place of the store.
+  void replace(std::shared_ptr<Outbox> other) { real_ = std::move(other); }
+
+  OutboxCaps caps() const noexcept override { return real_->caps(); }
+  Result<Appended> append(std::span<const EventRecord> batch) override {
+    if (broken) return error();
+    return real_->append(batch);
+  }
+  Result<Claim> claim(QueueId queue, const ClaimLimits& limits, milliseconds lease) override {
+    if (broken) return error();
+    return real_->claim(queue, limits, lease);
+  }
+  Result<Settled> settle(ClaimToken token, std::span<const Outcome> outcomes) override {
+    if (broken) return error();
+    return real_->settle(token, outcomes);
+  }
+  Result<std::size_t> extend(ClaimToken token, std::span<const EventHandle> events,
+                             milliseconds lease) override {
+    return real_->extend(token, events, lease);
+  }
+  Result<std::vector<QueueId>> due_queues() override {
+    if (broken) return error();
+    return real_->due_queues();
+  }
+  Result<std::size_t> release_held(QueueId queue) override {
+    if (broken || !releases) return error();
+    return real_->release_held(queue);
+  }
+  Result<std::vector<DeadLetter>> dead(const EventFilter& filter, EventHandle after,
+                                       std::size_t max) override {
+    return real_->dead(filter, after, max);
+  }
+  Result<std::size_t> replay(const EventFilter& filter, std::size_t max,
+                             const Rewrite& rewrite) override {
+    return real_->replay(filter, max, rewrite);
+  }
+  Result<std::size_t> purge(const EventFilter& filter) override { return real_->purge(filter); }
+  Result<std::size_t> purge_profile(const Key& profile) override {
+    return real_->purge_profile(profile);
+  }
+  Result<Maintained> maintain(milliseconds retention) override {
+    if (broken) return error();
+    return real_->maintain(retention);
+  }
+  Result<OutboxStats> stats() override {
+    ++questions;
+    if (broken) return error();
+    return real_->stats();
+  }
+
+ private:
+  static Error error() { return {ErrorCode::kOutboxUnavailable, "the disk is gone"}; }
+  std::shared_ptr<Outbox> real_;
+};
+
+}  // namespace postbox::tests
