@@ -7,9 +7,9 @@
 // Failure:   a failed call of the outbox is counted, logged and repeated later.
 //
 // Which lane: single requests while their quota carries what is waiting within seconds, the bulk
-// lane when there is more, and the other one while either is closed for longer than that. Which queue: the destination's families share a lane by weight, each
-// twice the next one's, so that a backlog of the lowest never delays the first by more than one
-// parcel, and none starves.
+// lane when there is more, and the other one while either is closed for longer than that. Which
+// queue: the destination's families share a lane by weight, each twice the next one's, so that a
+// backlog of the lowest never delays the first by more than one parcel, and none starves.
 #pragma once
 
 #include <deque>

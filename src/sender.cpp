@@ -9,7 +9,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLongestSleep{60'000};  // another process may append to the same outbox
+// The outbox is looked at so often although nothing is known to be due: another process may have
+// appended to it, or somebody removed its file.
+constexpr milliseconds kLongestSleep{5'000};
 
 // A retry that its budget does not cover waits as if it had failed so many times more.
 constexpr std::uint32_t kUncovered = 3;

@@ -94,7 +94,7 @@ class Sender {
   RetryBudget retry_budget_;
   std::unordered_map<TransferId, Parcel> in_flight_;
   std::vector<HttpCompletion> finished_;  // the last is the next
-  bool must_release_ = false;  // held events, since the last resume()
+  bool must_release_ = false;             // held events, since the last resume()
   SteadyTime maintain_at_{};
   bool launching_ = true;
   bool settled_ = false;

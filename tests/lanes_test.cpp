@@ -133,8 +133,9 @@ TEST_F(Lanes, WhileTheBulkLaneIsShutTheOtherCarriesWhatItCanAndAnOrderPasses) {
   track("order");
   run_for(1s);
   const auto all = bodies();
-  EXPECT_NE(std::ranges::find(all.begin() + static_cast<std::ptrdiff_t>(sent), all.end(), "order\n"),
-            all.end());
+  EXPECT_NE(
+      std::ranges::find(all.begin() + static_cast<std::ptrdiff_t>(sent), all.end(), "order\n"),
+      all.end());
   EXPECT_EQ(tracker->stats().rate_limited, std::ranges::count_if(http->requests(), is_bulk));
   run_for(600s);
   EXPECT_EQ(tracker->stats().delivered, 6'001U);

@@ -65,15 +65,15 @@ class OutOfMemory : public EngineHarness {
     config.max_in_flight = 4;  // a slot that never ends is noticed soon
     start();
     tracker.reset();
-    auto started = Tracker::start(config.validate().value(),
-                                  {.destination = vendor,
-                                   .outbox = outbox,
-                                   .http = std::make_shared<CalmClient>(http),
-                                   .clock = clock,
-                                   .random = seeded_random(7),
-                                   .flags = flags,
-                                   .reload = [this] { return reloaded(); },
-                                   .threads = false});
+    auto started =
+        Tracker::start(config.validate().value(), {.destination = vendor,
+                                                   .outbox = outbox,
+                                                   .http = std::make_shared<CalmClient>(http),
+                                                   .clock = clock,
+                                                   .random = seeded_random(7),
+                                                   .flags = flags,
+                                                   .reload = [this] { return reloaded(); },
+                                                   .threads = false});
     tracker.emplace(*std::move(started));
     tracker->run_once();
   }
@@ -126,7 +126,7 @@ TEST_F(OutOfMemory, AStepThatFailsAnywhereLosesNothingAndKeepsNoSlot) {
       });
     }
     http->on_request([](const HttpRequest&) { return ScriptedHttpClient::answer(202); });
-    run_for(3 * config.lease);
+    run_for(10 * config.lease);
     const Stats stats = tracker->stats();
     ASSERT_EQ(stats.delivered + stats.dead, tracked) << "status " << status << describe(stats);
   }

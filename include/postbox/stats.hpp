@@ -32,8 +32,8 @@ struct Stats {
   std::uint64_t accepted = 0;
   std::uint64_t disabled = 0;  // the family's flag was off, or no key is set
   std::uint64_t rejected = 0;  // broke a rule of the schema
-  std::uint64_t full = 0;      // a cap was reached: memory, or for all but the first family the disk
-  std::uint64_t closed = 0;    // offered after stop()
+  std::uint64_t full = 0;    // a cap was reached: memory, or for all but the first family the disk
+  std::uint64_t closed = 0;  // offered after stop()
 
   // Where the accepted ones are.
   std::uint64_t delivered = 0;
