@@ -1,9 +1,5 @@
 // The example server's way back to a cart: GET /cart/recover.
-#include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
-
-#include "../examples/checkout_server/http_server.hpp"
+#include "support/served_checkout.hpp"
 
 namespace checkout {
 namespace {
@@ -13,49 +9,18 @@ using namespace std::chrono_literals;
 const std::vector<std::string> kSecrets = {"a secret of the shop's own"};
 
 // Without a key the tracker is inert; the links do not need it.
-class CartRecovery : public ::testing::Test {
+class CartRecovery : public ServedCheckout {
  protected:
-  void SetUp() override {
-    klaviyo::Config config;
-    config.engine.outbox.url = "memory:";
-    auto started = klaviyo::start(config);
-    ASSERT_TRUE(started) << started.error().message;
-    tracker.emplace(*std::move(started));
-    auto listening = stripe::Webhook::start(stripe::Config{}, *tracker);
-    ASSERT_TRUE(listening) << listening.error().message;
-    webhook.emplace(*std::move(listening));
-    routes.emplace(*tracker, *webhook, metrics, postbox::LogSink(), kSecrets);
-    server.emplace(*routes);
-    port = server->start(0).value_or(0);
-    ASSERT_NE(port, 0);
-  }
-  void TearDown() override {
-    if (!server) return;
-    server->stop();
-    EXPECT_TRUE(server->wait(std::chrono::steady_clock::now() + 10s));
-  }
+  void SetUp() override { serve({}, kSecrets); }
 
-  // The answer's status and body.
-  std::pair<int, nlohmann::json> get(const std::string& path) const {
-    httplib::Client client("127.0.0.1", port);
-    client.set_keep_alive(false);
-    const auto answer = client.Get(path);
-    if (!answer) return {0, {}};
-    return {answer->status, nlohmann::json::parse(answer->body, nullptr, false)};
-  }
+  std::pair<int, nlohmann::json> get(const std::string& path) { return read(client->Get(path)); }
+
   static std::string token(std::chrono::minutes life,
                            const std::string& secret = kSecrets.front()) {
     const auto now =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     return klaviyo::make_recovery_token("c-7", now + life, klaviyo::RecoveryKey(secret));
   }
-
-  Metrics metrics;
-  std::optional<postbox::Tracker> tracker;
-  std::optional<stripe::Webhook> webhook;
-  std::optional<Routes> routes;
-  std::optional<HttpServer> server;
-  int port = 0;
 };
 
 TEST_F(CartRecovery, AGoodLinkLeadsToItsCart) {

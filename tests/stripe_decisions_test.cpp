@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <stdexcept>
 #include <utility>
 
 #include "support/stripe_events.hpp"
@@ -126,6 +127,22 @@ TEST(StripeDecisions, TwoProcessesThatAreToldOfOneOrderAtTheSameTimeMakeOneOrder
   };
   shop.deliver(session_of("typed@goldenacre.example").dump());
   EXPECT_EQ(recorded(shop), Names{"Placed Order stripe:in_1 billing@goldenacre.example"});
+}
+
+TEST(StripeDecisions, WhatTheHostsMemoryThrowsStaysInsideAndIsTriedAgain) {
+  StripeShop shop;
+  const auto memory = std::make_shared<Between>(stripe::sqlite_memory(""));
+  shop.config.memory = memory;
+  const auto fail = [] { throw std::runtime_error("host"); };
+  memory->then = fail;
+  EXPECT_EQ(shop.deliver(full_refund().dump()).status, 503);
+  EXPECT_EQ(shop.webhook().counts().failed, 1U);
+  EXPECT_EQ(shop.deliver(full_refund().dump()).reason, "waits for order:pi_1");
+  shop.clock->advance(6min);
+  memory->then = fail;
+  EXPECT_EQ(shop.webhook().run_once(), shop.clock->wall_now() + 1s);
+  EXPECT_EQ(shop.webhook().run_once(), std::nullopt);
+  EXPECT_EQ(recorded(shop), Names{"Refunded Order stripe:pi_1 cus_1"});
 }
 
 // It may have got there all the same.

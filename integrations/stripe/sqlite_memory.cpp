@@ -43,20 +43,6 @@ CREATE INDEX IF NOT EXISTS waiting_until ON waiting(until);
 CREATE INDEX IF NOT EXISTS waiting_key ON waiting(key);
 )";
 
-// Commits inside its scope sync the disk.
-class Durably {
- public:
-  explicit Durably(sqlite3* handle) : handle_(handle) {
-    execute(handle, "PRAGMA synchronous=FULL");
-  }
-  Durably(const Durably&) = delete;
-  Durably& operator=(const Durably&) = delete;
-  ~Durably() { sqlite3_exec(handle_, "PRAGMA synchronous=NORMAL", nullptr, nullptr, nullptr); }
-
- private:
-  sqlite3* handle_;
-};
-
 // A file by its identity, whatever its name is meanwhile.
 class File {
  public:

@@ -38,6 +38,9 @@ class RareLine {
 
 constexpr std::string_view kCustomer = "customer:";
 
+// Before what could not be done is tried again.
+constexpr auto kPause = 1s;
+
 using Count = std::atomic<std::uint64_t>;
 
 struct AtomicCounts {
@@ -61,15 +64,35 @@ struct Webhook::Impl {
       thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
   }
 
-  Answer handle(std::string_view body, std::string_view signature) {
+  Answer handle(std::string_view body, std::string_view signature) noexcept {
     ++counts_.received;
-    Outcome outcome = take(body, signature);
-    ++*outcome.count;
-    return std::move(outcome.answer);
+    try {
+      Outcome outcome = take(body, signature);
+      ++*outcome.count;
+      return std::move(outcome.answer);
+    } catch (...) {  // out of memory, or the host's memory
+      ++counts_.failed;
+      return {503, "an exception"};
+    }
   }
 
-  std::optional<WallTime> run_once() {
-    constexpr auto kPause = 1s;
+  // Called by a thread: what is thrown here would end the program.
+  std::optional<WallTime> run_once() noexcept {
+    try {
+      return step();
+    } catch (...) {
+      return config_.clock->wall_now() + kPause;
+    }
+  }
+
+  [[nodiscard]] Counts counts() const noexcept {
+    const AtomicCounts& c = counts_;
+    return {c.received, c.refused, c.unusable, c.ignored, c.tracked,    c.disabled,
+            c.waited,   c.failed,  c.released, c.lost,    c.incomplete, waiting()};
+  }
+
+ private:
+  std::optional<WallTime> step() {
     const WallTime now = config_.clock->wall_now();
     const bool asks_again = resolve_one(now);
     const bool all_done = release({}, now, now);
@@ -81,15 +104,6 @@ struct Webhook::Impl {
     return due && !all_done ? std::max(*due, now + kPause) : due;
   }
 
-  [[nodiscard]] Counts counts() const {
-    const auto awaited = config_.memory->awaited();
-    const AtomicCounts& c = counts_;
-    return {c.received, c.refused,  c.unusable,   c.ignored,
-            c.tracked,  c.disabled, c.waited,     c.failed,
-            c.released, c.lost,     c.incomplete, awaited ? awaited->size() : 0};
-  }
-
- private:
   struct Outcome {
     Answer answer;
     Count* count;
@@ -117,7 +131,10 @@ struct Webhook::Impl {
       auto mapping = to_events(body, options(now));
       if (!mapping) {
         report("a body cannot be mapped: " + mapping.error().message, now);
-        return {{400, mapping.error().message}, &counts_.unusable};
+        // No fault of the body's: without memory, say. It may be mapped the next time.
+        const bool is_ours = mapping.error().code == postbox::ErrorCode::kInternal;
+        return {{is_ours ? 503 : 400, mapping.error().message},
+                is_ours ? &counts_.failed : &counts_.unusable};
       }
       learn(mapping->facts, now);
       if (!mapping->ignored.empty()) {
@@ -162,6 +179,15 @@ struct Webhook::Impl {
     const auto customer = std::ranges::find_if(mapping.missing, is_customer);
     const bool ask = config_.resolver && customer != mapping.missing.end();
     return ask ? *customer : mapping.missing.front();
+  }
+
+  [[nodiscard]] std::uint64_t waiting() const noexcept {
+    try {
+      const auto awaited = config_.memory->awaited();
+      return awaited ? awaited->size() : 0;
+    } catch (...) {
+      return 0;
+    }
   }
 
   static bool is_customer(std::string_view key) { return key.starts_with(kCustomer); }
@@ -362,11 +388,7 @@ Webhook& Webhook::operator=(Webhook&&) noexcept = default;
 Webhook::~Webhook() = default;
 
 Answer Webhook::handle(std::string_view body, std::string_view signature) {
-  try {
-    return impl_->handle(body, signature);
-  } catch (const std::exception& error) {  // out of memory
-    return {503, error.what()};
-  }
+  return impl_->handle(body, signature);
 }
 
 Counts Webhook::counts() const { return impl_->counts(); }
