@@ -17,21 +17,31 @@ function(postbox_program name)
   target_link_libraries(${name} PRIVATE postbox_build ${arg_LINK})
 endfunction()
 
-# postbox_test(<name> LINK … SOURCES …): one program; each of its cases is a test of ctest.
+# postbox_test(<name> [OPTIMIZED] LINK … SOURCES …): one program; each of its cases is a test of ctest.
+# With sanitizers the optimization of a program that hardly computes would take half of the build's
+# time: only those that ask for it have it.
 function(postbox_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 test "OPTIMIZED" "" "")
   postbox_program(${name} ${ARGN})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
   target_compile_definitions(${name} PRIVATE POSTBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(${name} TEST_PREFIX "${name}: " DISCOVERY_TIMEOUT 60)
+  if(POSTBOX_SANITIZE AND test_OPTIMIZED)
+    return()  # without the precompiled header, which is compiled otherwise
+  elseif(POSTBOX_SANITIZE)
+    target_compile_options(${name} PRIVATE -O0)
+  endif()
   # One precompiled header for all: the first program's.
   get_property(owner GLOBAL PROPERTY POSTBOX_PRECOMPILED)
-  if(owner)
+  if(POSTBOX_SANITIZE AND name STREQUAL simulation_tests)
+    # It is compiled otherwise.
+  elseif(owner)
     target_precompile_headers(${name} REUSE_FROM ${owner})
   else()
     target_precompile_headers(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/precompiled.hpp)
     set_property(GLOBAL PROPERTY POSTBOX_PRECOMPILED ${name})
   endif()
-  gtest_discover_tests(${name} TEST_PREFIX "${name}: " DISCOVERY_TIMEOUT 60)
 endfunction()
 
 add_library(klaviyo_sim_core STATIC
@@ -132,7 +142,7 @@ postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing
   tests/stripe_signature_test.cpp
   tests/stripe_webhook_test.cpp)
 
-postbox_test(simulation_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
+postbox_test(simulation_tests OPTIMIZED LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/simulation/simulation_test.cpp)
 target_include_directories(simulation_tests PRIVATE ${PROJECT_SOURCE_DIR}/tests/simulation)
 set(lives 2000)

@@ -26,7 +26,7 @@ TEST(CartUpdated, HasWhatLiesInTheCartAsItsValue) {
     "IsEmpty": false, "ItemCount": 1, "Categories": ["Tea"], "ItemNames": ["Thé P1"],
     "CheckoutURL": "https://shop.goldenacre.example/checkout",
     "Items": [{"ProductID": "P1", "SKU": "S-P1", "ProductName": "Thé P1", "Quantity": 2,
-      "ItemPrice": 12.50, "RowTotal": 25.00, "Categories": ["Tea"], "Brand": "Acre"}]})"));
+      "ItemPrice": 12.50, "RowTotal": 25.00, "ProductCategories": ["Tea"], "Brand": "Acre"}]})"));
 }
 
 TEST(CartUpdated, TheSameUpdateIsOneEventAndANewStateIsANewOne) {

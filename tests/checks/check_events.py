@@ -55,6 +55,8 @@ def must_fail(title, change):
 sent = {}
 for line in run(bodies).stdout.splitlines():
     entry = json.loads(line)
+    if entry["type"] not in validators:  # an event of a shop's own, or a profile
+        continue
     sent[entry["type"]] = entry["single"]["data"]["attributes"]
     check(entry["type"], "as sent", sent[entry["type"]])
 problems += [f"{title}: no event of it was sent" for title in validators.keys() - sent.keys()]

@@ -1,11 +1,27 @@
-// Prints what Destination sends for an event of every type, one JSON object per line:
-// {"type": …, "single": <body>, "bulk": <body of that event and a second profile's>}.
-// Exit code 1, with the reason, when a type is missing.
+// Prints what Destination sends for the shop of shop_data.cjs, one JSON object per line:
+// {"type": …, "single": <body>, "bulk": <body of that event and a second profile's>}, and last
+// {"type": "", "profile": <body>}. Exit code 1, with the reason, when a type of event is missing.
 #include <iostream>
 #include <klaviyo/catalogue.hpp>
 #include <set>
 
 #include "klaviyo_test_data.hpp"
+
+inline constexpr postbox::Family kLoyalty = klaviyo::own_family<8, "loyalty">;
+
+struct PointsEarned : klaviyo::EventBasics {
+  static constexpr std::string_view kMetric = "Points Earned";
+  static constexpr const postbox::Family& kFamily = kLoyalty;
+  std::int64_t points = 0;
+  std::string reason;
+};
+
+template <>
+struct postbox::Schema<PointsEarned> {
+  static constexpr auto fields =
+      std::make_tuple(field("Points", "points", &PointsEarned::points, {.minimum = 1}, "How many."),
+                      field("Reason", "reason", &PointsEarned::reason, {}, "What for."));
+};
 
 namespace {
 
@@ -42,19 +58,44 @@ std::vector<postbox::EventRecord> every_event() {
       subscription_trial_ending(subscription));
   add(payment_failed(klaviyo_test::payment()), payment_action_required(klaviyo_test::payment()));
 
-  const auto cart = klaviyo_test::cart();
-  add(cart_updated(cart), added_to_cart(cart, klaviyo_test::item("P1", 1, 1'250)),
+  auto cart = klaviyo_test::cart();
+  cart.version = 3;
+  auto before = cart;
+  before.unique_id = "c-7-added-P1";
+  add(cart_updated(cart), added_to_cart(before, klaviyo_test::item("P1", 1, 1'250)),
       checkout_started(cart), checkout_abandoned(cart, {.recovery_url = "https://a.example/r"}));
+
+  PointsEarned points;
+  points.customer = klaviyo_test::customer();
+  points.unique_id = "points-1";
+  points.points = 40;
+  points.reason = "review";
+  using Object = klaviyo::PropertyObject;
+  add(klaviyo::event(points),
+      klaviyo::custom_event("Quiz Finished", klaviyo_test::customer(),
+                            {{"Score", std::int64_t{7}},
+                             {"Answers", std::vector<std::string>{"a", "b"}},
+                             {"Took", Object{{"Seconds", std::int64_t{90}}}}},
+                            klaviyo::Money{500, "EUR"}, "quiz-1"));
   return all;
 }
 
-std::size_t metrics() { return klaviyo::every_event_type().size(); }
+std::string profile_body() {
+  auto profile = klaviyo_test::customer();
+  profile.last_name = "Berg";
+  profile.properties = {{"Loyalty Tier", std::string("Gold")}, {"Points", std::int64_t{40}}};
+  const auto records = klaviyo_test::records_of(klaviyo::identify(profile));
+  const postbox::EventRecord* const record = &records.front();
+  const auto destination = klaviyo_test::destination();
+  return destination.request(destination.route(record->queue).single, {&record, 1}).body;
+}
 
 }  // namespace
 
 int main() {
   const auto destination = klaviyo_test::destination();
   auto other = klaviyo_test::cart();
+  other.version = 3;
   other.customer.email = "ben@goldenacre.example";
   const auto stranger = klaviyo_test::records_of(cart_updated(other));
   std::set<std::string> types;
@@ -65,7 +106,10 @@ int main() {
               << klaviyo_test::request_for({event}).body << R"(,"bulk":)"
               << destination.request(1, both).body << "}\n";
   }
-  if (types.size() == metrics()) return 0;
-  std::cerr << "events of " << types.size() << " types instead of " << metrics() << '\n';
-  return 1;
+  std::cout << R"({"type":"","profile":)" << profile_body() << "}\n";
+  for (const klaviyo::EventType& type : klaviyo::every_event_type()) {
+    if (types.contains(std::string(type.metric))) continue;
+    std::cerr << "no event of the type '" << type.metric << "'\n";
+    return 1;
+  }
 }

@@ -5,8 +5,7 @@
 // Threads:   a plain value; const members may be called from several threads at once.
 // Lifetime:  owns the profile.
 // Failure:   none here: track() rejects with every violation. A profile that Klaviyo answers with
-// 409
-//            (its identifiers belong to two) becomes a dead letter. The key needs the scope
+//            409 (its identifiers belong to two) becomes a dead letter. The key needs the scope
 //            profiles:write; without it profiles wait, and events go on.
 #pragma once
 

@@ -39,7 +39,7 @@ inline constexpr auto kCartFields = std::make_tuple(
         {}, "Where the customer goes on."),
     field(
         "Items", "items",
-        [](const auto& c) { return PricedItems(c.cart->items, c.cart->currency); }, {},
+        [](const auto& c) { return PricedCartItems(c.cart->items, c.cart->currency); }, {},
         "The lines."));
 
 // What a kind of event has beside them.

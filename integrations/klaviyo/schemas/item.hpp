@@ -4,7 +4,7 @@
 // Threads:   plain values.
 // Lifetime:  owns its strings.
 // Failure:   a missing product id or name, a quantity below one and a negative price are
-// violations.
+//            violations.
 #pragma once
 
 #include <cstdint>
@@ -52,13 +52,20 @@ struct PricedItem {
   Currency currency;
 };
 
+// The same of a cart, whose categories Klaviyo's guide calls otherwise.
+struct PricedCartItem {
+  const OrderItem* item;
+  Currency currency;
+};
+
 // The lines of an order or cart as priced ones.
-class PricedItems {
+template <class Line>
+class PricedLines {
  public:
   class Iterator {
    public:
     Iterator(const OrderItem* item, Currency currency) : item_(item), currency_(currency) {}
-    PricedItem operator*() const noexcept { return {item_, currency_}; }
+    Line operator*() const noexcept { return {item_, currency_}; }
     Iterator& operator++() noexcept {
       ++item_;
       return *this;
@@ -72,7 +79,7 @@ class PricedItems {
     Currency currency_;
   };
 
-  PricedItems(const std::vector<OrderItem>& items, Currency currency)
+  PricedLines(const std::vector<OrderItem>& items, Currency currency)
       : items_(&items), currency_(currency) {}
 
   [[nodiscard]] std::size_t size() const noexcept { return items_->size(); }
@@ -83,6 +90,9 @@ class PricedItems {
   const std::vector<OrderItem>* items_;
   Currency currency_;
 };
+
+using PricedItems = PricedLines<PricedItem>;
+using PricedCartItems = PricedLines<PricedCartItem>;
 
 // The flat lists that Klaviyo can segment by: each distinct value once, in order of first
 // appearance, at most 4,000 of them. The views are valid as long as the items are.
@@ -105,51 +115,65 @@ void validate_rows(const std::vector<OrderItem>& items, const postbox::Path& pat
 
 }  // namespace klaviyo
 
-template <>
-struct postbox::Schema<klaviyo::PricedItem> {
-  using I = klaviyo::PricedItem;
-  static constexpr auto fields = std::make_tuple(
-      field(
-          "ProductID", "product_id", [](const I& i) -> auto& { return i.item->product_id; },
+namespace klaviyo::detail {
+
+template <class Line>
+constexpr auto line_fields(const char* categories) {
+  return std::make_tuple(
+      postbox::field(
+          "ProductID", "product_id", [](const Line& i) -> auto& { return i.item->product_id; },
           {.required = true}, "The product's id in the catalogue."),
-      field(
-          "SKU", "sku", [](const I& i) -> auto& { return i.item->sku; }, {}, "Stock code."),
-      field(
-          "ProductName", "name", [](const I& i) -> auto& { return i.item->name; },
+      postbox::field(
+          "SKU", "sku", [](const Line& i) -> auto& { return i.item->sku; }, {}, "Stock code."),
+      postbox::field(
+          "ProductName", "name", [](const Line& i) -> auto& { return i.item->name; },
           {.required = true}, "The product's name."),
-      field(
-          "Quantity", "quantity", [](const I& i) { return i.item->quantity; }, {.minimum = 1},
+      postbox::field(
+          "Quantity", "quantity", [](const Line& i) { return i.item->quantity; }, {.minimum = 1},
           "How many."),
-      field(
+      postbox::field(
           "ItemPrice", "unit_price",
-          [](const I& i) -> std::optional<klaviyo::Money> {
+          [](const Line& i) -> std::optional<Money> {
             if (i.item->row_total && i.item->unit_price.count == 0) return std::nullopt;
-            return klaviyo::Money{i.item->unit_price.count, i.currency};
+            return Money{i.item->unit_price.count, i.currency};
           },
           {.minimum = 0}, "Price of one."),
-      field(
+      postbox::field(
           "RowTotal", "unit_price",
           // An overflow is a violation of its own (validate_rows), so nothing is written then.
-          [](const I& i) {
-            const auto total = klaviyo::row_total(*i.item).value_or(klaviyo::MinorUnits{});
-            return klaviyo::Money{total.count, i.currency};
+          [](const Line& i) {
+            const auto total = row_total(*i.item).value_or(MinorUnits{});
+            return Money{total.count, i.currency};
           },
           {.derived = true}, "Price of the line."),
-      field(
-          "ProductURL", "url", [](const I& i) -> auto& { return i.item->url; }, {},
+      postbox::field(
+          "ProductURL", "url", [](const Line& i) -> auto& { return i.item->url; }, {},
           "Address of the product's page."),
-      field(
-          "ImageURL", "image_url", [](const I& i) -> auto& { return i.item->image_url; }, {},
+      postbox::field(
+          "ImageURL", "image_url", [](const Line& i) -> auto& { return i.item->image_url; }, {},
           "Address of the product's image."),
-      field(
-          "Categories", "categories", [](const I& i) -> auto& { return i.item->categories; }, {},
+      postbox::field(
+          categories, "categories", [](const Line& i) -> auto& { return i.item->categories; }, {},
           "Categories of the product."),
-      field(
-          "Brand", "brand", [](const I& i) -> auto& { return i.item->brand; }, {}, "Brand."),
-      field(
-          "PriceID", "price_id", [](const I& i) -> auto& { return i.item->price_id; }, {},
+      postbox::field(
+          "Brand", "brand", [](const Line& i) -> auto& { return i.item->brand; }, {}, "Brand."),
+      postbox::field(
+          "PriceID", "price_id", [](const Line& i) -> auto& { return i.item->price_id; }, {},
           "The price's id at a billing system."),
-      field(
-          "Proration", "proration", [](const I& i) -> auto& { return i.item->proration; }, {},
+      postbox::field(
+          "Proration", "proration", [](const Line& i) -> auto& { return i.item->proration; }, {},
           "Whether the line settles a part of a period."));
+}
+
+}  // namespace klaviyo::detail
+
+template <>
+struct postbox::Schema<klaviyo::PricedItem> {
+  static constexpr auto fields = klaviyo::detail::line_fields<klaviyo::PricedItem>("Categories");
+};
+
+template <>
+struct postbox::Schema<klaviyo::PricedCartItem> {
+  static constexpr auto fields =
+      klaviyo::detail::line_fields<klaviyo::PricedCartItem>("ProductCategories");
 };
