@@ -75,6 +75,7 @@ postbox_program(postbox_command LINK postbox::klaviyo CLI11::CLI11 nlohmann_json
   tools/postbox/json_schema.cpp
   tools/postbox/main.cpp
   tools/postbox/page.cpp
+  tools/postbox/samples.cpp
   tools/postbox/schema_command.cpp)
 set_target_properties(postbox_command PROPERTIES OUTPUT_NAME postbox)  # the library has the target
 

@@ -60,8 +60,14 @@ def build_and_test(copy):
     build = copy / "build/release"
     configured = run("cmake", "--preset", "release", f"-DCMAKE_CXX_COMPILER={compiler}", cwd=copy, env=environment)
     must(configured.returncode == 0, "the copy cannot be configured", configured.stderr)
-    built = run("cmake", "--build", build, "-j2", "--target", "postbox_klaviyo", cwd=copy, env=environment)
+    built = run("cmake", "--build", build, "-j2", "--target", "postbox_klaviyo", "postbox_command", "event_bodies",
+                cwd=copy, env=environment)
     must(built.returncode == 0, "the copy does not build", built.stdout)
+    events = (copy / "tests/checks/check_events.py", build / "bin/postbox", build / "bin/event_bodies")
+    must(run(sys.executable, *events).returncode != 0, "nobody notices that the event's page is missing")
+    must(run(build / "bin/postbox", "schema", "--pages", copy / "docs/events").returncode == 0, "no page is written")
+    checked = run(sys.executable, *events)
+    must(checked.returncode in (0, 77), "check_events.py fails on the copy", checked.stdout)
     program = build / "wishlist_test"
     compiled = run(compiler, "-std=c++20", *(f"-I{copy / folder}" for folder in ("include", "integrations", "tests")),
                    copy / "tests/klaviyo_wishlist_test.cpp", build / "libpostbox_klaviyo.a", build / "libpostbox.a",

@@ -59,7 +59,6 @@ for line in run(bodies).stdout.splitlines():
         continue
     sent[entry["type"]] = entry["single"]["data"]["attributes"]
     check(entry["type"], "as sent", sent[entry["type"]])
-problems += [f"{title}: no event of it was sent" for title in validators.keys() - sent.keys()]
 for title in sent:
     must_fail(title, lambda event: event.pop("profile"))
     must_fail(title, lambda event: event["metric"]["data"]["attributes"].update(name="x"))

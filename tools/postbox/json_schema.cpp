@@ -1,8 +1,11 @@
 #include "json_schema.hpp"
 
 #include <klaviyo/encode.hpp>
+#include <klaviyo/request.hpp>
 #include <klaviyo/schemas/profile.hpp>
 #include <string>
+
+#include "samples.hpp"
 
 namespace postbox::cli {
 namespace {
@@ -183,6 +186,9 @@ Json schema_of(const std::vector<klaviyo::EventType>& types) {
 }
 
 Json example_of(const klaviyo::EventType& type) {
+  if (const auto sample = sample_of(type.metric)) {
+    return Json::parse(klaviyo::single_body(sample->record))["data"]["attributes"];
+  }
   Json event = {{"properties", example_members(type.properties)},
                 {"metric", example_resource("metric", {{"name", type.metric}})},
                 {"time", "2026-11-22T10:00:00Z"}};

@@ -16,7 +16,7 @@ using Json = nlohmann::ordered_json;
 // A schema for an event of any of these types.
 [[nodiscard]] Json schema_of(const std::vector<klaviyo::EventType>& types);
 
-// The attributes of an event with every field of its table.
+// The attributes of an event of this type: the sample's, else a value for each field of its table.
 [[nodiscard]] Json example_of(const klaviyo::EventType& type);
 
 }  // namespace postbox::cli

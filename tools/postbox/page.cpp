@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "json_schema.hpp"
+#include "samples.hpp"
 
 namespace postbox::cli {
 namespace {
@@ -79,6 +80,9 @@ std::string page_of(const klaviyo::EventType& type) {
   page += "Flag: `" + std::string(type.family->variable) + "`. In log lines: `" +
           std::string(type.kind) + "`. ";
   page += type.has_value ? "Has a value.\n" : "Has no value.\n";
+  if (const auto sample = sample_of(type.metric)) {
+    page += "Made by `" + std::string(sample->call) + "`.\n";
+  }
   page += "\n| property | set by | type | rules | meaning |\n|---|---|---|---|---|\n";
   add_rows(type.properties, "", page);
   page +=
