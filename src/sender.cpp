@@ -108,12 +108,14 @@ void Sender::apply_resume() {
 }
 
 void Sender::release_held(SteadyTime now) {
+  bool any = false;
   for (const Family& family : parts_.destination.families()) {
     if (parts_.flags.get(family.queue).is_off()) continue;
     const auto released = parts_.outbox.release_held(family.queue);
     if (!released) return report_outbox_failure(parts_, turn_, now, released.error());
+    any |= *released > 0;
   }
-  must_release_ = false;
+  must_release_ = any;  // there may be more
   loader_.look_again();
 }
 

@@ -14,8 +14,10 @@
 namespace postbox {
 namespace {
 
+using sqlite::Chunks;
 using sqlite::Database;
 using sqlite::Failure;
+using sqlite::kChunk;
 using sqlite::Query;
 using sqlite::Transaction;
 
@@ -24,9 +26,6 @@ constexpr std::string_view kMemoryUrl = "memory:";
 
 // Far above any vendor's limit for one event, far below SQLite's for one row.
 constexpr Bytes kMaxPayload = mebibytes(16);
-
-// Rows per transaction of work that could touch a whole backlog: appends get their turn in between.
-constexpr std::int64_t kChunk = 200;
 
 void check_payloads(std::span<const EventRecord> batch) {
   for (const EventRecord& record : batch) {
@@ -81,27 +80,28 @@ bool is_any_delayed(Database& database, std::int64_t after, std::int64_t until) 
 }
 
 // Makes delayed rows ready whose time lies in (after, until]. Returns how many.
-std::size_t promote(Database& database, std::int64_t after, std::int64_t until) {
+std::size_t promote(Database& database, std::int64_t after, std::int64_t until, Chunks& chunks) {
   std::size_t promoted = 0;
-  std::size_t chunk = 0;
-  do {
+  while (chunks.take()) {
     Transaction transaction(database, Transaction::Kind::kWrite);
-    chunk = Query(database,
-                  "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
-                  " WHERE state = 1 AND next_at > ?1 AND next_at <= ?2 ORDER BY next_at LIMIT ?3)")
-                .bind(after, until, kChunk)
-                .run();
+    const std::size_t chunk =
+        Query(database,
+              "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
+              " WHERE state = 1 AND next_at > ?1 AND next_at <= ?2 ORDER BY next_at LIMIT ?3)")
+            .bind(after, until, kChunk)
+            .run();
     if (chunk == 0 && is_any_delayed(database, after, until)) {  // else this would never end
       throw Failure(
           Error{ErrorCode::kOutboxCorrupt, "an index names a delayed event that is missing"});
     }
     transaction.commit();
     promoted += chunk;
-  } while (chunk == static_cast<std::size_t>(kChunk));
+    if (chunk < static_cast<std::size_t>(kChunk)) break;
+  }
   return promoted;
 }
 
-std::size_t promote_due(Database& database, std::int64_t now) {
+std::size_t promote_due(Database& database, std::int64_t now, Chunks& chunks) {
   constexpr auto kLowest = std::numeric_limits<std::int64_t>::min();
   constexpr auto kHighest = std::numeric_limits<std::int64_t>::max();
   const std::int64_t horizon = now + sqlite::kDelayHorizon.count();
@@ -109,19 +109,19 @@ std::size_t promote_due(Database& database, std::int64_t now) {
   // Two looks into the index first: nothing is written, and no lock taken, when nothing is due.
   const std::int64_t earliest =
       database.integer("SELECT ifnull(min(next_at), 9e18) FROM outbox WHERE state = 1");
-  if (earliest <= now) promoted += promote(database, kLowest, now);
+  if (earliest <= now) promoted += promote(database, kLowest, now, chunks);
   const std::int64_t latest = database.integer("SELECT max(next_at) FROM outbox WHERE state = 1");
   // Further ahead than any delay: the clock was set back, and the row would wait for it for ever.
-  if (latest > horizon) promoted += promote(database, horizon, kHighest);
+  if (latest > horizon) promoted += promote(database, horizon, kHighest, chunks);
   return promoted;
 }
 
-std::size_t expire_dead(Database& database, std::int64_t cutoff) {
+std::size_t expire_dead(Database& database, std::int64_t cutoff, Chunks& chunks) {
   const auto any_is_due = [&] {
     return database.integer("SELECT ifnull(min(died_at), 9e18) FROM outbox_dead") <= cutoff;
   };
   std::size_t expired = 0;
-  while (any_is_due()) {
+  while (any_is_due() && chunks.take()) {
     Transaction transaction(database, Transaction::Kind::kWrite);
     if (!any_is_due()) break;  // another process was quicker
     const std::size_t chunk =
@@ -204,13 +204,16 @@ Result<Maintained> SqliteOutbox::maintain(std::chrono::milliseconds retention) {
   return run<Maintained>(Role::kOperator, "outbox maintain", [&](Database& database) {
     const std::int64_t time = now();
     Maintained maintained;
-    maintained.promoted = promote_due(database, time);
+    Chunks chunks;
+    maintained.promoted = promote_due(database, time, chunks);
     if (maintained.promoted > 0) leases_.look_from_start();
-    maintained.expired = expire_dead(database, time - std::max<std::int64_t>(0, retention.count()));
-    maintained.fired = sqlite::fire_timers(database, time);
+    const std::int64_t cutoff = time - std::max<std::int64_t>(0, retention.count());
+    maintained.expired = expire_dead(database, cutoff, chunks);
+    maintained.fired = sqlite::fire_timers(database, time, chunks);
     std::optional<std::int64_t> next = sqlite::next_timer(database);
     Query query(database, "SELECT next_at FROM outbox WHERE state = 1 ORDER BY next_at LIMIT 1");
     if (query.step()) next = std::min(next.value_or(query.integer(0)), query.integer(0));
+    if (chunks.are_used_up()) next = time;
     if (next) maintained.next_due = sqlite::elapsed(time, *next);
     return maintained;
   });

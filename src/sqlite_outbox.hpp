@@ -6,8 +6,8 @@
 //            pages when it is settled: with a connection each, every commit of the one empties the
 //            other's cache. They take turns, and one that waits behind a hanging disk for longer
 //            than busy_timeout says kOutboxBusy. Operators have the other, as have maintain() and
-//            release_held(), so that no append waits for a long count or purge; the sender does,
-//            for what it asks of it.
+//            release_held(), so that no append waits for a long count or purge. Those two, which
+//            the sender calls, do some thousands of rows at most.
 // Lifetime:  owns its connections and the sender's seat. In the child of a fork() it leaves them to
 //            the parent and opens its own; what was kept in memory stays the parent's.
 // Failure:   kOutboxBusy and kOutboxFull keep the connections. After kOutboxUnavailable and

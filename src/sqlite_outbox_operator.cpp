@@ -13,10 +13,9 @@ namespace postbox {
 namespace {
 
 using sqlite::Database;
+using sqlite::kChunk;
 using sqlite::Query;
 using sqlite::Transaction;
-
-constexpr std::int64_t kChunk = 200;
 
 // A filter as bounds, which are the same statement whatever is set. `reason` is the filter's.
 struct Bounds {
@@ -195,17 +194,18 @@ Result<std::size_t> SqliteOutbox::release_held(QueueId queue) {
   const NoFork no_fork;  // the leases have a lock, too
   auto result = run<std::size_t>(Role::kOperator, "outbox release", [&](Database& database) {
     std::size_t released = 0;
-    std::size_t chunk = 0;
-    do {
+    for (sqlite::Chunks chunks; chunks.take();) {
       Transaction transaction(database, Transaction::Kind::kDurable);
-      chunk = Query(database,
-                    "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
-                    " WHERE queue_id = ?1 AND state = 2 LIMIT ?2)")
-                  .bind(static_cast<std::int64_t>(queue), kChunk)
-                  .run();
+      const std::size_t chunk =
+          Query(database,
+                "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
+                " WHERE queue_id = ?1 AND state = 2 LIMIT ?2)")
+              .bind(static_cast<std::int64_t>(queue), kChunk)
+              .run();
       transaction.commit();
       released += chunk;
-    } while (chunk == static_cast<std::size_t>(kChunk));
+      if (chunk < static_cast<std::size_t>(kChunk)) break;
+    }
     return released;
   });
   leases_.look_from_start();  // also for what was released before a failure

@@ -28,6 +28,19 @@ namespace postbox::sqlite {
   return std::chrono::milliseconds(std::max<std::int64_t>(0, now - then));
 }
 
+// Rows per transaction of work that could touch a whole backlog: appends get their turn in between.
+inline constexpr std::int64_t kChunk = 200;
+
+// The chunks that one call may do. Who asks for more asks again: the sender, which sends meanwhile.
+class Chunks {
+ public:
+  [[nodiscard]] bool take() noexcept { return left_ > 0 && left_-- > 0; }
+  [[nodiscard]] bool are_used_up() const noexcept { return left_ == 0; }
+
+ private:
+  int left_ = 10;  // some fifty milliseconds
+};
+
 // Calls `attempt(dedup)` with the record's number in the index, and with the next one while another
 // key has that, until it returns true. False when it is the record's own key that is waiting.
 template <class Attempt>

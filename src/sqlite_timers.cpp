@@ -11,8 +11,6 @@
 namespace postbox::sqlite {
 namespace {
 
-constexpr std::int64_t kChunk = 200;
-
 std::int64_t count_of(WallTime time) { return time.time_since_epoch().count(); }
 
 std::vector<std::int64_t> ids_of(Query& query) {
@@ -253,9 +251,10 @@ std::size_t fire_chunk(Database& database, std::int64_t now) {
 }
 
 // The clock was set back since they were started: from now on they wait their delay at most.
-void date_anew(Database& database, std::int64_t now) {
+void date_anew(Database& database, std::int64_t now, Chunks& chunks) {
   while (database.integer("SELECT due_at - delay FROM timer WHERE event_id = 0"
-                          " ORDER BY due_at DESC LIMIT 1") > now) {
+                          " ORDER BY due_at DESC LIMIT 1") > now &&
+         chunks.take()) {
     Transaction transaction(database, Transaction::Kind::kWrite);
     Query(database,
           "UPDATE timer SET due_at = ?1 + delay WHERE id IN (SELECT id FROM timer"
@@ -309,22 +308,27 @@ bool insert_timed(Database& database, const EventRecord& record, std::int64_t id
   return inserted;
 }
 
-std::size_t fire_timers(Database& database, std::int64_t now) {
+std::size_t fire_timers(Database& database, std::int64_t now, Chunks& chunks) {
   // Each looks into an index first: nothing is written, and no lock taken, when nothing is due.
-  date_anew(database, now);
+  date_anew(database, now, chunks);
   std::size_t fired = 0;
-  while (next_timer(database).value_or(now + 1) <= now) fired += fire_chunk(database, now);
+  while (next_timer(database).value_or(now + 1) <= now && chunks.take()) {
+    fired += fire_chunk(database, now);
+  }
   while (database.integer("SELECT ifnull(min(due_at), 9e18) FROM timer WHERE event_id > 0") <=
-         now) {
+             now &&
+         chunks.take()) {
     look_at_fired(database, now);
   }
   while (database.integer("SELECT ifnull(min(expires_at), 9e18) FROM timer_end") <= now &&
+         chunks.take() &&
          forget(database,
                 "DELETE FROM timer_end WHERE key IN"
                 " (SELECT key FROM timer_end WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
                 now)) {
   }
   while (database.integer("SELECT ifnull(min(due_at), 9e18) FROM collapsing") <= now &&
+         chunks.take() &&
          forget(database,
                 "DELETE FROM collapsing WHERE slot IN"
                 " (SELECT slot FROM collapsing WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2)",

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "sqlite_database.hpp"
+#include "sqlite_rows.hpp"
 
 namespace postbox::sqlite {
 
@@ -26,8 +27,8 @@ namespace postbox::sqlite {
 bool insert_timed(Database& database, const EventRecord& record, std::int64_t id, std::int64_t now);
 
 // Makes events of the timers that are due, and forgets what is of no use any more. Returns how many
-// events there are now. In chunks, each a transaction, so that appends get their turn in between.
-std::size_t fire_timers(Database& database, std::int64_t now);
+// events there are now. As much as `chunks` allow.
+std::size_t fire_timers(Database& database, std::int64_t now, Chunks& chunks);
 
 // When the next timer is due.
 [[nodiscard]] std::optional<std::int64_t> next_timer(Database& database);

@@ -123,10 +123,19 @@ TEST_P(OutboxConformance, ABacklogIsPromotedAndExpiredWhole) {
   append(events(1, 2'500));
   settle_all(claim(2'500), OutcomeKind::kRetry, 1s);
   clock_->advance(1s);
-  EXPECT_EQ(take(outbox().maintain(24h)).promoted, 2'500U);
+  std::vector<std::size_t> parts = {take(outbox().maintain(24h)).promoted};
+  EXPECT_EQ(take(outbox().stats()).queues.at(0).ready, parts[0]) << "a step is no backlog";
+  while (parts.back() > 0) parts.push_back(take(outbox().maintain(24h)).promoted);
+  EXPECT_GT(parts.size(), 2U);
+  EXPECT_EQ(std::accumulate(parts.begin(), parts.end(), std::size_t{0}), 2'500U);
   settle_all(claim(2'500), OutcomeKind::kDead);
   clock_->advance(24h);
-  EXPECT_EQ(take(outbox().maintain(24h)).expired, 2'500U);
+  Maintained maintained = take(outbox().maintain(24h));
+  std::size_t expired = maintained.expired;
+  for (; maintained.next_due == 0ms; expired += maintained.expired) {
+    maintained = take(outbox().maintain(24h));
+  }
+  EXPECT_EQ(expired, 2'500U) << "whoever comes when he is told to has done all";
 }
 
 TEST_P(OutboxConformance, AClockThatWasSetBackFreezesNoEvent) {

@@ -351,6 +351,12 @@ TEST_F(SenderTest, AThousandHeldEventsAreSetAsideInBoundedSteps) {
   run_for(seconds(1));
   EXPECT_EQ(tracker->stats().held, 3'000U);
   EXPECT_TRUE(bodies().empty());
+  flags[0].second = Flag::on();
+  ASSERT_TRUE(tracker->reload());
+  tracker->run_once();
+  EXPECT_GT(tracker->stats().held, 0U) << "one step releases no backlog";
+  run_for(seconds(1));
+  EXPECT_EQ(tracker->stats().delivered, 3'000U);
 }
 
 TEST_F(SenderTest, PurchasesGoBeforeLaterFamilies) {

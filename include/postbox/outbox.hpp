@@ -97,10 +97,11 @@ struct Settled {
 };
 
 struct Maintained {
-  std::size_t promoted = 0;                           // delayed rows that became ready
-  std::size_t expired = 0;                            // dead letters past their retention, removed
-  std::size_t fired = 0;                              // timers that became events
-  std::optional<std::chrono::milliseconds> next_due;  // until the next delayed row or timer is due
+  std::size_t promoted = 0;  // delayed rows that became ready
+  std::size_t expired = 0;   // dead letters past their retention, removed
+  std::size_t fired = 0;     // timers that became events
+  // Until the next delayed row or timer is due; zero when this call has left some undone.
+  std::optional<std::chrono::milliseconds> next_due;
 };
 
 struct DeadLetter {
@@ -185,7 +186,8 @@ class Outbox {
   // is the sender of this store.
   [[nodiscard]] virtual Result<std::vector<QueueId>> due_queues() = 0;
 
-  // Make held events of `queue` ready again. Returns how many.
+  // Make held events of `queue` ready again, some thousands at most. Returns how many: zero when
+  // none was left.
   [[nodiscard]] virtual Result<std::size_t> release_held(QueueId queue) = 0;
 
   // Dead letters after `after` in the order of their handles, at most `max`.
@@ -207,7 +209,8 @@ class Outbox {
   [[nodiscard]] virtual Result<std::size_t> purge_profile(const Key& profile) = 0;
 
   // Promote delayed events whose time has come; make events of timers that are due; remove dead
-  // letters older than `retention`.
+  // letters older than `retention`. Some thousands at most, so that whoever calls it can do
+  // something else meanwhile.
   [[nodiscard]] virtual Result<Maintained> maintain(std::chrono::milliseconds retention) = 0;
 
   [[nodiscard]] virtual Result<OutboxStats> stats() = 0;
