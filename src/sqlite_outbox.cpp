@@ -236,6 +236,7 @@ sqlite::Database& SqliteOutbox::connect(Role role, Lane& lane) {
     const sqlite::Turn turn(shared_.turn, busy_timeout_);
     lane.database.emplace(sqlite::open_store(path_, shared_, busy_timeout_));
     lane.database->take_turns();
+    lane.database->execute("PRAGMA secure_delete=ON");  // a purge must leave nothing behind
   }
   lane.generation = generation;
   return *lane.database;

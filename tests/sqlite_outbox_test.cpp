@@ -432,6 +432,17 @@ TEST_F(SqliteOutbox, AnotherProgramsDatabaseIsLeftAlone) {
   EXPECT_TRUE(contents(path()) == theirs);
 }
 
+TEST_F(SqliteOutbox, OfWhatIsPurgedNothingStaysInTheFile) {
+  reopen();
+  EventRecord personal = event(1);
+  for (int i = 0; i < 3'000; ++i) personal.payload += "somebody ";  // pages of its own
+  append({personal, event(2)});
+  EXPECT_EQ(take(outbox().purge_profile(personal.profile_key)), 1U);
+  use(nullptr);
+  EXPECT_EQ(contents(path()).find("somebody"), std::string::npos);
+  use(another());
+}
+
 TEST_F(SqliteOutbox, ThreadsShareOneOutbox) {
   OutboxOptions patient = options();
   patient.busy_timeout = 30s;
