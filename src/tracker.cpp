@@ -1,24 +1,14 @@
-// What callers and the two threads do; what operators ask for is in tracker_operator.cpp.
+// What callers do; what the two threads do is in tracker_workers.cpp, what operators ask for in
+// tracker_operator.cpp.
 #include "tracker_impl.hpp"
 
-#include <dlfcn.h>
-
 #include <algorithm>
-#include <thread>
 #include <utility>
-
-#include "signals_blocked.hpp"
 
 namespace postbox {
 namespace {
 
 using std::chrono::milliseconds;
-
-// What the workers need after their last step to close files and leave, out of stop()'s deadline.
-constexpr milliseconds kStopMargin{30};
-
-// After a step that could not be done: the outbox cannot be opened, or an exception.
-constexpr std::chrono::seconds kAfterFailure{1};
 
 // Empty when there is no memory even for this.
 std::vector<Violation> cannot_encode() noexcept {
@@ -29,130 +19,7 @@ std::vector<Violation> cannot_encode() noexcept {
   }
 }
 
-// A thread that goes on may return into code that dlclose() has removed meanwhile (pitfall P11).
-void keep_code_loaded() noexcept {
-  static const char here = 0;
-  Dl_info module{};
-  if (dladdr(&here, &module) == 0) return;
-  // Null for the program itself, which stays anyway. Never closed.
-  (void)dlopen(module.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-}
-
 }  // namespace
-
-// Comes before every step: nothing may change before the ledger has seen what was there.
-bool Tracker::Impl::open_ledger() {
-  const auto opened = ledger.open();
-  if (opened) return true;
-  add(counters.outbox_failures, 1);
-  logger.log(LogLevel::kError, services.failure_prefix + ": " + opened.error().message +
-                                   "; events wait in memory until it can be opened");
-  return false;
-}
-
-void Tracker::Impl::announce() {
-  {
-    const MutexLock lock(mutex);
-    ++progress;
-  }
-  changed.notify_all();
-}
-
-Tracker::Impl::Step Tracker::Impl::write_once() {
-  if (!open_ledger()) return std::nullopt;
-  const SteadyTime next = writer.run_once(now());
-  if (writer.appended()) {
-    sender.appended(writer.timed());
-    services.http->wake();
-  }
-  return next;
-}
-
-Tracker::Impl::Step Tracker::Impl::send_once() {
-  if (!open_ledger()) return std::nullopt;
-  const SteadyTime next = sender.run_once(now());
-  if (sender.settled()) announce();
-  return next;
-}
-
-// Nothing in src/ throws by itself; memory and lower libraries may.
-Tracker::Impl::Step Tracker::Impl::attempt(Step (Impl::*step)()) {
-  try {
-    return (this->*step)();
-  } catch (...) {
-    logger.log(LogLevel::kError,
-               services.failure_prefix + ": an exception ended a worker's step; it is repeated");
-    return std::nullopt;
-  }
-}
-
-void Tracker::Impl::run_writer() {
-  for (;;) {
-    const Step step = attempt(&Impl::write_once);
-    const SteadyTime next = step.value_or(now() + kAfterFailure);
-    if (!intake.closed()) {
-      // Events alone are no reason to repeat what has just failed.
-      if (next > now()) intake.wait(next, step.has_value() && writer.wants_events());
-      intake.gather(writer.gather_until());
-      continue;
-    }
-    const bool done = intake.is_empty() && writer.wants_events();
-    if (done || now() >= stop_deadline.load()) return;
-    std::this_thread::sleep_until(std::min(next, stop_deadline.load()));
-  }
-}
-
-void Tracker::Impl::run_sender() {
-  for (;;) {
-    const bool stopping = sender_stops.load();
-    if (stopping) sender.stop_launching();
-    SteadyTime next = attempt(&Impl::send_once).value_or(now() + kAfterFailure);
-    if (stopping) {
-      if (!sender.has_transfers() || now() >= stop_deadline.load()) break;
-      next = std::min(next, stop_deadline.load());
-    } else if (sender_stops.load()) {
-      continue;  // the step has used up the wake that came with it
-    }
-    sender.wait(now(), next);
-  }
-  sender.drop_transfers();
-}
-
-void Tracker::Impl::launch(const std::shared_ptr<Impl>& self, void (Impl::*loop)()) {
-  const SignalsBlocked blocked;
-  const MutexLock stop_lock(self->stop_mutex);  // until `workers` is true
-  self->threads.emplace_back([impl = self, loop]() mutable {
-    (impl.get()->*loop)();
-    {
-      const MutexLock lock(impl->mutex);
-      --impl->workers;
-    }
-    impl->changed.notify_all();
-    impl.reset();
-  });
-  const MutexLock lock(self->mutex);
-  ++self->workers;
-}
-
-void Tracker::Impl::end_workers(SteadyTime until, StopReport& report) {
-  stop_deadline.store(until - kStopMargin);
-  sender_stops.store(true);
-  services.http->wake();
-  {
-    MutexLock lock(mutex);
-    while (workers > 0) {
-      if (changed.wait_until(lock, until)) break;
-    }
-    report.in_time = workers == 0;
-  }
-  if (!report.in_time) keep_code_loaded();
-  for (std::thread& thread : threads) {
-    // A worker that hangs in a disk or a resolver cannot be joined in time. It keeps its share of
-    // this object and ends by itself when the call returns.
-    report.in_time ? thread.join() : thread.detach();
-  }
-  threads.clear();
-}
 
 void Tracker::Impl::count(TrackStatus status, std::uint64_t events) {
   add(counters.offered, events);
@@ -390,7 +257,7 @@ StopReport Tracker::stop(milliseconds deadline) {
     impl.attempt(&Impl::write_once);
     impl.sender.stop_launching();
     impl.attempt(&Impl::send_once);
-    impl.sender.drop_transfers();
+    impl.attempt(&Impl::drop_transfers);
   }
   report.in_memory = impl.intake.pending();
   if (report.in_time) {
@@ -426,7 +293,7 @@ Stats Tracker::stats() const {
 SteadyTime Tracker::run_once() {
   Impl* const impl = here();
   if (impl == nullptr) return SteadyTime::max();
-  const SteadyTime failed = impl->now() + kAfterFailure;
+  const SteadyTime failed = impl->now() + Impl::kAfterFailure;
   const SteadyTime written = impl->attempt(&Impl::write_once).value_or(failed);
   return std::min(written, impl->attempt(&Impl::send_once).value_or(failed));
 }

@@ -1,7 +1,7 @@
 // Tracker::Impl is the composition root: every stage is made and wired here, in the order in which
 // an event passes them. Nothing else sees more than its neighbours.
 //
-// Place:     included by tracker.cpp, tracker_fork.cpp and tracker_operator.cpp only.
+// Place:     included by tracker.cpp and tracker_*.cpp only.
 // Threads:   two workers and any number of callers; each member says what it is guarded by.
 // Lifetime:  shared by the tracker and its workers: one that hangs outlives the tracker.
 // Failure:   see each member; what throws in a worker's step is logged, and the step repeated.
@@ -65,6 +65,7 @@ struct Tracker::Impl {
   OutboxWriter writer;  // writer's thread  ─▶ outbox ─▶
   Sender sender;        // sender's thread  ─▶ vendor
 
+  SteadyTime rest_until{};  // the sender's thread's
   std::atomic<bool> sender_stops{false};
   std::atomic<SteadyTime> stop_deadline{SteadyTime::max()};
 
@@ -89,10 +90,14 @@ struct Tracker::Impl {
   bool open_ledger();
   void announce();
 
-  // When to come back; nothing when the step could not be done.
+  // When to come back; nothing when the step could not be done: the outbox cannot be opened, or an
+  // exception.
   using Step = std::optional<SteadyTime>;
+  static constexpr std::chrono::seconds kAfterFailure{1};
   Step write_once();
   Step send_once();
+  Step rest();
+  Step drop_transfers();
   Step attempt(Step (Impl::*step)());
 
   void run_writer();

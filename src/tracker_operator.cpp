@@ -132,4 +132,11 @@ Result<std::size_t> Tracker::purge(const DeadLetterQuery& query) {
   return for_each_of_type(*this, query, std::numeric_limits<std::size_t>::max(), remove);
 }
 
+Result<std::size_t> Tracker::forget(const Key& profile) {
+  Impl* const found = here();
+  if (found == nullptr) return Impl::not_here();
+  if (const auto opened = found->ledger.open(); !opened) return opened.error();
+  return found->services.outbox->purge_profile(profile);
+}
+
 }  // namespace postbox

@@ -162,4 +162,38 @@ TEST_F(IdentifyShop, AKeyWithoutTheScopeHoldsUpProfilesAlone) {
   EXPECT_TRUE(tracker->stats().conserved());
 }
 
+TEST(Forget, RemovesWhatWaitsOfEachIdentifierAndNothingElse) {
+  klaviyo::Config config;
+  config.api_key = "pk_0123456789abcdef";
+  config.engine.outbox.url = "memory:";
+  config.engine.log_level = postbox::LogLevel::kOff;
+  config.set(klaviyo::kPurchase, postbox::Flag::on());
+  config.set(klaviyo::kCart, postbox::Flag::on());
+  const auto http = std::make_shared<ScriptedHttpClient>();
+  auto tracker = klaviyo::start(config, {.http = http, .threads = false});
+  ASSERT_TRUE(tracker);
+  klaviyo::Order by_email = klaviyo_test::order();
+  klaviyo::Order by_phone = klaviyo_test::order();
+  by_phone.order_id = "1002";
+  by_phone.customer.email = by_phone.customer.external_id = "";
+  klaviyo::Order other = klaviyo_test::order();
+  other.order_id = "1003";
+  other.customer.email = "ben@goldenacre.example";
+  for (const auto& order : {by_email, by_phone, other}) {
+    ASSERT_TRUE(tracker->track_durably(klaviyo::order_placed(order), std::chrono::seconds(1)));
+  }
+  ASSERT_TRUE(
+      tracker->track_durably(klaviyo::cart_updated(klaviyo_test::cart()), std::chrono::seconds(1)));
+  klaviyo::Profile person = customer();
+  person.email = "ANNA@goldenacre.example";
+  const auto removed = klaviyo::forget(*tracker, person);
+  ASSERT_TRUE(removed) << removed.error().message;
+  const postbox::Stats stats = tracker->stats();
+  EXPECT_EQ(stats.waiting, 3U) << "the other's order and its two lines";
+  EXPECT_EQ(stats.armed, 0U);
+  EXPECT_EQ(stats.purged, 7U);
+  EXPECT_TRUE(stats.conserved());
+  EXPECT_EQ(klaviyo::forget(*tracker, person).value(), 0U);
+}
+
 }  // namespace

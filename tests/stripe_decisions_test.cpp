@@ -97,6 +97,7 @@ class Between : public stripe::Memory {
   Result<std::vector<std::string>> awaited() override { return memory_->awaited(); }
   Result<std::optional<WallTime>> next_due() override { return memory_->next_due(); }
   Result<bool> done(std::string_view event_id) override { return memory_->done(event_id); }
+  Result<std::size_t> forget(std::string_view email) override { return memory_->forget(email); }
 
   std::function<void()> then;
 

@@ -43,6 +43,20 @@ TEST(StripeMemory, AFactLastsUntilItExpiresAlsoOverARestart) {
   EXPECT_EQ(value_of(*memory, "a", kNow + 1h), "nothing");
 }
 
+TEST(StripeMemory, AnAddressThatIsForgottenIsNowhereAndTheOthersStay) {
+  const auto memory = stripe::sqlite_memory("");
+  put(*memory, "customer:1", "anna@goldenacre.example", kNow);
+  put(*memory, "customer:2", "ben@goldenacre.example", kNow);
+  EXPECT_TRUE(memory->decide({{"profile:order-1", "anna@goldenacre.example"}}, kNow, kNow + 1h));
+  EXPECT_TRUE(memory->wait({"evt_1", R"({"email": "Anna@goldenacre.example"})", "k", kNow + 1h}));
+  EXPECT_TRUE(memory->wait({"evt_2", R"({"email": "ben@goldenacre.example"})", "k", kNow + 1h}));
+  EXPECT_EQ(memory->forget("anna@goldenacre.example").value(), 3U);
+  EXPECT_EQ(value_of(*memory, "customer:1"), "nothing");
+  EXPECT_EQ(value_of(*memory, "customer:2"), "ben@goldenacre.example");
+  EXPECT_EQ(memory->decided("profile:order-1", kNow).value(), std::nullopt);
+  EXPECT_EQ(ready(*memory, {}, kNow + 1h), Names{"evt_2"});
+}
+
 TEST(StripeMemory, AFactIsWhatItWasAtTheTimeWhicheverCameLast) {
   for (const bool newer_first : {true, false}) {
     const auto memory = stripe::sqlite_memory("");

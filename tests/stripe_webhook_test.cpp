@@ -32,6 +32,16 @@ TEST(StripeWebhook, AnEventOfAKnownCustomerGoesToTheAddress) {
   EXPECT_EQ(emails(shop), Names{kStripeEmail});
 }
 
+TEST(StripeWebhook, AnAddressThatIsForgottenIsNotUsedAgain) {
+  StripeShop shop;
+  shop.deliver(stripe_event("customer.created", stripe_customer()).dump());
+  EXPECT_EQ(shop.webhook().forget("JENNY@goldenacre.example ").value(), 1U);
+  EXPECT_EQ(shop.webhook().forget("no address").value(), 0U);
+  shop.deliver(trial_ending().dump());
+  shop.pass(5min);
+  EXPECT_EQ(emails(shop), Names{"cus_1"});
+}
+
 TEST(StripeWebhook, AnEventWaitsForItsCustomerAndGoesAsSoonAsTheAddressIsKnown) {
   StripeShop shop;
   const auto answer = shop.deliver(trial_ending().dump());
@@ -67,6 +77,7 @@ TEST(StripeWebhook, ItsThreadTracksWhatHasWaitedLongEnough) {
   shop.clock->advance(5min);
   Json other = trial_ending();
   other["id"] = "evt_other";
+  other["data"]["object"]["id"] = "sub_2";
   other["data"]["object"]["customer"] = "cus_2";
   EXPECT_EQ(shop.deliver(other.dump()).reason, "waits for customer:cus_2");
   for (int looks = 0; shop.tracker->stats().accepted == 0; ++looks) {

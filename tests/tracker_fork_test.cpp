@@ -130,12 +130,18 @@ TEST_F(Fork, TheChildSendsWhenTheParentHasGone) {
   expect_recorded({"parent", "child"});
 }
 
-TEST_F(Fork, AnIdleChildDoesNotKeepTheSendersSeat) {
+// A parent with an idle child is killed; whether it was forked in the middle of a call or not, the
+// child does not keep the sender's seat.
+class ForkedServer : public Fork, public ::testing::WithParamInterface<bool> {};
+
+TEST_P(ForkedServer, AnIdleChildDoesNotKeepTheSendersSeat) {
   Signal ready;
   Signal end;
   Child parent([&] {
     Tracker tracker = start();
     if (!bought(tracker, "parent") || !tracker.flush(kPatience)) return false;
+    std::optional<NoFork> in_the_middle;
+    if (GetParam()) in_the_middle.emplace();
     const Child idle([&] {
       end.stay_silent();
       ready.give();
@@ -151,27 +157,7 @@ TEST_F(Fork, AnIdleChildDoesNotKeepTheSendersSeat) {
   expect_recorded({"parent", "next"});
 }
 
-TEST_F(Fork, AChildOfAForkInTheMiddleOfACallDoesNotKeepTheSendersSeatEither) {
-  Signal ready;
-  Signal end;
-  Child parent([&] {
-    Tracker tracker = start();
-    if (!bought(tracker, "parent") || !tracker.flush(kPatience)) return false;
-    const NoFork in_the_middle;
-    const Child idle([&] {
-      end.stay_silent();
-      ready.give();
-      return !end.wait();
-    });
-    for (;;) pause();
-  });
-  ASSERT_TRUE(ready.wait());
-  parent.end(SIGKILL);
-  Tracker next = start();
-  EXPECT_TRUE(bought(next, "next"));
-  EXPECT_TRUE(next.flush(kPatience));
-  expect_recorded({"parent", "next"});
-}
+INSTANTIATE_TEST_SUITE_P(InACall, ForkedServer, ::testing::Bool());
 
 TEST_F(Fork, UnderLoadEveryChildTracksAndNothingIsLostOrDoubled) {
   constexpr int kChildren = 30;

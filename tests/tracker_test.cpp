@@ -228,6 +228,43 @@ TEST_F(ThreadedTrackerTest, TheLongestDeadlineIsForEverAndANegativeOneHasPassed)
   EXPECT_TRUE(tracker->stop(milliseconds::max()).in_time);
 }
 
+// A client of the host's own that does not keep its promise.
+class MoodyClient final : public HttpClient {
+ public:
+  explicit MoodyClient(std::shared_ptr<HttpClient> real) : real_(std::move(real)) {}
+
+  std::atomic<int> bad_polls{0};
+
+  Result<TransferId> start(HttpRequest request) override {
+    return real_->start(std::move(request));
+  }
+  std::vector<HttpCompletion> poll(std::chrono::nanoseconds max_wait) override {
+    if (bad_polls > 0 && bad_polls-- > 0) throw std::runtime_error("poll");
+    return real_->poll(max_wait);
+  }
+  void wake() noexcept override { real_->wake(); }
+  void cancel_all() noexcept override { real_->cancel_all(); }
+
+ private:
+  std::shared_ptr<HttpClient> real_;
+};
+
+TEST_F(ThreadedTrackerTest, AClientThatThrowsIsAskedAgain) {
+  outbox = open_outbox(OutboxOptions{.url = "memory:"}, system_clock()).value();
+  vendor = std::make_shared<FakeVendor>();
+  config.log = lines.sink();
+  const auto moody = std::make_shared<MoodyClient>(http_at_start);
+  moody->bad_polls = 2;  // one in a step, one in the wait behind it
+  tracker.emplace(
+      Tracker::start(config.validate().value(),
+                     {.destination = vendor, .outbox = outbox, .http = moody, .flags = flags})
+          .value());
+  track("a");
+  EXPECT_TRUE(tracker->flush(seconds(60)));
+  EXPECT_EQ(moody->bad_polls, 0);
+  EXPECT_GE(lines.count("an exception ended a worker's step"), 1U);
+}
+
 TEST_F(ThreadedTrackerTest, StopGivesBackWhatHangs) {
   start_threads();
   http->hang(true);

@@ -194,6 +194,11 @@ class Tracker {
   // Remove dead letters. Returns how many.
   [[nodiscard]] Result<std::size_t> purge(const DeadLetterQuery& query);
 
+  // Remove every event of one profile that is on disk, in whatever state, and its timers: somebody
+  // has asked to be forgotten. A request under way is not recalled. Reads the whole outbox: takes
+  // as long as that. Returns how many were removed.
+  [[nodiscard]] Result<std::size_t> forget(const Key& profile);
+
   // Run one step of each worker and return when the next is due. Only for a tracker that was
   // started with Services::threads = false; from one thread.
   SteadyTime run_once();

@@ -77,6 +77,10 @@ class Memory {
 
   // Remove a body that is tracked. False when it is gone already.
   virtual postbox::Result<bool> done(std::string_view event_id) = 0;
+
+  // Remove what holds the address, in small letters: facts, decisions and waiting bodies. Returns
+  // how many rows went.
+  virtual postbox::Result<std::size_t> forget(std::string_view email) = 0;
 };
 
 // A file of its own beside the outbox, mode 0600; an empty path is memory only. What cannot be

@@ -194,6 +194,22 @@ class SqliteMemory final : public Memory {
     });
   }
 
+  Result<std::size_t> forget(std::string_view email) override {
+    return use([&](sqlite3* handle) -> Result<std::size_t> {
+      const Durably durably(handle);
+      Transaction transaction(handle);
+      int removed = 0;
+      for (const char* sql :
+           {"DELETE FROM known WHERE value = ?1", "DELETE FROM decided WHERE value = ?1",
+            "DELETE FROM waiting WHERE instr(lower(CAST(body AS TEXT)), ?1) > 0"}) {
+        run(handle, sql, email);
+        removed += sqlite3_changes(handle);
+      }
+      transaction.commit();
+      return static_cast<std::size_t>(removed);
+    });
+  }
+
   Result<bool> done(std::string_view event_id) override {
     return use([&](sqlite3* handle) -> Result<bool> {
       run(handle, "DELETE FROM waiting WHERE event_id = ?1", event_id);

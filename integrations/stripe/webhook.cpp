@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <set>
+#include <stripe/draft.hpp>
 #include <stripe/webhook.hpp>
 #include <thread>
 #include <utility>
@@ -82,6 +83,15 @@ struct Webhook::Impl {
       return step();
     } catch (...) {
       return config_.clock->wall_now() + kPause;
+    }
+  }
+
+  Result<std::size_t> forget(std::string_view email) {
+    try {
+      const std::string address = usable_email(email);
+      return address.empty() ? Result<std::size_t>(0) : config_.memory->forget(address);
+    } catch (const std::exception& error) {
+      return postbox::Error{postbox::ErrorCode::kInternal, error.what()};
     }
   }
 
@@ -392,6 +402,8 @@ Answer Webhook::handle(std::string_view body, std::string_view signature) {
 }
 
 Counts Webhook::counts() const { return impl_->counts(); }
+
+Result<std::size_t> Webhook::forget(std::string_view email) { return impl_->forget(email); }
 
 std::optional<WallTime> Webhook::run_once() { return impl_->run_once(); }
 

@@ -73,6 +73,11 @@ class Webhook {
 
   [[nodiscard]] Counts counts() const;
 
+  // Remove an address, and bodies that wait with it, from what webhooks remember: somebody has
+  // asked to be forgotten. Events are klaviyo::forget()'s. Returns how much was removed. Fails as
+  // sqlite_memory() does.
+  [[nodiscard]] postbox::Result<std::size_t> forget(std::string_view email);
+
  private:
   struct Impl;
   explicit Webhook(std::unique_ptr<Impl> impl);

@@ -17,4 +17,18 @@ void ProfileUpdate::encode(postbox::EventBatch& batch) const {
 
 ProfileUpdate identify(Profile profile) { return ProfileUpdate(std::move(profile)); }
 
+postbox::Result<std::size_t> forget(postbox::Tracker& tracker, Profile profile) {
+  normalize(profile);
+  std::size_t removed = 0;
+  for (const auto identifier : {&Profile::email, &Profile::phone, &Profile::external_id}) {
+    if ((profile.*identifier).empty()) continue;
+    Profile alone;
+    alone.*identifier = profile.*identifier;
+    const auto of_this = tracker.forget(klaviyo::profile_key(alone));
+    if (!of_this) return of_this;
+    removed += *of_this;
+  }
+  return removed;
+}
+
 }  // namespace klaviyo

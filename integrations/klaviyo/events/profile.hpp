@@ -11,6 +11,7 @@
 
 #include <klaviyo/families.hpp>
 #include <klaviyo/schemas/profile.hpp>
+#include <postbox/tracker.hpp>
 #include <utility>
 
 namespace klaviyo {
@@ -32,5 +33,11 @@ class ProfileUpdate {
 
 // Repeats that wait together are one: of A, B and A again in a second, B may arrive last.
 [[nodiscard]] ProfileUpdate identify(Profile profile);
+
+// Remove a person's events that wait here, dead letters and carts included: of each identifier that
+// `profile` has, since an event goes by the strongest that it was reported with. What Klaviyo has
+// is for its data privacy API. Returns how many were removed. Fails as Tracker::forget() does; then
+// some may be gone.
+[[nodiscard]] postbox::Result<std::size_t> forget(postbox::Tracker& tracker, Profile profile);
 
 }  // namespace klaviyo
