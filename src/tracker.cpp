@@ -98,9 +98,17 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
     return refuse(TrackStatus::kRejected,
                   violations.empty() ? cannot_encode() : std::move(violations));
   }
+  return accept(event, batch, sequence);
+}
+
+TrackResult Tracker::Impl::accept(const EventView& event, EventBatch& batch,
+                                  std::uint64_t& sequence) {
   const bool first = event.family->queue == services.destination->families().front().queue;
-  if (!first && writer.is_crowded()) return refuse(TrackStatus::kFull);
   const std::size_t events = batch.records().size();
+  if (!first && writer.is_crowded()) {
+    count(TrackStatus::kFull, events);
+    return TrackResult(TrackStatus::kFull);
+  }
   // Counted before the push: the writer may be done with the event before push() returns, and
   // stats() must not see a delivered event that nobody accepted.
   count(TrackStatus::kAccepted, events);

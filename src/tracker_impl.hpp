@@ -106,6 +106,7 @@ struct Tracker::Impl {
   void end_workers(SteadyTime until, StopReport& report) POSTBOX_REQUIRES(stop_mutex);
   void count(TrackStatus status, std::uint64_t events);
   TrackResult offer(const EventView& event, std::uint64_t& sequence);
+  TrackResult accept(const EventView& event, EventBatch& batch, std::uint64_t& sequence);
   void note(const EventView& event);
   [[nodiscard]] static std::optional<bool> is_included(Flag flag, const EventView& event);
   bool encode(const EventView& event, EventBatch& batch) const;

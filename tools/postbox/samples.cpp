@@ -27,7 +27,7 @@ klaviyo::Profile customer() {
   return profile;
 }
 
-klaviyo::OrderItem line(std::string id, std::string name, std::int64_t quantity,
+klaviyo::OrderItem line(const std::string& id, std::string name, std::int64_t quantity,
                         std::int64_t price) {
   klaviyo::OrderItem item;
   item.product_id = id;

@@ -24,7 +24,7 @@ postbox::Result<std::size_t> forget(postbox::Tracker& tracker, Profile profile) 
     if ((profile.*identifier).empty()) continue;
     Profile alone;
     alone.*identifier = profile.*identifier;
-    const auto of_this = tracker.forget(klaviyo::profile_key(alone));
+    auto of_this = tracker.forget(klaviyo::profile_key(alone));
     if (!of_this) return of_this;
     removed += *of_this;
   }

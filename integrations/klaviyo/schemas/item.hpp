@@ -117,52 +117,65 @@ void validate_rows(const std::vector<OrderItem>& items, const postbox::Path& pat
 
 namespace klaviyo::detail {
 
+// What stands before the categories of a line.
+template <class Line>
+inline constexpr auto kLineFields = std::make_tuple(
+    postbox::field(
+        "ProductID", "product_id", [](const Line& i) -> auto& { return i.item->product_id; },
+        {.required = true}, "The product's id in the catalogue."),
+    postbox::field(
+        "SKU", "sku", [](const Line& i) -> auto& { return i.item->sku; }, {}, "Stock code."),
+    postbox::field(
+        "ProductName", "name", [](const Line& i) -> auto& { return i.item->name; },
+        {.required = true}, "The product's name."),
+    postbox::field(
+        "Quantity", "quantity", [](const Line& i) { return i.item->quantity; }, {.minimum = 1},
+        "How many."),
+    postbox::field(
+        "ItemPrice", "unit_price",
+        [](const Line& i) -> std::optional<Money> {
+          if (i.item->row_total && i.item->unit_price.count == 0) return std::nullopt;
+          return Money{i.item->unit_price.count, i.currency};
+        },
+        {.minimum = 0}, "Price of one."),
+    postbox::field(
+        "RowTotal", "unit_price",
+        // An overflow is a violation of its own (validate_rows), so nothing is written then.
+        [](const Line& i) {
+          const auto total = row_total(*i.item).value_or(MinorUnits{});
+          return Money{total.count, i.currency};
+        },
+        {.derived = true}, "Price of the line."),
+    postbox::field(
+        "ProductURL", "url", [](const Line& i) -> auto& { return i.item->url; }, {},
+        "Address of the product's page."),
+    postbox::field(
+        "ImageURL", "image_url", [](const Line& i) -> auto& { return i.item->image_url; }, {},
+        "Address of the product's image."));
+
+template <class Line>
+constexpr auto categories_field(const char* name) {
+  return postbox::field(
+      name, "categories", [](const Line& i) -> auto& { return i.item->categories; }, {},
+      "Categories of the product.");
+}
+
+// And what behind them.
+template <class Line>
+inline constexpr auto kMoreLineFields = std::make_tuple(
+    postbox::field(
+        "Brand", "brand", [](const Line& i) -> auto& { return i.item->brand; }, {}, "Brand."),
+    postbox::field(
+        "PriceID", "price_id", [](const Line& i) -> auto& { return i.item->price_id; }, {},
+        "The price's id at a billing system."),
+    postbox::field(
+        "Proration", "proration", [](const Line& i) -> auto& { return i.item->proration; }, {},
+        "Whether the line settles a part of a period."));
+
 template <class Line>
 constexpr auto line_fields(const char* categories) {
-  return std::make_tuple(
-      postbox::field(
-          "ProductID", "product_id", [](const Line& i) -> auto& { return i.item->product_id; },
-          {.required = true}, "The product's id in the catalogue."),
-      postbox::field(
-          "SKU", "sku", [](const Line& i) -> auto& { return i.item->sku; }, {}, "Stock code."),
-      postbox::field(
-          "ProductName", "name", [](const Line& i) -> auto& { return i.item->name; },
-          {.required = true}, "The product's name."),
-      postbox::field(
-          "Quantity", "quantity", [](const Line& i) { return i.item->quantity; }, {.minimum = 1},
-          "How many."),
-      postbox::field(
-          "ItemPrice", "unit_price",
-          [](const Line& i) -> std::optional<Money> {
-            if (i.item->row_total && i.item->unit_price.count == 0) return std::nullopt;
-            return Money{i.item->unit_price.count, i.currency};
-          },
-          {.minimum = 0}, "Price of one."),
-      postbox::field(
-          "RowTotal", "unit_price",
-          // An overflow is a violation of its own (validate_rows), so nothing is written then.
-          [](const Line& i) {
-            const auto total = row_total(*i.item).value_or(MinorUnits{});
-            return Money{total.count, i.currency};
-          },
-          {.derived = true}, "Price of the line."),
-      postbox::field(
-          "ProductURL", "url", [](const Line& i) -> auto& { return i.item->url; }, {},
-          "Address of the product's page."),
-      postbox::field(
-          "ImageURL", "image_url", [](const Line& i) -> auto& { return i.item->image_url; }, {},
-          "Address of the product's image."),
-      postbox::field(
-          categories, "categories", [](const Line& i) -> auto& { return i.item->categories; }, {},
-          "Categories of the product."),
-      postbox::field(
-          "Brand", "brand", [](const Line& i) -> auto& { return i.item->brand; }, {}, "Brand."),
-      postbox::field(
-          "PriceID", "price_id", [](const Line& i) -> auto& { return i.item->price_id; }, {},
-          "The price's id at a billing system."),
-      postbox::field(
-          "Proration", "proration", [](const Line& i) -> auto& { return i.item->proration; }, {},
-          "Whether the line settles a part of a period."));
+  return std::tuple_cat(kLineFields<Line>, std::make_tuple(categories_field<Line>(categories)),
+                        kMoreLineFields<Line>);
 }
 
 }  // namespace klaviyo::detail
