@@ -19,7 +19,6 @@ constexpr milliseconds kSoon{3'000};
 constexpr std::size_t kForTheFirst = 100;
 
 constexpr std::size_t kFewest = 100;
-constexpr std::size_t kOne = 1;
 
 }  // namespace
 
@@ -76,7 +75,7 @@ void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
   const Lane& limits = probe ? lanes_[shelf.route.single].limits : largest(shelf);
   // Where each event is a request of its own, many are claimed at once all the same.
   std::size_t most = probe ? limits.max_events : std::max(kFewest, limits.max_events);
-  if (!probe && is_bulk_shut(shelf, now)) most = std::max(kOne, carried_soon(shelf, now));
+  if (!probe && is_bulk_shut(shelf, now)) most = std::max<std::size_t>(1, carried_soon(shelf, now));
   auto claim = parts_.outbox.claim(shelf.queue, {.max_events = most, .max_bytes = limits.max_bytes},
                                    config_->lease);
   if (!claim) return report_outbox_failure(parts_, turn_, now, claim.error());

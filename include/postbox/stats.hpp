@@ -18,8 +18,8 @@
 // what a timer becomes, such as an abandoned cart, when it fires.
 //
 // One outbox may serve several processes (pre-fork servers). Where the accepted ones are is then
-// counted for all of them together, what was offered for this one alone: the second identity holds
-// for the sum over the processes' callers, not in one process.
+// counted for all of them together, what was offered for this one alone, and what one finds at its
+// start another may have counted before: the second identity does not hold there.
 #pragma once
 
 #include <cstdint>
