@@ -78,8 +78,8 @@ class Memory {
   // Remove a body that is tracked. False when it is gone already.
   virtual postbox::Result<bool> done(std::string_view event_id) = 0;
 
-  // Remove what holds the address, in small letters: facts, decisions and waiting bodies. Returns
-  // how many rows went.
+  // Remove what holds the address, given in lower case: facts, decisions and waiting bodies.
+  // Returns how many of them.
   virtual postbox::Result<std::size_t> forget(std::string_view email) = 0;
 };
 
