@@ -170,7 +170,10 @@ class World {
     const std::uint64_t what = roll(100);
     if (what < 30) return offer();
     if (what < 40) return shop_around();
-    if (what < 76) return pass(milliseconds(roll(10) == 0 ? roll(200'000) : roll(2'000)));
+    if (what < 76) {
+      const bool is_long = roll(is_disk_bad() ? 50 : 10) == 0;
+      return pass(milliseconds(roll(is_long ? 200'000 : 2'000)));
+    }
     if (what < 79) return restart(false);
     if (what < 82) return restart(true);
     if (what < 87) bad_weather_ = !bad_weather_;
@@ -241,6 +244,9 @@ class World {
     (void)shops_.front().tracker->track(note);
     return note.text;
   }
+
+  // Such a disk is asked again every second, which costs much and shows little that is new.
+  static bool is_disk_bad() { return disk().write_error != SQLITE_OK; }
 
   void spoil_disk() {
     static constexpr int kErrors[] = {SQLITE_OK, SQLITE_FULL, SQLITE_IOERR_WRITE,
