@@ -24,8 +24,12 @@ struct EasyCleanup {
 struct MultiCleanup {
   void operator()(CURLM* multi) const noexcept { curl_multi_cleanup(multi); }
 };
+struct UrlCleanup {
+  void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
+};
 using EasyHandle = std::unique_ptr<CURL, EasyCleanup>;
 using MultiHandle = std::unique_ptr<CURLM, MultiCleanup>;
+using UrlHandle = std::unique_ptr<CURLU, UrlCleanup>;
 
 // Sets options on an easy handle and remembers the first refusal.
 class EasyOptions {

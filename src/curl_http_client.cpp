@@ -37,17 +37,9 @@ constexpr long kIdleConnections = 128;
 constexpr long kSendBuffer = 16L << 10;
 constexpr long kReceiveBuffer = 4L << 10;
 
-bool has_control_characters(std::string_view text) noexcept {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == 0x7f; });
-}
-
-// Return why `request` must not be sent, or null. A line break would smuggle a second header in.
-const char* fault_in(const HttpRequest& request) noexcept {
-  if (has_control_characters(request.url)) return "control character in the URL";
-  const bool bad = std::any_of(request.headers.begin(), request.headers.end(),
-                               [](const auto& line) { return has_control_characters(line); });
-  return bad ? "control character in a header" : nullptr;
+Result<void> accepted(CURLcode code) {
+  if (code == CURLE_OK) return {};
+  return Error{ErrorCode::kTransport, curl_easy_strerror(code)};
 }
 
 steady_clock::time_point deadline_after(nanoseconds wait) noexcept {
@@ -90,14 +82,13 @@ class CurlHttpClient final : public HttpClient {
   Result<TransferId> start(HttpRequest request) override {
     const NoFork no_fork;
     try {
-      if (const char* fault = fault_in(request)) return Error{ErrorCode::kTransport, fault};
       Transfer* transfer = idle_transfer();
       if (transfer == nullptr) return Error{ErrorCode::kTransport, "no handle"};
-      transfer->request = std::move(request);
-      const CURLcode refused = set_request_options(*transfer);
-      if (refused == CURLE_OK) return enter_multi(*transfer);
-      recycle(*transfer);
-      return Error{ErrorCode::kTransport, curl_easy_strerror(refused)};
+      if (auto set = set_request(*transfer, std::move(request)); !set) {
+        recycle(*transfer);
+        return set.error();
+      }
+      return enter_multi(*transfer);
     } catch (const std::exception&) {
       return Error{ErrorCode::kTransport, "out of memory"};
     }
@@ -177,9 +168,10 @@ class CurlHttpClient final : public HttpClient {
     }
   }
 
-  // Give back what the request and its answer held, except the handle.
+  // Give back what the request and its answer held, except the handle and what the next request
+  // is likely to have in common.
   void recycle(Transfer& transfer) noexcept {
-    transfer.request = HttpRequest{};
+    transfer.request.body = std::string();
     transfer.reader = ResponseReader{};
     idle_.push_back(&transfer);
   }
@@ -237,18 +229,35 @@ class CurlHttpClient final : public HttpClient {
         .result();
   }
 
-  CURLcode set_request_options(Transfer& transfer) const noexcept {
-    HttpRequest& request = transfer.request;
-    try {
-      transfer.headers.rebuild(request.headers);
-    } catch (const std::exception&) {
-      return CURLE_OUT_OF_MEMORY;
+  // Most requests differ from the one before in their body alone: what else they hold is checked,
+  // and its URL parsed, once.
+  Result<void> set_request(Transfer& transfer, HttpRequest request) const noexcept try {
+    HttpRequest& last = transfer.request;
+    if (!transfer.target || last.url != request.url || last.headers != request.headers) {
+      transfer.target.reset();
+      if (const char* fault = fault_in(request)) return Error{ErrorCode::kTransport, fault};
+      last = {std::move(request.url), std::move(request.headers), {}};
+      if (auto set = set_target(transfer); !set) return set;
     }
+    last.body = std::move(request.body);
+    return accepted(EasyOptions(transfer.easy.get())
+                        .set(CURLOPT_POSTFIELDS, last.body.data())
+                        .set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(last.body.size()))
+                        .result());
+  } catch (const std::exception&) {
+    return Error{ErrorCode::kTransport, "out of memory"};
+  }
+
+  Result<void> set_target(Transfer& transfer) const {
+    HttpRequest& request = transfer.request;
+    UrlHandle target(curl_url());
+    if (!target) return accepted(CURLE_OUT_OF_MEMORY);
+    const CURLUcode bad = curl_url_set(target.get(), CURLUPART_URL, request.url.c_str(),
+                                       CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME);
+    if (bad != CURLUE_OK) return Error{ErrorCode::kTransport, curl_url_strerror(bad)};
+    transfer.headers.rebuild(request.headers);
     EasyOptions options(transfer.easy.get());
-    options.set(CURLOPT_URL, request.url.c_str())
-        .set(CURLOPT_HTTPHEADER, transfer.headers.head())
-        .set(CURLOPT_POSTFIELDS, request.body.data())
-        .set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    options.set(CURLOPT_URL, request.url.c_str()).set(CURLOPT_HTTPHEADER, transfer.headers.head());
     const bool over_tls = !request.url.starts_with("http:");
     if (transfer.over_tls != over_tls) {
       // An empty proxy, unlike none, keeps libcurl from asking the environment. PIPEWAIT pays only
@@ -258,7 +267,10 @@ class CurlHttpClient final : public HttpClient {
           .set(CURLOPT_PIPEWAIT, over_tls && options_.http2 ? 1L : 0L);
       if (options.result() == CURLE_OK) transfer.over_tls = over_tls;
     }
-    return options.result();
+    // Last: libcurl keeps the pointer.
+    if (options.result() == CURLE_OK) options.set(CURLOPT_CURLU, target.get());
+    if (options.result() == CURLE_OK) transfer.target = std::move(target);
+    return accepted(options.result());
   }
 
   // Two thirds of the total, in whole seconds: enough for a server that thinks, and 0 (off) where

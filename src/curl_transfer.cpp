@@ -9,6 +9,7 @@ namespace postbox {
 namespace {
 
 constexpr std::size_t kMaxHeaderBytes = 64U << 10U;
+constexpr std::size_t kUsualHeaders = 16;
 constexpr std::uint64_t kDropFactor = 8;
 constexpr std::uint64_t kLeastReadLimit = 64U << 10U;
 constexpr std::size_t kMaxDetail = 240;
@@ -116,6 +117,11 @@ TransportFailure failure_of(const Transfer& transfer) noexcept {
   return {refused ? TransportFault::kConnect : fault_of(transfer.result), detail_of(transfer)};
 }
 
+bool has_control_characters(std::string_view text) noexcept {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == 0x7f; });
+}
+
 }  // namespace
 
 bool ResponseReader::header_line(std::string_view line) noexcept {
@@ -161,11 +167,19 @@ void ResponseReader::take_header(std::string_view line) {
   }
   const auto colon = text.find(':');
   if (colon == std::string_view::npos) return;
+  if (response_.headers.empty()) response_.headers.reserve(kUsualHeaders);
   std::string name(trimmed(text.substr(0, colon)));
   std::transform(name.begin(), name.end(), name.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   });
   response_.headers.emplace_back(std::move(name), trimmed(text.substr(colon + 1)));
+}
+
+const char* fault_in(const HttpRequest& request) noexcept {
+  if (has_control_characters(request.url)) return "control character in the URL";
+  const bool bad = std::any_of(request.headers.begin(), request.headers.end(),
+                               [](const auto& line) { return has_control_characters(line); });
+  return bad ? "control character in a header" : nullptr;
 }
 
 std::variant<HttpResponse, TransportFailure> outcome_of(Transfer& transfer) noexcept {

@@ -21,6 +21,9 @@
 
 namespace postbox {
 
+// Returns why `request` must not be sent, or null. A line break would smuggle a second header in.
+[[nodiscard]] const char* fault_in(const HttpRequest& request) noexcept;
+
 // Collects one answer, within bounds.
 class ResponseReader {
  public:
@@ -54,6 +57,7 @@ class ResponseReader {
 
 // The object and its easy handle are used again for later requests.
 struct Transfer {
+  UrlHandle target;  // the request's URL, parsed
   EasyHandle easy;
   TransferId id = 0;
   bool in_multi = false;

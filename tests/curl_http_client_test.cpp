@@ -8,6 +8,7 @@
 #include <postbox/http_client.hpp>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "support/http_exchange.hpp"
 #include "support/loopback_server.hpp"
@@ -77,6 +78,34 @@ TEST(CurlHttpClient, KeepsNothingOfThePreviousRequest) {
   ASSERT_EQ(inbox.requests().size(), 2U);
   EXPECT_FALSE(inbox.requests()[1].has("X-Secret"));
   EXPECT_EQ(inbox.requests()[1].body, "");
+}
+
+TEST(CurlHttpClient, TakesWhatIsNewInTheNextRequestAndOnlyThat) {
+  Inbox inbox;
+  LoopbackServer server(inbox.answering(http_answer("")));
+  auto client = make_client();
+  const auto send = [&](const std::string& path, const char* key, const char* body) {
+    HttpRequest request = post(server.url(path), body);
+    request.headers.emplace_back(key);
+    (void)response_to(*client, std::move(request));
+  };
+  send("/a", "X-Key: 1", "1");
+  send("/a", "X-Key: 1", "2");
+  EXPECT_FALSE(client->start(post("no scheme, no host")));
+  EXPECT_FALSE(client->start(post(server.url("/a\nb"))));
+  send("/a", "X-Key: 1", "3");
+  send("/b", "X-Key: 1", "4");
+  send("/b", "X-Key: 2", "5");
+  ASSERT_EQ(inbox.requests().size(), 5U);
+  const std::vector<std::string> paths = {"/a", "/a", "/a", "/b", "/b"};
+  const std::vector<std::string> keys = {"1", "1", "1", "1", "2"};
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const auto received = inbox.requests()[i];
+    EXPECT_TRUE(received.head.starts_with("POST " + paths[i] + " ")) << received.head;
+    EXPECT_TRUE(received.has("\r\nX-Key: " + keys[i])) << received.head;
+    EXPECT_EQ(received.body, std::to_string(i + 1));
+  }
+  EXPECT_EQ(server.connections(), 1);
 }
 
 TEST(CurlHttpClient, ReplacesAConnectionThatTheServerHasClosed) {
