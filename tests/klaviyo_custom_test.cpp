@@ -272,6 +272,22 @@ TEST(CustomEvent, TakesObjectsAndListsOfThem) {
                 [{"SKU": "S-1", "Quantity": 2}, {"SKU": "S-1", "Quantity": 2}]})"));
 }
 
+TEST(CustomEvent, TakesTimesAndNumbersWithAFraction) {
+  using klaviyo::Decimal;
+  const postbox::WallTime birthday = std::chrono::sys_days(std::chrono::year(1990) / 5 / 17);
+  const auto records = records_of(custom_event("Rated", customer(),
+                                               {{"Stars", Decimal{.scaled = 45, .digits = 1}},
+                                                {"Drift", Decimal{.scaled = -5, .digits = 3}},
+                                                {"Whole", Decimal{.scaled = 7}},
+                                                {"Birthday", birthday}}));
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_NE(records[0].payload.find(R"("Stars":4.5,"Drift":-0.005,"Whole":7,)"
+                                    R"("Birthday":"1990-05-17T00:00:00Z")"),
+            std::string::npos);
+  const auto found = violations_of(custom_event("Rated", customer(), {{"Stars", Decimal{1, 19}}}));
+  EXPECT_EQ(rule_at(found, "properties[0].value.digits"), "must be at most 18, found 19");
+}
+
 TEST(CustomEvent, NamesInsideObjectsHaveTheSameRules) {
   const auto rule = [](std::string_view path, const PropertyObject& object) {
     return rule_at(violations_of(custom_event("Quote Sent", customer(), {{"O", object}})), path);

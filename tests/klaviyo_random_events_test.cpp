@@ -31,6 +31,16 @@ Json shown(const std::vector<Property>& properties);
 
 struct ToJson {
   Json operator()(const klaviyo::Money& money) const { return number(money); }
+  Json operator()(const klaviyo::Decimal& decimal) const {
+    std::string text;
+    postbox::append_decimal(decimal.scaled, decimal.digits, text);
+    return Json::parse(text);
+  }
+  Json operator()(postbox::WallTime time) const {
+    std::string text;
+    postbox::append_time(time, text);
+    return text;
+  }
   Json operator()(const PropertyObject& object) const { return shown(object); }
   Json operator()(const std::vector<PropertyObject>& list) const {
     Json all = Json::array();

@@ -91,10 +91,12 @@ TEST(Warnings, OwnPropertiesAreReportedAtEveryDepth) {
                      {"Text", ""},
                      {"None", PropertyObject{}},
                      {"Object", line},
-                     {"Lines", std::vector<PropertyObject>{{{"kept", true}}, line}}};
+                     {"Lines", std::vector<PropertyObject>{{{"kept", true}}, line}},
+                     {"Ratio", klaviyo::Decimal{.digits = 2}}};
   const auto expected = ElementsAre(
-      Violation{"properties[0].value", kZero}, Violation{"properties[1].value", kEmpty},
-      Violation{"properties[2].value", kEmpty}, Violation{"properties[3].value[0].value", kEmpty},
+      Violation{"properties[0].value", kZero}, Violation{"properties[5].value", kZero},
+      Violation{"properties[1].value", kEmpty}, Violation{"properties[2].value", kEmpty},
+      Violation{"properties[3].value[0].value", kEmpty},
       Violation{"properties[4].value[1][0].value", kEmpty});
   EXPECT_THAT(warnings_of(klaviyo::order_placed(vain)), expected);
   EXPECT_THAT(warnings_of(klaviyo::order_cancelled(vain)), expected);

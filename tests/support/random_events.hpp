@@ -172,7 +172,7 @@ class Dice {
   }
   klaviyo::PropertyValue value(std::size_t level, Owner owner) {
     const bool may_be_big = owner == Owner::kEvent;
-    switch (below(level < klaviyo::kMaxLevels ? 7 : 5)) {
+    switch (below(level < klaviyo::kMaxLevels ? 9 : 7)) {
       case 0:
         return one_in(2);
       case 1:
@@ -189,6 +189,12 @@ class Dice {
         return std::vector<std::string>(count, "t");
       }
       case 5:
+        return klaviyo::Decimal{static_cast<std::int64_t>(random_()),
+                                slip(100) ? 19 : static_cast<int>(below(19))};
+      case 6:
+        return postbox::WallTime(
+            std::chrono::seconds(static_cast<std::int64_t>(below(4'000'000'000))));
+      case 7:
         return object(level + 1, owner);
       default:
         return std::vector<PropertyObject>{object(level + 1, owner), object(level + 1, owner)};

@@ -36,6 +36,8 @@ template <class T>
     return value == 0 ? Ignored::kZero : Ignored::kNo;
   } else if constexpr (std::same_as<T, Money>) {
     return value.minor == 0 ? Ignored::kZero : Ignored::kNo;
+  } else if constexpr (std::same_as<T, Decimal>) {
+    return value.scaled == 0 ? Ignored::kZero : Ignored::kNo;
   } else {
     return Ignored::kNo;
   }

@@ -139,3 +139,10 @@ std::size_t json_size_hint(const std::vector<Property>& properties) noexcept {
 }
 
 }  // namespace klaviyo
+
+void postbox::JsonValue<klaviyo::Decimal>::validate(const klaviyo::Decimal& number,
+                                                    const Path& path, const Rules&,
+                                                    std::vector<Violation>& violations) {
+  check_number(number.digits, path.child("digits"),
+               {.minimum = 0, .maximum = klaviyo::Decimal::kMaxDigits}, violations);
+}

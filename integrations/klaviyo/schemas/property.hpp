@@ -1,17 +1,18 @@
 // Property is one value of the caller's own on an event, beside the typed fields.
 //
 // Place:     part of every event; written at the top level of `properties`, where Klaviyo can
-// segment
-//            by it, and of a Profile.
+//            segment by it, and of a Profile.
 // Threads:   plain values.
 // Lifetime:  owns its strings.
-// Failure:   a reserved name ($…), a name that a typed field has, a repeated name, objects that are
-//            nested too deep, and more than 400 properties on an event are violations.
+// Failure:   a reserved name ($…), a name that a typed field has, a repeated name, a Decimal of too
+//            many digits, objects that are nested too deep, and more than 400 properties on an
+//            event are violations.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <klaviyo/schemas/money.hpp>
+#include <postbox/clock.hpp>
 #include <postbox/schema.hpp>
 #include <string>
 #include <string_view>
@@ -23,10 +24,22 @@ namespace klaviyo {
 struct Property;
 using PropertyObject = std::vector<Property>;
 
-// A bool is always written: "= false" in a segment does not match an absent property. Klaviyo
-// segments by what is neither an object nor a list of them.
-using PropertyValue = std::variant<bool, std::int64_t, Money, std::string, std::vector<std::string>,
-                                   PropertyObject, std::vector<PropertyObject>>;
+// A number that is no amount of money, exact as one: {.scaled = 45, .digits = 1} is 4.5.
+struct Decimal {
+  static constexpr int kMaxDigits = 18;
+
+  std::int64_t scaled = 0;
+  int digits = 0;  // of `scaled`, behind the point: 0 to 18
+
+  friend constexpr bool operator==(const Decimal&, const Decimal&) = default;
+};
+
+// A bool is always written: "= false" in a segment does not match an absent property. A time is
+// written as 2026-11-22T10:00:00Z, which Klaviyo takes for a date. Klaviyo segments by what is
+// neither an object nor a list of them.
+using PropertyValue =
+    std::variant<bool, std::int64_t, Decimal, Money, postbox::WallTime, std::string,
+                 std::vector<std::string>, PropertyObject, std::vector<PropertyObject>>;
 
 struct Property {
   std::string name{};
@@ -58,3 +71,14 @@ void write_properties(const std::vector<Property>& properties, bool first, std::
 [[nodiscard]] std::size_t json_size_hint(const std::vector<Property>& properties) noexcept;
 
 }  // namespace klaviyo
+
+template <>
+struct postbox::JsonValue<klaviyo::Decimal> {
+  static constexpr std::string_view kType = "number";
+  static constexpr bool is_empty(const klaviyo::Decimal&) noexcept { return false; }
+  static void write(const klaviyo::Decimal& number, std::string& out) {
+    append_decimal(number.scaled, number.digits, out);
+  }
+  static void validate(const klaviyo::Decimal& number, const Path& path, const Rules& rules,
+                       std::vector<Violation>& violations);
+};
