@@ -14,11 +14,12 @@ constexpr std::uint64_t kDropFactor = 8;
 constexpr std::uint64_t kLeastReadLimit = 64U << 10U;
 constexpr std::size_t kMaxDetail = 240;
 
+bool is_blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
 std::string_view trimmed(std::string_view text) noexcept {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const auto first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 // Says whether `line`, which starts with "HTTP/", goes on with a version and three digits. libcurl

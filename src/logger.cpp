@@ -14,8 +14,8 @@ constexpr std::size_t kMaxRemembered = 512;
 
 constexpr std::array<const char*, 5> kLevelNames{"debug", "info", "warn", "error", "off"};
 
-std::string with_count(const std::string& line, std::uint64_t more) {
-  return line + " (" + std::to_string(more) + " more in 30 seconds)";
+std::string with_count(std::string_view line, std::uint64_t more) {
+  return std::string(line) + " (" + std::to_string(more) + " more in 30 seconds)";
 }
 
 }  // namespace
@@ -23,32 +23,30 @@ std::string with_count(const std::string& line, std::uint64_t more) {
 void Logger::log(LogLevel level, std::string_view line) noexcept {
   if (level < level_.load(std::memory_order_relaxed) || level == LogLevel::kOff) return;
   try {
-    std::string text(line);
-    if (!is_repeat(level, text)) write(level, text);
+    const auto suppressed = count_if_due(level, line);
+    if (suppressed == 0) write(level, line);
+    if (suppressed > 0) write(level, with_count(line, *suppressed));
   } catch (...) {
     failures_.fetch_add(1, std::memory_order_relaxed);
   }
 }
 
-// Counts a repeated line; the first one after its 30 seconds carries the count.
-bool Logger::is_repeat(LogLevel level, std::string& line) {
+std::optional<std::uint64_t> Logger::count_if_due(LogLevel level, std::string_view line) {
   const SteadyTime now = clock_->now();
   const MutexLock lock(mutex_);
   const auto found = repeats_.find(line);
   if (found == repeats_.end()) {
     if (repeats_.size() >= kMaxRemembered) forget_finished(now);
     if (repeats_.size() < kMaxRemembered) repeats_.emplace(line, Repeat{level, now + kWindow, 0});
-    return false;
+    return 0;
   }
   Repeat& repeat = found->second;
   if (now < repeat.until) {
     ++repeat.suppressed;
     next_report_ = std::min(next_report_, repeat.until);
-    return true;
+    return std::nullopt;
   }
-  if (repeat.suppressed > 0) line = with_count(line, repeat.suppressed);
-  repeat = Repeat{level, now + kWindow, 0};
-  return false;
+  return std::exchange(repeat, Repeat{level, now + kWindow, 0}).suppressed;
 }
 
 void Logger::forget_finished(SteadyTime now) {

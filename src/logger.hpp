@@ -9,8 +9,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -48,7 +52,18 @@ class Logger {
     std::uint64_t suppressed;
   };
 
-  bool is_repeat(LogLevel level, std::string& line) POSTBOX_EXCLUDES(mutex_);
+  // So that a repeated line is found without a copy.
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+
+  // Returns how often the line was suppressed since it was written last, or nothing for one that is
+  // suppressed again.
+  std::optional<std::uint64_t> count_if_due(LogLevel level, std::string_view line)
+      POSTBOX_EXCLUDES(mutex_);
   void forget_finished(SteadyTime now) POSTBOX_REQUIRES(mutex_);
   void write(LogLevel level, std::string_view line) noexcept;
 
@@ -60,7 +75,8 @@ class Logger {
   std::atomic<std::uint64_t> failures_{0};
 
   mutable Mutex mutex_;
-  std::unordered_map<std::string, Repeat> repeats_ POSTBOX_GUARDED_BY(mutex_);
+  std::unordered_map<std::string, Repeat, Hash, std::equal_to<>> repeats_
+      POSTBOX_GUARDED_BY(mutex_);
   SteadyTime next_report_ POSTBOX_GUARDED_BY(mutex_) = SteadyTime::max();
 };
 

@@ -26,13 +26,6 @@ std::string text_of(milliseconds time) {
   return std::to_string(std::chrono::floor<std::chrono::minutes>(time).count()) + " min";
 }
 
-std::vector<const EventRecord*> records_of(const Parcel& parcel) {
-  std::vector<const EventRecord*> records;
-  records.reserve(parcel.pieces.size());
-  for (const Piece& piece : parcel.pieces) records.push_back(&piece.event.record);
-  return records;
-}
-
 // Moves the pieces from `first` on into a parcel of their own.
 Parcel cut_off(Parcel& parcel, std::size_t first) {
   Parcel rest{.lane = parcel.lane, .usable_until = parcel.usable_until};
@@ -146,8 +139,15 @@ void Sender::judge(Parcel parcel, const HttpCompletion& completion, SteadyTime n
   apply(verdict, std::move(parcel), now);
 }
 
+// Good until the next call.
+std::span<const EventRecord* const> Sender::records_of(const Parcel& parcel) {
+  records_.clear();
+  for (const Piece& piece : parcel.pieces) records_.push_back(&piece.event.record);
+  return records_;
+}
+
 // A destination that throws has not judged: the events are tried again.
-Verdict Sender::verdict_on(const HttpCompletion& completion, const Parcel& parcel) const {
+Verdict Sender::verdict_on(const HttpCompletion& completion, const Parcel& parcel) {
   try {
     return parts_.destination.verdict(completion.outcome, records_of(parcel),
                                       parts_.clock->wall_now());

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <chrono>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -62,9 +63,9 @@ class Sender {
   void take_finished(std::chrono::nanoseconds max_wait);
   void collect(SteadyTime now);
   void judge(Parcel parcel, const HttpCompletion& completion, SteadyTime now);
-  [[nodiscard]] Verdict verdict_on(const HttpCompletion& completion, const Parcel& parcel) const;
+  [[nodiscard]] std::span<const EventRecord* const> records_of(const Parcel& parcel);
+  [[nodiscard]] Verdict verdict_on(const HttpCompletion& completion, const Parcel& parcel);
   void apply(const Verdict& verdict, Parcel parcel, SteadyTime now);
-  void conclude(const Parcel& parcel, const Verdict& verdict);
   void split(Parcel parcel, const std::vector<std::size_t>& culprits);
   void retry_or_bury(const Parcel& parcel, const Verdict& verdict);
   void bury(const Piece& piece, const Verdict& verdict);
@@ -93,8 +94,9 @@ class Sender {
   SendGate gate_;  // what concerns every lane: the breaker and the parking
   RetryBudget retry_budget_;
   std::unordered_map<TransferId, Parcel> in_flight_;
-  std::vector<HttpCompletion> finished_;  // the last is the next
-  bool must_release_ = false;             // held events, since the last resume()
+  std::vector<HttpCompletion> finished_;     // the last is the next
+  std::vector<const EventRecord*> records_;  // what records_of() returns
+  bool must_release_ = false;                // held events, since the last resume()
   SteadyTime maintain_at_{};
   bool launching_ = true;
   bool settled_ = false;

@@ -99,9 +99,11 @@ std::optional<postbox::RateHint> parse_rate(const postbox::HttpResponse& respons
 }
 
 std::string delivered_text(const std::string& what, std::string_view subject) {
-  std::string text = "Klaviyo " + what + " sent ";
-  if (subject.empty()) return text + "successfully";
-  return text + "for user: " + std::string(subject);
+  std::string text;
+  text.reserve(40 + what.size() + subject.size());
+  text.append("Klaviyo ").append(what).append(" sent ");
+  if (subject.empty()) return text.append("successfully");
+  return text.append("for user: ").append(subject);
 }
 
 std::string pause_text(const Verdict& verdict) {
