@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install the package into an empty folder, build a shop against it, by CMake and by pkg-config, run it.
+# Install the package into an empty folder, build a shop against it, by CMake and by pkg-config, run
+# it. Compile the shop with the source as a part of its own.
 # Usage: run.sh BUILD_DIR COMPILER
 set -euo pipefail
 build=$(cd "$1" && pwd)
@@ -31,5 +32,21 @@ export PKG_CONFIG_PATH
 readelf -d "$work/cmake/shop" | grep NEEDED
 if readelf -d "$work/cmake/shop" | grep -E 'spdlog|fmt|httplib|gtest'; then
   echo "the program links a library that it does not need" >&2
+  exit 1
+fi
+
+# As a subdirectory: the targets and their headers. Its sources are compiled often enough elsewhere.
+mkdir "$work/source"
+cp "$here"/*.cpp "$work/source"
+ln -s "$(cd "$here/../.." && pwd)" "$work/source/postbox"
+sed 's/^find_package(postbox .*/add_subdirectory(postbox)/' "$here/CMakeLists.txt" \
+  >"$work/source/CMakeLists.txt"
+cmake -S "$work/source" -B "$work/inside" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" >"$work/log" ||
+  { cat "$work/log"; exit 1; }
+for program in shop/main shop_test/test webhooks/webhooks; do
+  cmake --build "$work/inside" --target "CMakeFiles/${program%/*}.dir/${program#*/}.cpp.o"
+done
+if ninja -C "$work/inside" -t targets all | grep -E '_tests|_bench|klaviyo-sim'; then
+  echo "the shop builds what only the project's own development needs" >&2
   exit 1
 fi
