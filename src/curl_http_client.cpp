@@ -11,7 +11,6 @@
 #include <memory>
 #include <postbox/http_client.hpp>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 

@@ -57,7 +57,7 @@ class ResponseReader {
 
 // The object and its easy handle are used again for later requests.
 struct Transfer {
-  UrlHandle target;  // the request's URL, parsed
+  UrlHandle target;  // the request's URL, parsed; null unless the handle is set for `request`
   EasyHandle easy;
   TransferId id = 0;
   bool in_multi = false;

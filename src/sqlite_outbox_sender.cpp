@@ -109,12 +109,13 @@ std::size_t remove(Database& database, std::vector<std::int64_t> rows) {
   return removed;
 }
 
-// Applies one outcome to a leased row. Returns whether it was still there: it may have been purged.
+// Applies an outcome other than kDelivered to a leased row. Returns whether it was still there: it
+// may have been purged.
 bool apply(Database& database, const Outcome& outcome, std::int64_t claimed_at, std::int64_t now) {
   const auto id = static_cast<std::int64_t>(outcome.handle);
   switch (outcome.kind) {
     case OutcomeKind::kDelivered:
-      break;  // all of them together: settle()
+      break;  // settle() removes those together
     case OutcomeKind::kRetry: {
       const std::int64_t delay = sqlite::bounded(outcome.delay, sqlite::kDelayHorizon);
       if (delay == 0 && !outcome.spend_attempt) return true;  // as if it had never been claimed

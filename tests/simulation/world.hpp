@@ -245,7 +245,7 @@ class World {
     return note.text;
   }
 
-  // Such a disk is asked again every second, which costs much and shows little that is new.
+  // A bad disk is asked again every second, which costs much and shows little that is new.
   static bool is_disk_bad() { return disk().write_error != SQLITE_OK; }
 
   void spoil_disk() {

@@ -4,9 +4,9 @@
 //            segment by it, and of a Profile.
 // Threads:   plain values.
 // Lifetime:  owns its strings.
-// Failure:   a reserved name ($…), a name that a typed field has, a repeated name, a Decimal of too
-//            many digits, objects that are nested too deep, and more than 400 properties on an
-//            event are violations.
+// Failure:   a reserved name ($…), a name that a typed field has, a repeated name, a Decimal
+//            with digits beyond 0 to 18, a time outside the years 1 to 9999, objects that are
+//            nested too deep, and more than 400 properties on an event are violations.
 #pragma once
 
 #include <cstddef>
@@ -35,8 +35,8 @@ struct Decimal {
 };
 
 // A bool is always written: "= false" in a segment does not match an absent property. A time is
-// written as 2026-11-22T10:00:00Z, which Klaviyo takes for a date. Klaviyo segments by what is
-// neither an object nor a list of them.
+// written as 2026-11-22T10:00:00Z, a form that Klaviyo accepts for dates (its guide "Acceptable
+// date and timestamp formats"). It segments by what is neither an object nor a list of them.
 using PropertyValue =
     std::variant<bool, std::int64_t, Decimal, Money, postbox::WallTime, std::string,
                  std::vector<std::string>, PropertyObject, std::vector<PropertyObject>>;
