@@ -184,8 +184,14 @@ class Query {
   // step() or run().
   template <class... Values>
   Query& bind(const Values&... values) {
-    int index = 0;
-    (check(bind_one(++index, values)), ...);
+    return bind_from(1, values...);
+  }
+
+  // The same for the parameters from `first` on.
+  template <class... Values>
+  Query& bind_from(int first, const Values&... values) {
+    int index = first;
+    (check(bind_one(index++, values)), ...);
     return *this;
   }
 

@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "sqlite_append.hpp"
 #include "sqlite_rows.hpp"
 #include "sqlite_run.hpp"
 #include "sqlite_salvage.hpp"
@@ -47,29 +48,6 @@ std::uint32_t check_room(Database& database, Bytes max_disk) {
                       "the outbox holds " + std::to_string(used) +
                           " bytes, and POSTBOX_MAX_DISK allows " + std::to_string(max_disk.count) +
                           ": it goes on when events have been delivered, or raise the limit"});
-}
-
-Appended insert_all(Database& database, std::span<const EventRecord> batch, std::int64_t number,
-                    std::int64_t now) {
-  std::int64_t last_id = database.integer("SELECT last_id FROM totals");
-  Appended appended;
-  for (const EventRecord& record : batch) {
-    const bool inserted = record.timing ? sqlite::insert_timed(database, record, last_id + 1, now)
-                                        : sqlite::insert(database, record, last_id + 1, now);
-    if (inserted) {
-      ++last_id;
-      ++appended.inserted;
-    } else if (has_event(record)) {
-      ++appended.duplicates;
-    }
-  }
-  Query(database,
-        "UPDATE totals SET appended = appended + ?1, duplicates = duplicates + ?2, last_id = ?3,"
-        " last_batch = ?4")
-      .bind(static_cast<std::int64_t>(appended.inserted),
-            static_cast<std::int64_t>(appended.duplicates), last_id, number)
-      .run();
-  return appended;
 }
 
 bool is_any_delayed(Database& database, std::int64_t after, std::int64_t until) {
@@ -190,7 +168,7 @@ Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
       return appended;
     }
     const std::uint32_t fullness = check_room(database, max_disk_);
-    Appended appended = insert_all(database, batch, number, now());
+    Appended appended = sqlite::append_batch(database, batch, number, now());
     appended.fullness = fullness;
     memory.batch.not_sure(batch, appended);
     transaction.commit();

@@ -67,6 +67,24 @@ TEST_P(OutboxConformance, ADuplicateIsCountedAndNotStored) {
   EXPECT_EQ(take(outbox().stats()).totals.duplicates, 2U);
 }
 
+TEST_P(OutboxConformance, DuplicatesInTheMidstOfManyAreCountedAndNotStored) {
+  append(events(5, 2));
+  std::vector<EventRecord> batch = events(1, 20);  // 5 and 6 are waiting
+  batch[11] = event(3);
+  batch[19] = event(18);
+  batch[4].payload = batch[11].payload = batch[19].payload = "second";
+  const Appended appended = take(outbox().append(batch));
+  EXPECT_EQ(appended.inserted, 16U);
+  EXPECT_EQ(appended.duplicates, 4U);
+  const std::vector<std::uint32_t> expected = {5,  6,  1,  2,  3,  4,  7,  8,  9,
+                                               10, 11, 13, 14, 15, 16, 17, 18, 19};
+  const Claim claimed = claim();
+  ASSERT_EQ(claimed.events.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    expect_same(claimed.events[i].record, event(expected[i]));
+  }
+}
+
 TEST_P(OutboxConformance, AHandleIsNeverUsedAgain) {
   append({event(1)});
   const Claim first = claim();

@@ -239,6 +239,16 @@ TEST_P(OutboxTimers, AFailedAppendStartsAndEndsNothing) {
   EXPECT_EQ(armed(), 1U);
 }
 
+TEST_P(OutboxTimers, AnOrderInTheMidstOfManyEndsWhatWasStartedBeforeIt) {
+  std::vector<EventRecord> batch = events(100, 30);
+  batch[9] = update(1, 1, 0s);
+  batch[20] = order(2, user_of(1), 1s);
+  batch[25] = update(3, 2, 2s);
+  EXPECT_EQ(append(batch), 30U);
+  EXPECT_EQ(take(outbox().stats()).armed, 1U) << "the update after the order";
+  EXPECT_EQ(claim().events.size(), 29U) << "the order is in the other queue";
+}
+
 TEST_P(OutboxTimers, ADuplicateStillEnds) {
   append({event(2, kOtherQueue), update(1, 7, 1s)});
   EXPECT_EQ(append({order(2, slot_of(7), 2s)}), 0U);
