@@ -1,6 +1,7 @@
 #include <charconv>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/request.hpp>
+#include <memory_resource>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -11,11 +12,15 @@
 namespace klaviyo {
 namespace {
 
+// What is made for one request and thrown away together: a thousand events would take some thousand
+// allocations.
+using Arena = std::pmr::monotonic_buffer_resource;
+
 // A profile and its events, as views of the records.
 struct Group {
   std::string_view profile;
-  std::vector<std::string_view> members;
-  std::vector<std::size_t> places;  // of the members' events in the request
+  std::pmr::vector<std::string_view> members;
+  std::pmr::vector<std::size_t> places;  // of the members' events in the request
 };
 
 constexpr std::string_view kNoProfile = R"({"type":"profile","attributes":{}})";
@@ -24,10 +29,14 @@ std::string_view bytes_of(const postbox::Key& key) {
   return {reinterpret_cast<const char*>(key.data()), key.size()};
 }
 
-std::vector<Group> group_by_profile(std::span<const postbox::EventRecord* const> events) {
-  std::vector<Group> groups;
-  std::unordered_map<std::string_view, std::size_t> places;
-  std::unordered_set<std::string_view> seen;
+// The groups last as long as `arena` and `events`.
+std::pmr::vector<Group> group_by_profile(std::span<const postbox::EventRecord* const> events,
+                                         Arena& arena) {
+  std::pmr::vector<Group> groups(&arena);
+  std::pmr::unordered_map<std::string_view, std::size_t> places(&arena);
+  std::pmr::unordered_set<std::string_view> seen(&arena);
+  groups.reserve(events.size());
+  places.reserve(events.size());
   seen.reserve(events.size());
   for (std::size_t i = 0; i < events.size(); ++i) {
     const postbox::EventRecord* event = events[i];
@@ -35,7 +44,10 @@ std::vector<Group> group_by_profile(std::span<const postbox::EventRecord* const>
     const auto payload = decode(event->payload);
     const std::string_view profile = payload ? payload->profile : kNoProfile;
     const auto [place, is_new] = places.emplace(profile, groups.size());
-    if (is_new) groups.push_back({profile, {}, {}});
+    if (is_new) {
+      groups.push_back({profile, std::pmr::vector<std::string_view>(&arena),
+                        std::pmr::vector<std::size_t>(&arena)});
+    }
     groups[place->second].members.push_back(payload ? payload->members : std::string_view());
     groups[place->second].places.push_back(i);
   }
@@ -104,7 +116,8 @@ std::string bulk_body(std::span<const postbox::EventRecord* const> events) {
   body.reserve(size_of(events));
   body += R"({"data":{"type":"event-bulk-create-job","attributes":{"events-bulk-create":{"data":[)";
   std::string_view separator;
-  for (const Group& group : group_by_profile(events)) {
+  Arena arena;
+  for (const Group& group : group_by_profile(events, arena)) {
     body += separator;
     separator = ",";
     append_group(group, body);
@@ -116,12 +129,13 @@ std::string bulk_body(std::span<const postbox::EventRecord* const> events) {
 std::vector<std::size_t> find_culprits(std::span<const postbox::EventRecord* const> events,
                                        std::span<const std::string> pointers) {
   std::set<std::size_t> culprits;
-  const std::vector<Group> groups =
-      pointers.empty() ? std::vector<Group>() : group_by_profile(events);
+  if (pointers.empty()) return {};
+  Arena arena;
+  const std::pmr::vector<Group> groups = group_by_profile(events, arena);
   for (std::string_view pointer : pointers) {
     const auto group = take_index("/data/attributes/events-bulk-create/data/", pointer);
     if (!group || *group >= groups.size()) continue;
-    const std::vector<std::size_t>& places = groups[*group].places;
+    const auto& places = groups[*group].places;
     const auto event = take_index("/attributes/events/data/", pointer);
     if (event && *event < places.size()) {
       culprits.insert(places[*event]);
