@@ -214,7 +214,9 @@ sqlite::Database& SqliteOutbox::connect(Role role, Lane& lane) {
     const sqlite::Turn turn(shared_.turn, busy_timeout_);
     lane.database.emplace(sqlite::open_store(path_, shared_, busy_timeout_));
     lane.database->take_turns();
-    lane.database->execute("PRAGMA secure_delete=ON");  // a purge must leave nothing behind
+    lane.database->execute(
+        "PRAGMA cache_size=-2048;"   // passes over rows, and comes back to none
+        "PRAGMA secure_delete=ON");  // a purge must leave nothing behind
   }
   lane.generation = generation;
   return *lane.database;
@@ -226,7 +228,7 @@ sqlite::Database& SqliteOutbox::connect(Role role, Lane& lane) {
 // where no sender does it. An operator at work is not waited for.
 void SqliteOutbox::move_log() {
   const NoFork no_fork;
-  constexpr int kDue = 4'000;
+  constexpr int kDue = 6'000;  // a page that is written often is moved once
   constexpr int kLarge = 8'000;
   const int pages = shared_.wal_pages.load(std::memory_order_relaxed);
   if (pages < kDue) return;

@@ -230,7 +230,7 @@ void prepare(Database& database) {
   use_wal(database);
   database.execute(
       "PRAGMA secure_delete=FAST;"            // Debian's default writes a freed page as zeros
-      "PRAGMA cache_size=-8192;"              // KiB: holds some thousand events on their way
+      "PRAGMA cache_size=-12288;"             // KiB: holds five thousand events on their way
       "PRAGMA temp_store=MEMORY;"             // no temporary files with other people's events
       "PRAGMA journal_size_limit=33554432");  // a WAL that grew behind a slow reader shrinks again
   if (version < kSchemaVersion) migrate(database);
