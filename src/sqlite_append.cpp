@@ -1,6 +1,7 @@
 #include "sqlite_append.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "sqlite_rows.hpp"
 #include "sqlite_schema.hpp"
@@ -11,6 +12,7 @@ namespace {
 
 // Rows that one statement inserts.
 constexpr std::size_t kRowsAtOnce = 8;
+constexpr int kColumns = 8;
 using Rows = std::span<const EventRecord, kRowsAtOnce>;
 
 bool are_untimed(std::span<const EventRecord> records) {
@@ -22,6 +24,10 @@ bool are_untimed(std::span<const EventRecord> records) {
 // all: each opens a cursor for every index, which costs a row a fifth of its way to the disk.
 std::size_t insert_at_once(Database& database, Rows records, std::int64_t first_id,
                            std::int64_t now) {
+  std::array<const EventRecord*, kRowsAtOnce> pointers{};
+  std::array<std::int64_t, kRowsAtOnce> checksums{};
+  std::ranges::transform(records, pointers.begin(), [](const EventRecord& each) { return &each; });
+  checksums_of(pointers, checksums);
   std::size_t stored = 0;
   {
     // OR FAIL: an error rolls the whole transaction back in any case. By default SQLite would copy
@@ -32,15 +38,13 @@ std::size_t insert_at_once(Database& database, Rows records, std::int64_t first_
                 " (?,?,?,?,?,?,?,?), (?,?,?,?,?,?,?,?), (?,?,?,?,?,?,?,?), (?,?,?,?,?,?,?,?),"
                 " (?,?,?,?,?,?,?,?), (?,?,?,?,?,?,?,?), (?,?,?,?,?,?,?,?), (?,?,?,?,?,?,?,?)"
                 " ON CONFLICT(dedup) DO NOTHING");
-    constexpr int kColumns = 8;
-    std::int64_t id = first_id;
     int parameter = 1;
-    for (const EventRecord& record : records) {
+    for (std::size_t i = 0; i < kRowsAtOnce; ++i, parameter += kColumns) {
+      const EventRecord& record = records[i];
       const auto queue = static_cast<std::int64_t>(record.queue);
-      query.bind_from(parameter, id++, queue, now, dedup_of(queue, record.dedup_key),
-                      record.dedup_key, record.profile_key,
-                      checksum_of(record.dedup_key, record.payload), record.payload);
-      parameter += kColumns;
+      query.bind_from(parameter, first_id + static_cast<std::int64_t>(i), queue, now,
+                      dedup_of(queue, record.dedup_key), record.dedup_key, record.profile_key,
+                      checksums.at(i), record.payload);
     }
     stored = query.run();
   }

@@ -38,9 +38,7 @@ class ClaimableRows {
     return false;
   }
   [[nodiscard]] std::size_t payload_size() const noexcept { return query_.size(5); }
-  [[nodiscard]] bool is_whole(const EventRecord& record) const noexcept {
-    return sqlite::checksum_of(record.dedup_key, record.payload) == query_.integer(6);
-  }
+  [[nodiscard]] std::int64_t checksum() const noexcept { return query_.integer(6); }
   [[nodiscard]] ClaimedEvent read(QueueId queue, std::int64_t wall_now) const {
     ClaimedEvent event;
     event.handle = EventHandle{query_.integer(0)};
@@ -137,6 +135,29 @@ bool apply(Database& database, const Outcome& outcome, std::int64_t claimed_at, 
   return false;
 }
 
+// Takes the events whose bytes do not fit the row's checksum out of `events`, and returns their
+// rows.
+std::vector<std::int64_t> take_damaged(std::vector<ClaimedEvent>& events,
+                                       const std::vector<std::int64_t>& checksums) {
+  std::vector<const EventRecord*> records;
+  records.reserve(events.size());
+  for (const ClaimedEvent& event : events) records.push_back(&event.record);
+  std::vector<std::int64_t> sums(events.size());
+  sqlite::checksums_of(records, sums);
+  std::vector<std::int64_t> damaged;
+  if (sums == checksums) return damaged;
+  std::vector<ClaimedEvent> whole;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (sums[i] == checksums[i]) {
+      whole.push_back(std::move(events[i]));
+    } else {
+      damaged.push_back(static_cast<std::int64_t>(events[i].handle));
+    }
+  }
+  events = std::move(whole);
+  return damaged;
+}
+
 // Rows that are not what was written must not be sent, nor lost.
 void bury_damaged(Database& database, const std::vector<std::int64_t>& rows, std::int64_t now) {
   if (rows.empty()) return;
@@ -162,21 +183,23 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
     const auto number = static_cast<std::int64_t>(queue);
     const SteadyTime time = clock_->now();
     const std::int64_t wall_time = now();
-    std::vector<std::int64_t> ids;
-    std::vector<std::int64_t> damaged;
+    std::vector<std::int64_t> checksums;
     std::uint64_t bytes = 0;
     for (ClaimableRows rows(database, leases_, number, time); rows.next();) {
       bytes += rows.payload_size();
       claim.limited = claim.events.size() >= limits.max_events ||
                       (!claim.events.empty() && bytes > limits.max_bytes.count);
       if (claim.limited) break;
-      ClaimedEvent event = rows.read(queue, wall_time);
-      const bool whole = rows.is_whole(event.record);
-      (whole ? ids : damaged).push_back(static_cast<std::int64_t>(event.handle));
-      if (whole) claim.events.push_back(std::move(event));
+      claim.events.push_back(rows.read(queue, wall_time));
+      checksums.push_back(rows.checksum());
     }
+    const std::vector<std::int64_t> damaged = take_damaged(claim.events, checksums);
     bury_damaged(database, damaged, wall_time);
     claim.damaged = damaged.size();
+    std::vector<std::int64_t> ids;
+    for (const ClaimedEvent& event : claim.events) {
+      ids.push_back(static_cast<std::int64_t>(event.handle));
+    }
     if (ids.empty()) return claim;
     claim.token = ClaimToken{memory.seat.next_token()};
     const auto until = time + milliseconds(sqlite::bounded(lease, sqlite::kLeaseHorizon));

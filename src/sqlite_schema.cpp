@@ -1,7 +1,9 @@
 #include "sqlite_schema.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -145,6 +147,55 @@ CREATE INDEX collapsing_due ON collapsing(due_at);
 // Step n brings a file from version n to n + 1. A published step is never edited.
 constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2, kVersion3};
 
+constexpr std::size_t kWord = sizeof(std::uint64_t);
+
+std::uint64_t word_at(const void* bytes, std::size_t size = kWord) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, size);
+  return word;
+}
+
+// A bijection of the sum: a change within one word always changes the result.
+std::uint64_t mixed(std::uint64_t sum, std::uint64_t word) {
+  sum = (sum ^ word) * kOdd;
+  return sum ^ (sum >> 32U);
+}
+
+std::uint64_t sum_of_start(const Key& dedup_key, std::string_view payload) {
+  const std::uint64_t sum = mixed(payload.size(), word_at(dedup_key.data()));
+  return mixed(sum, word_at(dedup_key.data() + kWord));
+}
+
+std::uint64_t with_rest(std::uint64_t sum, std::string_view rest) {
+  for (; rest.size() >= kWord; rest.remove_prefix(kWord)) sum = mixed(sum, word_at(rest.data()));
+  return mixed(sum, word_at(rest.data(), rest.size()));
+}
+
+// A step of a sum waits for the multiplication of the step before it, but not for other sums.
+constexpr std::size_t kSideBySide = 4;
+
+void four_checksums(std::span<const EventRecord* const, kSideBySide> records,
+                    std::span<std::int64_t, kSideBySide> results) {
+  std::array<std::uint64_t, kSideBySide> sums{};
+  std::array<const char*, kSideBySide> bytes{};
+  std::size_t common = std::numeric_limits<std::size_t>::max();
+  for (std::size_t i = 0; i < kSideBySide; ++i) {
+    const std::string_view payload = records[i]->payload;
+    sums.at(i) = sum_of_start(records[i]->dedup_key, payload);
+    bytes.at(i) = payload.data();
+    common = std::min(common, payload.size() / kWord * kWord);
+  }
+  for (std::size_t at = 0; at < common; at += kWord) {
+    for (std::size_t i = 0; i < kSideBySide; ++i) {
+      sums.at(i) = mixed(sums.at(i), word_at(bytes.at(i) + at));
+    }
+  }
+  for (std::size_t i = 0; i < kSideBySide; ++i) {
+    const std::string_view payload = records[i]->payload;
+    results[i] = static_cast<std::int64_t>(with_rest(sums.at(i), payload.substr(common)));
+  }
+}
+
 std::string_view bytes_of(sqlite3_value* value) {
   const auto* bytes = static_cast<const char*>(sqlite3_value_blob(value));
   const auto size = static_cast<std::size_t>(sqlite3_value_bytes(value));
@@ -258,21 +309,20 @@ std::int64_t dedup_of(std::int64_t queue, const Key& key) {
   return static_cast<std::int64_t>(half(0) ^ (rest * kOdd));
 }
 
-// Each step is a bijection of the sum: a change within one word always changes the result.
 std::int64_t checksum_of(const Key& dedup_key, std::string_view payload) noexcept {
-  std::uint64_t sum = payload.size();
-  const auto add = [&sum](const void* bytes, std::size_t size) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes, size);
-    sum = (sum ^ word) * kOdd;
-    sum ^= sum >> 32U;
-  };
-  constexpr std::size_t kWord = sizeof(std::uint64_t);
-  add(dedup_key.data(), kWord);
-  add(dedup_key.data() + kWord, kWord);
-  for (; payload.size() >= kWord; payload.remove_prefix(kWord)) add(payload.data(), kWord);
-  add(payload.data(), payload.size());
-  return static_cast<std::int64_t>(sum);
+  return static_cast<std::int64_t>(with_rest(sum_of_start(dedup_key, payload), payload));
+}
+
+void checksums_of(std::span<const EventRecord* const> records,
+                  std::span<std::int64_t> sums) noexcept {
+  std::size_t done = 0;
+  for (; done + kSideBySide <= records.size(); done += kSideBySide) {
+    four_checksums(records.subspan(done).first<kSideBySide>(),
+                   sums.subspan(done).first<kSideBySide>());
+  }
+  for (; done < records.size(); ++done) {
+    sums[done] = checksum_of(records[done]->dedup_key, records[done]->payload);
+  }
 }
 
 Database open_store(const std::string& path, SharedFile& shared,

@@ -403,6 +403,24 @@ TEST_F(SqliteOutbox, AFileOfTheFirstVersionGoesOnWithAllItsRows) {
   EXPECT_EQ(claim().events.size(), 3U);
 }
 
+TEST_F(SqliteOutbox, ARowsChecksumIsTheSameInEveryVersionAndAmongMany) {
+  std::vector<EventRecord> records = events(1, 30);
+  for (std::size_t i = 3; i < records.size(); ++i) records[i].payload.assign(i * i, 'x');
+  records[1].payload.assign(100, 'x');
+  EXPECT_EQ(sqlite::checksum_of(records[0].dedup_key, records[0].payload), 6531116019396277698);
+  EXPECT_EQ(sqlite::checksum_of(records[1].dedup_key, records[1].payload), -7651157295632713332);
+  EXPECT_EQ(sqlite::checksum_of(records[2].dedup_key, records[2].payload), 8952984919605747565);
+  std::vector<const EventRecord*> pointers;
+  std::vector<std::int64_t> expected;
+  for (const EventRecord& record : records) {
+    pointers.push_back(&record);
+    expected.push_back(sqlite::checksum_of(record.dedup_key, record.payload));
+  }
+  std::vector<std::int64_t> sums(records.size());
+  sqlite::checksums_of(pointers, sums);
+  EXPECT_EQ(sums, expected);
+}
+
 // The second half of a key changes all bits of the number that stands in the index; the first half
 // can take the change back.
 EventRecord with_the_same_number(EventRecord record) {
@@ -422,6 +440,18 @@ TEST_F(SqliteOutbox, KeysWithTheSameNumberInTheIndexAreDifferent) {
   EXPECT_EQ(append({event(1), with_the_same_number(event(1))}), 2U);
   EXPECT_EQ(append({event(1), with_the_same_number(event(1))}), 0U);
   EXPECT_EQ(claim().events.size(), 2U);
+}
+
+TEST_F(SqliteOutbox, KeysWithTheSameNumberAreDifferentInTheMidstOfManyToo) {
+  reopen();
+  std::vector<EventRecord> batch = events(1, 24);
+  batch[9] = with_the_same_number(event(1));
+  batch[12] = with_the_same_number(event(11));
+  EXPECT_EQ(append(batch), 24U);
+  EXPECT_EQ(append(batch), 0U);
+  const Claim claimed = claim();
+  ASSERT_EQ(claimed.events.size(), batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) expect_same(claimed.events[i].record, batch[i]);
 }
 
 TEST_F(SqliteOutbox, AnotherProgramsDatabaseIsLeftAlone) {
