@@ -1,5 +1,7 @@
 // What the sender does with the SQLite outbox: which rows it leases, and what became of them.
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "sqlite_outbox.hpp"
 #include "sqlite_rows.hpp"
@@ -135,28 +137,44 @@ bool apply(Database& database, const Outcome& outcome, std::int64_t claimed_at, 
   return false;
 }
 
-// Takes the events whose bytes do not fit the row's checksum out of `events`, and returns their
-// rows.
-std::vector<std::int64_t> take_damaged(std::vector<ClaimedEvent>& events,
-                                       const std::vector<std::int64_t>& checksums) {
-  std::vector<const EventRecord*> records;
-  records.reserve(events.size());
-  for (const ClaimedEvent& event : events) records.push_back(&event.record);
-  std::vector<std::int64_t> sums(events.size());
-  sqlite::checksums_of(records, sums);
-  std::vector<std::int64_t> damaged;
-  if (sums == checksums) return damaged;
-  std::vector<ClaimedEvent> whole;
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    if (sums[i] == checksums[i]) {
-      whole.push_back(std::move(events[i]));
-    } else {
-      damaged.push_back(static_cast<std::int64_t>(events[i].handle));
+// What a claim reads. Checksums are compared a few at a time, while the processor has the bytes.
+class CheckedEvents {
+ public:
+  explicit CheckedEvents(std::vector<ClaimedEvent>& events) : events_(events) {}
+
+  void add(ClaimedEvent event, std::int64_t checksum) {
+    events_.push_back(std::move(event));
+    checksums_.at(unchecked_++) = checksum;
+    if (unchecked_ == checksums_.size()) check();
+  }
+
+  // Takes what is not what was written out of the last events.
+  void check() {
+    const std::size_t count = std::exchange(unchecked_, 0);
+    const std::size_t first = events_.size() - count;
+    std::array<const EventRecord*, kAtOnce> records{};
+    std::array<std::int64_t, kAtOnce> sums{};
+    for (std::size_t i = 0; i < count; ++i) records.at(i) = &events_[first + i].record;
+    sqlite::checksums_of(std::span(records).first(count), sums);
+    for (std::size_t i = count; i-- > 0;) {
+      if (sums.at(i) == checksums_.at(i)) continue;
+      const auto event = events_.begin() + static_cast<std::ptrdiff_t>(first + i);
+      damaged_.push_back(static_cast<std::int64_t>(event->handle));
+      events_.erase(event);
     }
   }
-  events = std::move(whole);
-  return damaged;
-}
+
+  // The rows of what check() took out.
+  [[nodiscard]] const std::vector<std::int64_t>& damaged() const noexcept { return damaged_; }
+
+ private:
+  static constexpr std::size_t kAtOnce = 8;
+
+  std::vector<ClaimedEvent>& events_;
+  std::array<std::int64_t, kAtOnce> checksums_{};  // of the last events
+  std::size_t unchecked_ = 0;
+  std::vector<std::int64_t> damaged_;
+};
 
 // Rows that are not what was written must not be sent, nor lost.
 void bury_damaged(Database& database, const std::vector<std::int64_t>& rows, std::int64_t now) {
@@ -183,19 +201,18 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
     const auto number = static_cast<std::int64_t>(queue);
     const SteadyTime time = clock_->now();
     const std::int64_t wall_time = now();
-    std::vector<std::int64_t> checksums;
+    CheckedEvents checked(claim.events);
     std::uint64_t bytes = 0;
     for (ClaimableRows rows(database, leases_, number, time); rows.next();) {
       bytes += rows.payload_size();
       claim.limited = claim.events.size() >= limits.max_events ||
                       (!claim.events.empty() && bytes > limits.max_bytes.count);
       if (claim.limited) break;
-      claim.events.push_back(rows.read(queue, wall_time));
-      checksums.push_back(rows.checksum());
+      checked.add(rows.read(queue, wall_time), rows.checksum());
     }
-    const std::vector<std::int64_t> damaged = take_damaged(claim.events, checksums);
-    bury_damaged(database, damaged, wall_time);
-    claim.damaged = damaged.size();
+    checked.check();
+    bury_damaged(database, checked.damaged(), wall_time);
+    claim.damaged = checked.damaged().size();
     std::vector<std::int64_t> ids;
     for (const ClaimedEvent& event : claim.events) {
       ids.push_back(static_cast<std::int64_t>(event.handle));

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "mutex.hpp"
 #include "sqlite_salvage.hpp"
@@ -171,29 +171,22 @@ std::uint64_t with_rest(std::uint64_t sum, std::string_view rest) {
   return mixed(sum, word_at(rest.data(), rest.size()));
 }
 
-// A step of a sum waits for the multiplication of the step before it, but not for other sums.
-constexpr std::size_t kSideBySide = 4;
-
-void four_checksums(std::span<const EventRecord* const, kSideBySide> records,
-                    std::span<std::int64_t, kSideBySide> results) {
-  std::array<std::uint64_t, kSideBySide> sums{};
-  std::array<const char*, kSideBySide> bytes{};
-  std::size_t common = std::numeric_limits<std::size_t>::max();
-  for (std::size_t i = 0; i < kSideBySide; ++i) {
-    const std::string_view payload = records[i]->payload;
-    sums.at(i) = sum_of_start(records[i]->dedup_key, payload);
-    bytes.at(i) = payload.data();
-    common = std::min(common, payload.size() / kWord * kWord);
-  }
+// A step of a sum waits for the multiplication of the step before it, but not for other sums. As a
+// fold, because a loop over the sums is not unrolled and would keep them in memory.
+template <std::size_t... kEach>
+void sum_side_by_side(std::span<const EventRecord* const, sizeof...(kEach)> records,
+                      std::span<std::int64_t, sizeof...(kEach)> results,
+                      std::index_sequence<kEach...>) {
+  std::array sums{sum_of_start(records[kEach]->dedup_key, records[kEach]->payload)...};
+  const std::array bytes{records[kEach]->payload.data()...};
+  const std::size_t common = std::min({records[kEach]->payload.size()...}) / kWord * kWord;
   for (std::size_t at = 0; at < common; at += kWord) {
-    for (std::size_t i = 0; i < kSideBySide; ++i) {
-      sums.at(i) = mixed(sums.at(i), word_at(bytes.at(i) + at));
-    }
+    ((std::get<kEach>(sums) = mixed(std::get<kEach>(sums), word_at(std::get<kEach>(bytes) + at))),
+     ...);
   }
-  for (std::size_t i = 0; i < kSideBySide; ++i) {
-    const std::string_view payload = records[i]->payload;
-    results[i] = static_cast<std::int64_t>(with_rest(sums.at(i), payload.substr(common)));
-  }
+  ((results[kEach] = static_cast<std::int64_t>(with_rest(
+        std::get<kEach>(sums), std::string_view(records[kEach]->payload).substr(common)))),
+   ...);
 }
 
 std::string_view bytes_of(sqlite3_value* value) {
@@ -315,10 +308,12 @@ std::int64_t checksum_of(const Key& dedup_key, std::string_view payload) noexcep
 
 void checksums_of(std::span<const EventRecord* const> records,
                   std::span<std::int64_t> sums) noexcept {
+  constexpr std::size_t kSideBySide = 4;
   std::size_t done = 0;
   for (; done + kSideBySide <= records.size(); done += kSideBySide) {
-    four_checksums(records.subspan(done).first<kSideBySide>(),
-                   sums.subspan(done).first<kSideBySide>());
+    sum_side_by_side(records.subspan(done).first<kSideBySide>(),
+                     sums.subspan(done).first<kSideBySide>(),
+                     std::make_index_sequence<kSideBySide>());
   }
   for (; done < records.size(); ++done) {
     sums[done] = checksum_of(records[done]->dedup_key, records[done]->payload);

@@ -137,6 +137,21 @@ TEST_F(SqliteSalvage, ABitThatTurnedInAnEventMakesItADeadLetterThatIsNeverSent) 
   EXPECT_EQ(take(outbox().purge({})), 2U);
 }
 
+TEST_F(SqliteSalvage, OfManyEventsOnlyThoseWithTurnedBitsAreNotSent) {
+  append(events(1, 21));
+  const std::vector<std::uint32_t> damaged = {1, 2, 4, 8, 9, 17, 21};
+  RawConnection(path()).execute(
+      "UPDATE outbox SET payload = x'00ff' WHERE id IN (1, 2, 4, 8, 9, 17, 21)");
+  const Claim claimed = claim();
+  EXPECT_EQ(claimed.damaged, damaged.size());
+  ASSERT_EQ(claimed.events.size(), 21 - damaged.size());
+  auto sent = claimed.events.begin();
+  for (std::uint32_t number = 1; number <= 21; ++number) {
+    if (std::ranges::count(damaged, number) == 0) expect_same((sent++)->record, event(number));
+  }
+  EXPECT_EQ(take(outbox().purge({})), damaged.size());
+}
+
 TEST_F(SqliteSalvage, OnlyTheSenderRepairs) {
   append(large_events(1, 100));
   (void)claim(1);
