@@ -319,6 +319,20 @@ TEST_F(SqliteOutbox, ALimitOnTheFilesSizeIsAFullDiskAndThenRecovers) {
   EXPECT_EQ(claim().events.size(), 3U);
 }
 
+// More than the page cache holds: SQLite writes while rows are still being inserted.
+TEST_F(SqliteOutbox, ADiskThatIsFullInTheMidstOfManyRowsStoresNone) {
+  reopen();
+  append({event(1)});
+  std::vector<EventRecord> batch = events(1, 32);
+  for (EventRecord& record : batch) record.payload.append(1 << 20, 'x');
+  FaultVfs::fail_writes(SQLITE_FULL);
+  expect_error(outbox().append(batch), ErrorCode::kOutboxFull, "INSERT");
+  FaultVfs::fail_writes(SQLITE_OK);
+  EXPECT_EQ(take(outbox().stats()).totals.appended, 1U);
+  EXPECT_EQ(append(batch), 31U);
+  EXPECT_EQ(stats_of().ready, 32U);
+}
+
 TEST_F(SqliteOutbox, ABrokenDiskIsAnErrorAndThenRecoversWithItsLeases) {
   reopen();
   append(events(1, 2));
