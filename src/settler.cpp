@@ -5,7 +5,7 @@
 namespace postbox {
 namespace {
 
-constexpr std::size_t kFull = 250;  // outcomes; more make a transaction hardly cheaper, and longer
+constexpr std::size_t kFull = 250;  // outcomes: an append waits for their transaction
 constexpr std::size_t kMaxClaims = 64;
 
 }  // namespace
