@@ -61,7 +61,7 @@ SteadyTime Sender::run_once(SteadyTime now) {
   if (appended_.exchange(false)) loader_.look_again();
   if (timed_.exchange(false)) maintain_at_ = {};
   if (resumed_.exchange(false)) apply_resume();
-  if (must_release_ && turn_.works(now)) release_held(now);
+  if (releasing_ && turn_.works(now)) release_held(now);
   if (opens_at() > now || !launching_) {
     loader_.release_all(settler_);
   } else {
@@ -97,19 +97,25 @@ void Sender::apply_resume() {
   loader_.look_again();
   turn_.try_again();
   maintain_at_ = {};
-  must_release_ = true;
+  releasing_.emplace();
 }
 
+// One pass over the held events of every family, a page in a step. Those that the flag leaves out
+// stay held: given back, they would be claimed and held again, without end.
 void Sender::release_held(SteadyTime now) {
-  bool any = false;
-  for (const Family& family : parts_.destination.families()) {
-    if (parts_.flags.get(family.queue).is_off()) continue;
-    const auto released = parts_.outbox.release_held(family.queue);
+  const auto families = parts_.destination.families();
+  for (; releasing_->family < families.size(); *releasing_ = {.family = releasing_->family + 1}) {
+    const QueueId queue = families[releasing_->family].queue;
+    const Flag flag = parts_.flags.get(queue);
+    if (flag.is_off()) continue;
+    const auto released = parts_.outbox.release_held(queue, flag, releasing_->after);
     if (!released) return report_outbox_failure(parts_, turn_, now, released.error());
-    any |= *released > 0;
+    if (released->released > 0) loader_.look_again();
+    if (!released->go_on_after) continue;
+    releasing_->after = *released->go_on_after;
+    return;
   }
-  must_release_ = any;  // there may be more
-  loader_.look_again();
+  releasing_.reset();
 }
 
 void Sender::collect(SteadyTime now) {
@@ -378,7 +384,7 @@ SteadyTime Sender::next_wake(SteadyTime now) {
   SteadyTime next = std::min(now + kLongestSleep, parts_.logger.next_report());
   next = std::min(next, settler_.next(now));
   if (!launching_) return next;
-  next = std::min(next, std::max(must_release_ ? now : maintain_at_, turn_.retry_at()));
+  next = std::min(next, std::max(releasing_ ? now : maintain_at_, turn_.retry_at()));
   const SteadyTime load = loader_.next_load(now);
   if (load < SteadyTime::max()) next = std::min(next, std::max(load, opens_at()));
   if (settler_.is_crowded()) return next;

@@ -11,6 +11,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <unordered_map>
@@ -58,6 +60,12 @@ class Sender {
   [[nodiscard]] bool settled() const noexcept { return settled_; }
 
  private:
+  // Which held events are looked at next.
+  struct ReleasePass {
+    std::size_t family = 0;  // by its place among the destination's
+    EventHandle after{std::numeric_limits<std::int64_t>::min()};
+  };
+
   void apply_resume();
   void release_held(SteadyTime now);
   void take_finished(std::chrono::nanoseconds max_wait);
@@ -96,7 +104,7 @@ class Sender {
   std::unordered_map<TransferId, Parcel> in_flight_;
   std::vector<HttpCompletion> finished_;     // the last is the next
   std::vector<const EventRecord*> records_;  // what records_of() returns
-  bool must_release_ = false;                // held events, since the last resume()
+  std::optional<ReleasePass> releasing_;     // since the last resume()
   SteadyTime maintain_at_{};
   bool launching_ = true;
   bool settled_ = false;

@@ -58,7 +58,7 @@ class SqliteOutbox final : public Outbox, private Inherited {
   [[nodiscard]] Result<std::size_t> extend(ClaimToken token, std::span<const EventHandle> events,
                                            std::chrono::milliseconds lease) override;
   [[nodiscard]] Result<std::vector<QueueId>> due_queues() override;
-  [[nodiscard]] Result<std::size_t> release_held(QueueId queue) override;
+  [[nodiscard]] Result<Released> release_held(QueueId queue, Flag flag, EventHandle after) override;
   [[nodiscard]] Result<std::vector<DeadLetter>> dead(const EventFilter& filter, EventHandle after,
                                                      std::size_t max) override;
   [[nodiscard]] Result<std::size_t> replay(const EventFilter& filter, std::size_t max,

@@ -188,23 +188,47 @@ OutboxTotals read_totals(Database& database) {
           .fired = column(5)};
 }
 
+// A chunk of the held rows of a queue, read without a lock on the file.
+struct HeldRows {
+  std::vector<std::int64_t> included;  // those whose profiles the flag includes
+  std::optional<EventHandle> last;     // of all; unset when the chunk is the last one
+};
+
+HeldRows next_held(Database& database, QueueId queue, Flag flag, EventHandle after) {
+  Query query(database,
+              "SELECT id, profile_key FROM outbox INDEXED BY outbox_held"
+              " WHERE queue_id = ?1 AND state = 2 AND id > ?2 ORDER BY id LIMIT ?3");
+  query.bind(static_cast<std::int64_t>(queue), static_cast<std::int64_t>(after), kChunk);
+  HeldRows rows;
+  std::int64_t looked_at = 0;
+  while (query.step()) {
+    rows.last = EventHandle{query.integer(0)};
+    ++looked_at;
+    if (flag.is_on() || flag.includes(query.key(1))) rows.included.push_back(query.integer(0));
+  }
+  if (looked_at < kChunk) rows.last.reset();
+  return rows;
+}
+
+std::size_t make_ready(Database& database, const std::vector<std::int64_t>& held) {
+  Transaction transaction(database, Transaction::Kind::kDurable);
+  Query query(database, "UPDATE outbox SET state = 0 WHERE id = ?1 AND state = 2");
+  std::size_t released = 0;
+  for (const std::int64_t row : held) released += query.bind(row).run();
+  transaction.commit();
+  return released;
+}
+
 }  // namespace
 
-Result<std::size_t> SqliteOutbox::release_held(QueueId queue) {
+Result<Released> SqliteOutbox::release_held(QueueId queue, Flag flag, EventHandle after) {
   const NoFork no_fork;  // the leases have a lock, too
-  auto result = run<std::size_t>(Role::kOperator, "outbox release", [&](Database& database) {
-    std::size_t released = 0;
-    for (sqlite::Chunks chunks; chunks.take();) {
-      Transaction transaction(database, Transaction::Kind::kDurable);
-      const std::size_t chunk =
-          Query(database,
-                "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
-                " WHERE queue_id = ?1 AND state = 2 LIMIT ?2)")
-              .bind(static_cast<std::int64_t>(queue), kChunk)
-              .run();
-      transaction.commit();
-      released += chunk;
-      if (chunk < static_cast<std::size_t>(kChunk)) break;
+  auto result = run<Released>(Role::kOperator, "outbox release", [&](Database& database) {
+    Released released{.go_on_after = after};
+    for (sqlite::Chunks chunks; released.go_on_after && chunks.take();) {
+      const HeldRows held = next_held(database, queue, flag, *released.go_on_after);
+      if (!held.included.empty()) released.released += make_ready(database, held.included);
+      released.go_on_after = held.last;
     }
     return released;
   });

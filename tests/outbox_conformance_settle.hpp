@@ -93,7 +93,7 @@ TEST_P(OutboxConformance, AnAttemptIsSpentOnlyWhenAskedTo) {
   claimed = claim();
   EXPECT_EQ(claimed.events.at(0).attempts, 2U);
   settle_all(claimed, OutcomeKind::kHold);
-  EXPECT_EQ(take(outbox().release_held(kQueue)), 1U);
+  EXPECT_EQ(release_all(), 1U);
   EXPECT_EQ(claim().events.at(0).attempts, 2U) << "nothing was sent while it was held";
 }
 
@@ -104,11 +104,29 @@ TEST_P(OutboxConformance, HeldEventsWaitForTheirQueue) {
   clock_->advance(240h);
   EXPECT_EQ(take(outbox().maintain(24h)).promoted, 0U);
   EXPECT_TRUE(claim().events.empty());
-  EXPECT_EQ(take(outbox().release_held(kQueue)), 2U);
+  EXPECT_EQ(release_all(), 2U);
   const Claim released = claim();
   ASSERT_EQ(released.events.size(), 2U);
   expect_same(released.events[0].record, event(1));
   EXPECT_EQ(stats_of(kOtherQueue).held, 1U);
+}
+
+TEST_P(OutboxConformance, AReleaseTakesTheProfilesOfTheFlagAndLeavesTheOthersHeld) {
+  constexpr std::uint32_t kEvents = 5'000;  // more than one call looks at
+  append(events(0, kEvents));
+  settle_all(claim(kEvents), OutcomeKind::kHold);
+  std::size_t included = 0;
+  const Flag half = Flag::parse("50%").value();
+  for (std::uint32_t i = 0; i < kEvents; ++i) included += half.includes(event(i).profile_key);
+  ASSERT_GT(included, 0U);
+  ASSERT_LT(included, kEvents);
+  EXPECT_EQ(release(half), included);
+  EXPECT_EQ(release(half), 0U) << "those outside it stay";
+  for (const ClaimedEvent& each : claim(kEvents).events) {
+    EXPECT_TRUE(half.includes(each.record.profile_key));
+  }
+  EXPECT_EQ(stats_of().held, kEvents - included);
+  EXPECT_EQ(release_all(), kEvents - included);
 }
 
 TEST_P(OutboxConformance, DueQueuesHaveSomethingToClaim) {

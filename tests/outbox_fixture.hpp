@@ -107,6 +107,18 @@ class OutboxFixture {
   Settled settle_all(const Claim& claim, OutcomeKind kind, std::chrono::milliseconds delay = 0ms) {
     return settle(claim, outcomes(claim, kind, delay));
   }
+  // Returns how many held events of the queue became ready.
+  std::size_t release(Flag flag, QueueId queue = kQueue) {
+    std::size_t released = 0;
+    std::optional<EventHandle> after{EventHandle{0}};
+    while (after) {
+      const Released page = take(outbox_->release_held(queue, flag, *after));
+      released += page.released;
+      after = page.go_on_after;
+    }
+    return released;
+  }
+  std::size_t release_all(QueueId queue = kQueue) { return release(Flag::on(), queue); }
   void bury(const std::vector<EventRecord>& batch) {
     append(batch);
     settle_all(claim(batch.size(), batch.front().queue), OutcomeKind::kDead);

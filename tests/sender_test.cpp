@@ -340,6 +340,31 @@ TEST_F(SenderTest, APercentageHoldsOnlyTheProfilesOutsideIt) {
   EXPECT_EQ(bodies().back(), "out\n");
 }
 
+// The rollout that docs/operations.md recommends, with a backlog outside the percentage.
+TEST_F(SenderTest, WhatAPercentageHoldsIsLeftAloneUntilTheFlagChanges) {
+  start();
+  hang(true);
+  for (int i = 0; i < 2'500; ++i) track("n" + std::to_string(i), "99");
+  flags[0].second = Flag::parse("50%").value();
+  ASSERT_TRUE(tracker->reload());
+  hang(false);
+  run_for(seconds(10));
+  ASSERT_EQ(tracker->stats().held, 2'500U);
+  ASSERT_TRUE(tracker->reload());
+  restart();  // which looks at what is held, too
+  int steps = 0;
+  for (const SteadyTime end = clock->now() + seconds(60); clock->now() < end; ++steps) {
+    const SteadyTime next = tracker->run_once();
+    if (next > clock->now()) clock->advance(next - clock->now());
+  }
+  EXPECT_LT(steps, 40) << "nothing changes: nothing but the look every five seconds is due";
+  EXPECT_EQ(tracker->stats().held, 2'500U);
+  flags[0].second = Flag::on();
+  ASSERT_TRUE(tracker->reload());
+  run_for(seconds(60));
+  EXPECT_EQ(tracker->stats().delivered, 2'500U);
+}
+
 TEST_F(SenderTest, AThousandHeldEventsAreSetAsideInBoundedSteps) {
   start();
   flags[0].second = Flag::on();

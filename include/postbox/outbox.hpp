@@ -29,6 +29,7 @@
 
 #include <postbox/bytes.hpp>
 #include <postbox/event.hpp>
+#include <postbox/flags.hpp>
 #include <postbox/result.hpp>
 
 namespace postbox {
@@ -102,6 +103,11 @@ struct Maintained {
   std::size_t fired = 0;     // timers that became events
   // Until the next delayed row or timer is due; zero when this call has left some undone.
   std::optional<std::chrono::milliseconds> next_due;
+};
+
+struct Released {
+  std::size_t released = 0;
+  std::optional<EventHandle> go_on_after;  // there may be more behind it; unset at the end
 };
 
 struct DeadLetter {
@@ -186,9 +192,11 @@ class Outbox {
   // is the sender of this store.
   [[nodiscard]] virtual Result<std::vector<QueueId>> due_queues() = 0;
 
-  // Make held events of `queue` ready again, some thousands at most. Returns how many: zero when
-  // none was left.
-  [[nodiscard]] virtual Result<std::size_t> release_held(QueueId queue) = 0;
+  // Make those held events of `queue` ready again whose profiles `flag` includes, in the order of
+  // their handles from the one after `after`. Looks at some thousands at most; the others stay as
+  // they are, and nothing is written when there is nothing to release.
+  [[nodiscard]] virtual Result<Released> release_held(QueueId queue, Flag flag,
+                                                      EventHandle after) = 0;
 
   // Dead letters after `after` in the order of their handles, at most `max`.
   [[nodiscard]] virtual Result<std::vector<DeadLetter>> dead(const EventFilter& filter,

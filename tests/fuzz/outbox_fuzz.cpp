@@ -93,7 +93,7 @@ void use(Outbox& outbox) {
           {.handle = claimed.handle, .kind = even ? OutcomeKind::kDelivered : OutcomeKind::kDead});
     }
     (void)defined(outbox.settle(claim->token, outcomes));
-    (void)defined(outbox.release_held(QueueId{queue}));
+    (void)defined(outbox.release_held(QueueId{queue}, Flag::on(), EventHandle{0}));
   }
   (void)defined(outbox.dead({}, EventHandle{0}, 10));
   (void)defined(outbox.replay({}, 10, {}));

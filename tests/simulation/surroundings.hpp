@@ -252,7 +252,9 @@ class BrokenOutbox final : public Outbox {
     return outbox_->extend(token, events, lease);
   }
   Result<std::vector<QueueId>> due_queues() override { return outbox_->due_queues(); }
-  Result<std::size_t> release_held(QueueId queue) override { return outbox_->release_held(queue); }
+  Result<Released> release_held(QueueId queue, Flag flag, EventHandle after) override {
+    return outbox_->release_held(queue, flag, after);
+  }
   Result<std::vector<DeadLetter>> dead(const EventFilter& filter, EventHandle after,
                                        std::size_t max) override {
     return outbox_->dead(filter, after, max);

@@ -43,9 +43,9 @@ class BrokenOutbox final : public Outbox {
     if (broken) return error();
     return real_->due_queues();
   }
-  Result<std::size_t> release_held(QueueId queue) override {
+  Result<Released> release_held(QueueId queue, Flag flag, EventHandle after) override {
     if (broken || !releases) return error();
-    return real_->release_held(queue);
+    return real_->release_held(queue, flag, after);
   }
   Result<std::vector<DeadLetter>> dead(const EventFilter& filter, EventHandle after,
                                        std::size_t max) override {
