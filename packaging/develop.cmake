@@ -96,6 +96,7 @@ postbox_program(checkout_server LINK checkout_server_core CLI11::CLI11 spdlog::s
 
 postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
   tests/backoff_test.cpp
+  tests/batch_limit_test.cpp
   tests/broken_outbox_test.cpp
   tests/config_test.cpp
   tests/dead_letters_test.cpp
@@ -103,6 +104,7 @@ postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
   tests/intake_queue_test.cpp
   tests/logger_test.cpp
   tests/schema_test.cpp
+  tests/lane_faults_test.cpp
   tests/lanes_test.cpp
   tests/pacer_test.cpp
   tests/sender_test.cpp

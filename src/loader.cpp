@@ -20,6 +20,14 @@ constexpr std::size_t kForTheFirst = 100;
 
 constexpr std::size_t kFewest = 100;
 
+// An event that has failed so often in company travels alone from then on.
+constexpr std::uint32_t kFailuresInCompany = 2;
+
+// Of one queue, with those that travel alone: as many as the single lane carries in half a minute.
+constexpr std::size_t kMostAtHand = 2'000;
+
+bool travels_alone(const ClaimedEvent& event) { return event.attempts > kFailuresInCompany; }
+
 }  // namespace
 
 Loader::Loader(const ValidConfig& config, const SenderParts& parts, OutboxTurn& turn,
@@ -47,7 +55,7 @@ void Loader::load(SteadyTime now, bool probe) {
     return report_outbox_failure(parts_, turn_, now, due.error());
   }
   for (Shelf& shelf : shelves_) {
-    if (!shelf.look || !shelf.parcels.empty()) continue;
+    if (!shelf.look || !wants_more(shelf, now)) continue;
     // A queue that is switched off is looked at again when settings change.
     const bool has_some = std::ranges::find(*due, shelf.queue) != due->end();
     if (!has_some || parts_.flags.get(shelf.queue).is_off()) {
@@ -63,21 +71,48 @@ SteadyTime Loader::next_load(SteadyTime now) const {
   if (!parts_.destination.ready()) return SteadyTime::max();
   SteadyTime next = SteadyTime::max();
   for (const Shelf& shelf : shelves_) {
-    if (!shelf.look || !shelf.parcels.empty()) continue;
+    if (!shelf.look || !wants_more(shelf, now)) continue;
     const bool at_once = shelf.backlog || turn_.is_due();
-    next = std::min(next, std::max(now, at_once ? turn_.retry_at() : turn_.next()));
+    next = std::min(
+        next, std::max({now, has_room_at(shelf, now), at_once ? turn_.retry_at() : turn_.next()}));
   }
   return next;
 }
 
+// A backlog goes on in bulk while some of its events wait to travel alone.
+bool Loader::wants_more(const Shelf& shelf, SteadyTime now) const {
+  if (shelf.empty()) return true;
+  return shelf.backlog && shelf.parcels[1].empty() && shelf.parcels[0].size() < kMostAtHand &&
+         shelf.route.single != shelf.route.bulk && room(shelf.route.bulk, now) == Room::kOpen;
+}
+
+// Nothing while neither lane can take anything.
+std::optional<Loader::Plan> Loader::plan(const Shelf& shelf, bool probe, SteadyTime now) {
+  const auto [single, bulk] = shelf.route;
+  const auto on = [&](std::size_t lane, std::size_t most) {
+    return Plan{lane, {.max_events = most, .max_bytes = most_bytes(lane)}};
+  };
+  const Room singly = room(single, now);
+  const Room together = single == bulk ? Room::kNone : room(bulk, now);
+  const std::size_t whole = std::max(kFewest, lanes_[bulk].limits.max_events);
+  if (probe || singly == Room::kProbe) return on(single, lanes_[single].limits.max_events);
+  if (singly == Room::kNone) {
+    if (together == Room::kNone) return std::nullopt;
+    return on(bulk, together == Room::kProbe ? kFewest : whole);
+  }
+  if (single == bulk) return on(single, whole);
+  if (together == Room::kNone)
+    return on(single, std::max<std::size_t>(1, carried_soon(shelf, now)));
+  Plan either = on(bulk, together == Room::kProbe ? kFewest : whole);
+  either.undecided = true;
+  return either;
+}
+
 // Claims first, then decides how the events travel.
 void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
-  const Lane& limits = probe ? lanes_[shelf.route.single].limits : largest(shelf);
-  // Where each event is a request of its own, many are claimed at once all the same.
-  std::size_t most = probe ? limits.max_events : std::max(kFewest, limits.max_events);
-  if (!probe && is_bulk_shut(shelf, now)) most = std::max<std::size_t>(1, carried_soon(shelf, now));
-  auto claim = parts_.outbox.claim(shelf.queue, {.max_events = most, .max_bytes = limits.max_bytes},
-                                   config_->lease);
+  const auto planned = plan(shelf, probe, now);
+  if (!planned) return;
+  auto claim = parts_.outbox.claim(shelf.queue, planned->limits, config_->lease);
   if (!claim) return report_outbox_failure(parts_, turn_, now, claim.error());
   turn_.used(now);
   if (claim->damaged > 0) {
@@ -88,18 +123,13 @@ void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
   }
   shelf.look = shelf.backlog = claim->limited;
   if (claim->events.empty()) return;
-  const std::size_t lane =
-      probe ? shelf.route.single : choose_lane(shelf, claim->events.size(), now);
-  pack(shelf, std::move(*claim), lane, now);
+  const bool is_few = planned->undecided && fits_singly(shelf, claim->events.size(), now);
+  pack(shelf, std::move(*claim), is_few ? shelf.route.single : planned->lane, now);
 }
 
-std::size_t Loader::choose_lane(const Shelf& shelf, std::size_t events, SteadyTime now) {
-  const auto [single, bulk] = shelf.route;
-  if (single == bulk || is_bulk_shut(shelf, now)) return single;
-  if (is_shut(single, now)) return bulk;
-  const bool fits = !shelf.backlog && events <= std::min(carried_soon(shelf, now),
-                                                         lanes_[bulk].limits.max_events - 1);
-  return fits ? single : bulk;
+bool Loader::fits_singly(const Shelf& shelf, std::size_t events, SteadyTime now) {
+  return !shelf.backlog && events <= std::min(carried_soon(shelf, now),
+                                              lanes_[shelf.route.bulk].limits.max_events - 1);
 }
 
 std::size_t Loader::carried_soon(const Shelf& shelf, SteadyTime now) {
@@ -107,31 +137,42 @@ std::size_t Loader::carried_soon(const Shelf& shelf, SteadyTime now) {
   return &shelf == &shelves_.front() ? soon : soon - soon * kForTheFirst / 1000;
 }
 
-bool Loader::is_bulk_shut(const Shelf& shelf, SteadyTime now) const {
-  return is_shut(shelf.route.bulk, now) && !is_shut(shelf.route.single, now);
+Bytes Loader::most_bytes(std::size_t lane) const noexcept {
+  return std::min(lanes_[lane].limits.max_bytes, lanes_[lane].batch.limit());
 }
 
 void Loader::pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now) {
-  // What was idle has no claim to what others got meanwhile.
+  // A queue that was idle gets no credit for that time.
   if (const Shelf* other = next_shelf(lane)) shelf.used = std::max(shelf.used, other->used);
-  const Lane& limits = lanes_[lane].limits;
-  const SteadyTime usable_until = now + config_->lease - config_->http.total_timeout;
+  const std::size_t alone = is_shut(shelf.route.single, now) ? lane : shelf.route.single;
+  Parcel parcel{.lane = lane, .leased_until = now + config_->lease};
+  const auto put = [&shelf](Parcel& full) {
+    if (!full.pieces.empty()) shelf.of(full.lane).push_back(std::move(full));
+    full.pieces.clear();
+  };
   std::uint64_t bytes = 0;
   for (ClaimedEvent& event : claim.events) {
-    bytes += event.record.payload.size();
-    if (shelf.parcels.empty() || shelf.parcels.back().pieces.size() >= limits.max_events ||
-        bytes > limits.max_bytes.count) {
-      bytes = event.record.payload.size();
-      shelf.parcels.push_back({.lane = lane, .usable_until = usable_until});
+    if (travels_alone(event)) {
+      Parcel one{.lane = alone, .leased_until = parcel.leased_until};
+      one.pieces.push_back({claim.token, std::move(event)});
+      put(one);
+      continue;
     }
-    shelf.parcels.back().pieces.push_back({claim.token, std::move(event)});
+    bytes += event.record.payload.size();
+    if (parcel.pieces.size() >= lanes_[lane].limits.max_events || bytes > most_bytes(lane).count) {
+      put(parcel);
+      bytes = event.record.payload.size();
+    }
+    parcel.pieces.push_back({claim.token, std::move(event)});
   }
+  put(parcel);
 }
 
 const Loader::Shelf* Loader::next_shelf(std::size_t lane) const {
   const Shelf* next = nullptr;
   for (const Shelf& shelf : shelves_) {
-    if (shelf.parcels.empty() || shelf.parcels.front().lane != lane) continue;
+    const auto* parcels = shelf.find(lane);
+    if (parcels == nullptr || parcels->empty()) continue;
     if (next == nullptr || shelf.used < next->used) next = &shelf;
   }
   return next;
@@ -139,13 +180,14 @@ const Loader::Shelf* Loader::next_shelf(std::size_t lane) const {
 
 const Parcel* Loader::peek(std::size_t lane) const {
   const Shelf* shelf = next_shelf(lane);
-  return shelf == nullptr ? nullptr : &shelf->parcels.front();
+  return shelf == nullptr ? nullptr : &shelf->find(lane)->front();
 }
 
 Parcel Loader::take(std::size_t lane) {
   Shelf& shelf = *shelf_of(next_shelf(lane)->queue);
-  Parcel parcel = std::move(shelf.parcels.front());
-  shelf.parcels.pop_front();
+  std::deque<Parcel>& parcels = shelf.of(lane);
+  Parcel parcel = std::move(parcels.front());
+  parcels.pop_front();
   shelf.used += static_cast<double>(parcel.pieces.size()) / shelf.weight;
   return parcel;
 }
@@ -153,23 +195,25 @@ Parcel Loader::take(std::size_t lane) {
 void Loader::put_first(Parcel parcel) {
   if (parcel.pieces.empty()) return;
   Shelf* shelf = shelf_of(parcel.pieces.front().event.record.queue);
-  shelf->parcels.push_front(std::move(parcel));
+  shelf->of(parcel.lane).push_front(std::move(parcel));
 }
 
 void Loader::release_all(Settler& settler) {
-  for (Shelf& shelf : shelves_) release(shelf, settler);
+  for (Shelf& shelf : shelves_) {
+    for (auto& parcels : shelf.parcels) release(shelf, parcels, settler);
+  }
 }
 
 void Loader::release_shut(Settler& settler, SteadyTime now) {
   for (Shelf& shelf : shelves_) {
-    const auto [single, bulk] = shelf.route;
-    if (shelf.parcels.empty() || (is_shut(single, now) && is_shut(bulk, now))) continue;
-    if (is_shut(shelf.parcels.front().lane, now)) release(shelf, settler);
+    for (auto& parcels : shelf.parcels) {
+      if (!parcels.empty() && is_shut(parcels.front().lane, now)) release(shelf, parcels, settler);
+    }
   }
 }
 
-void Loader::release(Shelf& shelf, Settler& settler) {
-  for (const Parcel& parcel : std::exchange(shelf.parcels, {})) {
+void Loader::release(Shelf& shelf, std::deque<Parcel>& parcels, Settler& settler) {
+  for (const Parcel& parcel : std::exchange(parcels, {})) {
     settler.release(parcel);
     shelf.look = true;
   }
@@ -179,8 +223,26 @@ bool Loader::is_shut(std::size_t lane, SteadyTime now) const {
   return lanes_[lane].gate.closed_until() > now + kSoon;
 }
 
+// A lane that is being probed takes one request at a time: what is not that one takes the other
+// lane.
+Loader::Room Loader::room(std::size_t lane, SteadyTime now) const {
+  if (is_shut(lane, now)) return Room::kNone;
+  if (!lanes_[lane].gate.is_probing()) return Room::kOpen;
+  return lanes_[lane].in_flight == 0 ? Room::kProbe : Room::kNone;
+}
+
+// SteadyTime::max() while both wait for the answer to a probe, which ends the wait.
+SteadyTime Loader::has_room_at(const Shelf& shelf, SteadyTime now) const {
+  SteadyTime at = SteadyTime::max();
+  for (const std::size_t lane : {shelf.route.single, shelf.route.bulk}) {
+    if (room(lane, now) != Room::kNone) return now;
+    if (is_shut(lane, now)) at = std::min(at, lanes_[lane].gate.closed_until() - kSoon);
+  }
+  return at;
+}
+
 bool Loader::empty() const noexcept {
-  return std::ranges::all_of(shelves_, [](const Shelf& shelf) { return shelf.parcels.empty(); });
+  return std::ranges::all_of(shelves_, [](const Shelf& shelf) { return shelf.empty(); });
 }
 
 Loader::Shelf* Loader::shelf_of(QueueId queue) {

@@ -7,17 +7,21 @@
 // Failure:   a failed call of the outbox is counted, logged and repeated later.
 //
 // Which lane: single requests while their quota carries what is waiting within seconds, the bulk
-// lane when there is more, and the other one while either is closed for longer than that. Which
-// queue: the destination's families share a lane by weight, each twice the next one's, so that a
-// backlog of the lowest never delays the first by more than one parcel, and none starves.
+// lane when there is more, and the other one while either is closed for longer than that or is
+// being probed. An event that has failed twice among others travels alone: it may be the one that
+// makes them fail. Which queue: the destination's families share a lane by weight, each twice the
+// next one's, so that a backlog of the lowest never delays the first by more than one parcel, and
+// none starves.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <optional>
 #include <postbox/clock.hpp>
 #include <postbox/event.hpp>
 #include <vector>
 
+#include "batch_limit.hpp"
 #include "pacer.hpp"
 #include "send_gate.hpp"
 #include "sender_parts.hpp"
@@ -30,11 +34,13 @@ class Settler;
 struct PacedLane {
   PacedLane(const Lane& lane, std::chrono::milliseconds probe_interval,
             std::shared_ptr<Random> random)
-      : limits(lane), pacer(lane, std::move(random)), gate(probe_interval) {}
+      : limits(lane), pacer(lane, std::move(random)), gate(probe_interval), batch(lane.max_bytes) {}
 
   Lane limits;
   Pacer pacer;
-  SendGate gate;  // the pauses that the vendor asks for here (429), and what is missing here alone
+  SendGate
+      gate;  // failures here, pauses that the vendor asks for (429), what is missing here alone
+  BatchLimit batch;
   std::size_t in_flight = 0;
 };
 
@@ -65,35 +71,55 @@ class Loader {
   // Give everything at hand back to the outbox.
   void release_all(Settler& settler);
 
-  // The same for what is meant for a lane that stays closed, where the other of its route is open.
+  // The same for what is meant for a lane that stays closed.
   void release_shut(Settler& settler, SteadyTime now);
 
   [[nodiscard]] bool empty() const noexcept;
 
  private:
+  // What a lane can take now.
+  enum class Room : std::uint8_t { kNone, kProbe, kOpen };
+
   // What is at hand of one queue.
   struct Shelf {
     QueueId queue{};
     Route route{};
     double weight = 1;
     double used = 0;  // events taken, divided by the weight: the least goes next
-    std::deque<Parcel> parcels{};
-    bool look = true;      // the outbox may have more
-    bool backlog = false;  // it surely has: the last claim was cut off
+    std::array<std::deque<Parcel>, 2> parcels{};  // for the single lane, and for the bulk lane
+    bool look = true;                             // the outbox may have more
+    bool backlog = false;                         // it surely has: the last claim was cut off
+
+    [[nodiscard]] bool empty() const noexcept { return parcels[0].empty() && parcels[1].empty(); }
+    [[nodiscard]] std::deque<Parcel>& of(std::size_t lane) noexcept {
+      return parcels[lane == route.single ? 0 : 1];
+    }
+    [[nodiscard]] const std::deque<Parcel>* find(std::size_t lane) const noexcept {
+      if (lane == route.single) return &parcels[0];
+      return lane == route.bulk ? &parcels[1] : nullptr;
+    }
   };
 
+  // How the next claim of a queue travels.
+  struct Plan {
+    std::size_t lane = 0;
+    ClaimLimits limits{};
+    bool undecided = false;  // one lane or the other: by how much there is
+  };
+
+  [[nodiscard]] std::optional<Plan> plan(const Shelf& shelf, bool probe, SteadyTime now);
+  [[nodiscard]] bool wants_more(const Shelf& shelf, SteadyTime now) const;
   void fill(Shelf& shelf, bool probe, SteadyTime now);
   void pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now);
-  static void release(Shelf& shelf, Settler& settler);
+  void release(Shelf& shelf, std::deque<Parcel>& parcels, Settler& settler);
   [[nodiscard]] bool is_shut(std::size_t lane, SteadyTime now) const;
-  [[nodiscard]] bool is_bulk_shut(const Shelf& shelf, SteadyTime now) const;
+  [[nodiscard]] Room room(std::size_t lane, SteadyTime now) const;
+  [[nodiscard]] SteadyTime has_room_at(const Shelf& shelf, SteadyTime now) const;
   [[nodiscard]] std::size_t carried_soon(const Shelf& shelf, SteadyTime now);
-  [[nodiscard]] std::size_t choose_lane(const Shelf& shelf, std::size_t events, SteadyTime now);
+  [[nodiscard]] bool fits_singly(const Shelf& shelf, std::size_t events, SteadyTime now);
+  [[nodiscard]] Bytes most_bytes(std::size_t lane) const noexcept;
   [[nodiscard]] const Shelf* next_shelf(std::size_t lane) const;
   [[nodiscard]] Shelf* shelf_of(QueueId queue);
-  [[nodiscard]] const Lane& largest(const Shelf& shelf) const noexcept {
-    return lanes_[shelf.route.bulk].limits;
-  }
 
   const ValidConfig& config_;
   const SenderParts& parts_;

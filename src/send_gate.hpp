@@ -1,8 +1,8 @@
 // SendGate decides whether a request may start now: it holds the pauses that concern more than one
 // event.
 //
-// Place:     inside the sender: one for all lanes (breaker and parking), one for each (429, and
-//            parking for what concerns it alone).
+// Place:     inside the sender: one for all lanes (parking for a bad key), one for each (breaker,
+//            429, and parking for what concerns it alone).
 // Threads:   one thread.
 // Lifetime:  a plain value.
 // Failure:   none.
@@ -35,6 +35,9 @@ class SendGate {
     return probing_ ? 1 : std::numeric_limits<std::size_t>::max();
   }
 
+  // After a pause, until an answer shows that the way is open again.
+  [[nodiscard]] bool is_probing() const noexcept { return probing_; }
+
   // The end of the current pause; in the past when there is none.
   [[nodiscard]] SteadyTime closed_until() const noexcept { return closed_until_; }
 
@@ -47,10 +50,15 @@ class SendGate {
   // One request failed by itself. From the fifth in a row on it is not the request but the way.
   // Those that were under way when the gate closed say nothing new and are not counted.
   void failed(SteadyTime now, Random& random) noexcept {
-    constexpr std::uint32_t kThreshold = 5;
-    constexpr std::chrono::milliseconds kMost{30'000};
     if (now < closed_until_ || ++failures_ < kThreshold) return;
-    close(now + full_jitter(std::min(backoff_ceiling(failures_ - kThreshold + 1), kMost), random));
+    back_off(now, random);
+  }
+
+  // It is the way for certain: something else than the vendor has answered.
+  void blocked(SteadyTime now, Random& random) noexcept {
+    if (now < closed_until_) return;
+    failures_ = std::max(failures_ + 1, kThreshold);
+    back_off(now, random);
   }
 
   // The vendor asked for a pause. Returns for how long, or zero when a pause at least as long
@@ -86,6 +94,13 @@ class SendGate {
   }
 
  private:
+  static constexpr std::uint32_t kThreshold = 5;
+
+  void back_off(SteadyTime now, Random& random) noexcept {
+    constexpr std::chrono::milliseconds kMost{30'000};
+    close(now + full_jitter(std::min(backoff_ceiling(failures_ - kThreshold + 1), kMost), random));
+  }
+
   void close(SteadyTime until) noexcept {
     closed_until_ = std::max(closed_until_, until);
     probing_ = true;

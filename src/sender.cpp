@@ -28,7 +28,7 @@ std::string text_of(milliseconds time) {
 
 // Moves the pieces from `first` on into a parcel of their own.
 Parcel cut_off(Parcel& parcel, std::size_t first) {
-  Parcel rest{.lane = parcel.lane, .usable_until = parcel.usable_until};
+  Parcel rest{.lane = parcel.lane, .leased_until = parcel.leased_until};
   const auto begin = parcel.pieces.begin() + static_cast<std::ptrdiff_t>(first);
   rest.pieces.assign(std::make_move_iterator(begin), std::make_move_iterator(parcel.pieces.end()));
   parcel.pieces.erase(begin, parcel.pieces.end());
@@ -136,6 +136,7 @@ void Sender::collect(SteadyTime now) {
 
 void Sender::judge(Parcel parcel, const HttpCompletion& completion, SteadyTime now) {
   const Verdict verdict = verdict_on(completion, parcel);
+  measure(parcel, completion, verdict, now);
   Pacer& pacer = lanes_[parcel.lane].pacer;
   if (verdict.kind == VerdictKind::kPause) {
     pacer.refused(now, verdict.retry_after.value_or(milliseconds{}));
@@ -143,6 +144,17 @@ void Sender::judge(Parcel parcel, const HttpCompletion& completion, SteadyTime n
     pacer.ended(parcel.started, now, verdict.rate);
   }
   apply(verdict, std::move(parcel), now);
+}
+
+// What the request says of how much one can carry.
+void Sender::measure(const Parcel& parcel, const HttpCompletion& completion, const Verdict& verdict,
+                     SteadyTime now) {
+  constexpr int kTooLarge = 413;
+  BatchLimit& batch = lanes_[parcel.lane].batch;
+  const auto* failure = std::get_if<TransportFailure>(&completion.outcome);
+  const bool too_slow = failure != nullptr && failure->fault == TransportFault::kTimeout;
+  if (too_slow || verdict.http_status == kTooLarge) return batch.refused(parcel.bytes());
+  if (failure == nullptr) batch.answered(parcel.bytes(), now - parcel.started, parcel.allowed);
 }
 
 // Good until the next call.
@@ -164,9 +176,11 @@ Verdict Sender::verdict_on(const HttpCompletion& completion, const Parcel& parce
 
 void Sender::apply(const Verdict& verdict, Parcel parcel, SteadyTime now) {
   switch (verdict.kind) {
-    case VerdictKind::kRetry:
-      gate_.failed(now, *parts_.random);
+    case VerdictKind::kRetry: {
+      SendGate& gate = lanes_[parcel.lane].gate;
+      verdict.foreign ? gate.blocked(now, *parts_.random) : gate.failed(now, *parts_.random);
       return retry_or_bury(parcel, verdict);
+    }
     case VerdictKind::kPause:
     case VerdictKind::kPark:
       return put_off(parcel, verdict, now);
@@ -191,27 +205,29 @@ void Sender::apply(const Verdict& verdict, Parcel parcel, SteadyTime now) {
   }
 }
 
-// The events that the answer names go alone, on the lane for single ones; if it names none, halve
-// until the bad one stands alone. All of them go first: they have waited longest.
+// The events that the answer names go alone, on the lane for single ones. If it names none, the
+// parcel is halved, and what is small enough goes one by one: halving on would take two requests of
+// the bulk lane's few for each bad event. All of them go first: they have waited longest.
 void Sender::split(Parcel parcel, const std::vector<std::size_t>& culprits) {
+  constexpr std::size_t kSmall = 64;
+  const auto [single, bulk] = parts_.destination.route(parcel.pieces.front().event.record.queue);
   std::vector<bool> named(parcel.pieces.size());
   for (const std::size_t place : culprits) {
     if (place < named.size()) named[place] = true;
   }
   const auto count = static_cast<std::size_t>(std::ranges::count(named, true));
-  if (count == 0 || count == named.size()) {
+  const bool names_some = count > 0 && count < named.size();
+  if (!names_some && (single == bulk || named.size() > kSmall)) {
     loader_.put_first(cut_off(parcel, (parcel.pieces.size() + 1) / 2));
     return loader_.put_first(std::move(parcel));
   }
-  const std::size_t single =
-      parts_.destination.route(parcel.pieces.front().event.record.queue).single;
-  Parcel rest{.lane = parcel.lane, .usable_until = parcel.usable_until};
+  Parcel rest{.lane = parcel.lane, .leased_until = parcel.leased_until};
   std::vector<Parcel> alone;
   for (std::size_t place = 0; place < named.size(); ++place) {
+    const bool is_alone = named[place] || !names_some;
     Parcel& target =
-        named[place]
-            ? alone.emplace_back(Parcel{.lane = single, .usable_until = parcel.usable_until})
-            : rest;
+        is_alone ? alone.emplace_back(Parcel{.lane = single, .leased_until = parcel.leased_until})
+                 : rest;
     target.pieces.push_back(std::move(parcel.pieces[place]));
   }
   loader_.put_first(std::move(rest));
@@ -228,7 +244,8 @@ void Sender::retry_or_bury(const Parcel& parcel, const Verdict& verdict) {
   for (const Piece& piece : parcel.pieces) {
     log_outcome(piece, verdict);
     const ClaimedEvent& event = piece.event;
-    if (event.tried_for < config_->give_up_after || event.attempts < kFewestAttempts) {
+    if (verdict.foreign || event.tried_for < config_->give_up_after ||
+        event.attempts < kFewestAttempts) {
       add(parts_.counters.retries, 1);
       settler_.finish(piece.token,
                       {.handle = event.handle, .kind = OutcomeKind::kRetry, .delay = wait});
@@ -310,7 +327,10 @@ bool Sender::launch_one(std::size_t lane, SteadyTime now) {
 void Sender::start(Parcel parcel, SteadyTime now) {
   admit(parcel);
   if (parcel.pieces.empty()) return;
-  if (now >= parcel.usable_until) return settler_.release(parcel);
+  if (now + config_->http.total_timeout > parcel.leased_until) return settler_.release(parcel);
+  const auto leased = std::chrono::floor<milliseconds>(parcel.leased_until - now);
+  parcel.allowed = std::min(leased, time_allowed(parcel.bytes(), config_->http.total_timeout,
+                                                 config_->lease - config_->http.total_timeout));
   const auto id = send(parcel);
   if (!id) {
     const Verdict failed{VerdictKind::kRetry, 0, id.error().message};
@@ -327,7 +347,9 @@ void Sender::start(Parcel parcel, SteadyTime now) {
 
 Result<TransferId> Sender::send(const Parcel& parcel) {
   try {
-    return parts_.http.start(parts_.destination.request(parcel.lane, records_of(parcel)));
+    HttpRequest request = parts_.destination.request(parcel.lane, records_of(parcel));
+    request.timeout = parcel.allowed;
+    return parts_.http.start(std::move(request));
   } catch (...) {
     return Error{ErrorCode::kInternal, "an exception while its request was made"};
   }
@@ -363,6 +385,13 @@ SteadyTime Sender::opens_at() const {
   return std::max(gate_.closed_until(), lane_opens);
 }
 
+// Requests that may be in flight on one lane: those that hang there leave every other lane a place.
+std::size_t Sender::places_of(const PacedLane& lane, SteadyTime now) const {
+  const std::size_t others = std::min(lanes_.size(), config_->max_in_flight) - 1;
+  return std::min(
+      {lane.gate.width(now), lane.limits.max_in_flight, config_->max_in_flight - others});
+}
+
 // When the next parcel of `lane` may start, or SteadyTime::max() when there is none or it waits for
 // a transfer to end.
 SteadyTime Sender::next_start(std::size_t index, SteadyTime now) {
@@ -372,7 +401,7 @@ SteadyTime Sender::next_start(std::size_t index, SteadyTime now) {
   const SteadyTime open = std::max(gate_.closed_until(), lane.gate.closed_until());
   if (open > now) return open;
   if (in_flight_.size() >= std::min(gate_.width(now), config_->max_in_flight) ||
-      lane.in_flight >= std::min(lane.gate.width(now), lane.limits.max_in_flight)) {
+      lane.in_flight >= places_of(lane, now)) {
     return SteadyTime::max();
   }
   // Quota that a small parcel takes early is missing when many have gathered.

@@ -71,6 +71,8 @@ class Sender {
   void take_finished(std::chrono::nanoseconds max_wait);
   void collect(SteadyTime now);
   void judge(Parcel parcel, const HttpCompletion& completion, SteadyTime now);
+  void measure(const Parcel& parcel, const HttpCompletion& completion, const Verdict& verdict,
+               SteadyTime now);
   [[nodiscard]] std::span<const EventRecord* const> records_of(const Parcel& parcel);
   [[nodiscard]] Verdict verdict_on(const HttpCompletion& completion, const Parcel& parcel);
   void apply(const Verdict& verdict, Parcel parcel, SteadyTime now);
@@ -87,6 +89,7 @@ class Sender {
   [[nodiscard]] Result<TransferId> send(const Parcel& parcel);
   void admit(Parcel& parcel);
   [[nodiscard]] SteadyTime opens_at() const;
+  [[nodiscard]] std::size_t places_of(const PacedLane& lane, SteadyTime now) const;
   [[nodiscard]] SteadyTime next_start(std::size_t lane, SteadyTime now);
   [[nodiscard]] SteadyTime next_wake(SteadyTime now);
 
@@ -99,7 +102,7 @@ class Sender {
   std::vector<PacedLane> lanes_;
   Loader loader_;
   Settler settler_;
-  SendGate gate_;  // what concerns every lane: the breaker and the parking
+  SendGate gate_;  // the parking that concerns every lane
   RetryBudget retry_budget_;
   std::unordered_map<TransferId, Parcel> in_flight_;
   std::vector<HttpCompletion> finished_;     // the last is the next

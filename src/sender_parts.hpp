@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <postbox/bytes.hpp>
 #include <postbox/clock.hpp>
 #include <postbox/config.hpp>
 #include <postbox/destination.hpp>
@@ -44,9 +45,16 @@ struct Piece {
 // Events that travel in one request.
 struct Parcel {
   std::size_t lane = 0;
-  SteadyTime usable_until{};  // the lease must outlive the request
+  SteadyTime leased_until{};  // the lease must outlive the request
   SteadyTime started{};
+  std::chrono::milliseconds allowed{};  // for the request, once it has started
   std::vector<Piece> pieces{};
+
+  [[nodiscard]] Bytes bytes() const noexcept {
+    Bytes sum;
+    for (const Piece& piece : pieces) sum.count += piece.event.record.payload.size();
+    return sum;
+  }
 };
 
 // When the outbox may be used. An append waits while a settlement (a write transaction) or a claim

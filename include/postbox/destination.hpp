@@ -72,6 +72,9 @@ struct Verdict {
   std::optional<RateHint> rate{};
   std::vector<std::size_t> culprits{};  // kSplit: the events that the answer names, by their place
   bool lane_only = false;               // kPark: what is missing concerns this lane alone
+  // kRetry: the answer is not the vendor's own (a proxy's page, a filter's). It says nothing of the
+  // events, which are kept however long it lasts; the lane pauses at once.
+  bool foreign = false;
 };
 
 struct LogLine {

@@ -26,6 +26,9 @@ struct HttpRequest {
   std::string url;                   // always sent as POST; redirects are never followed
   std::vector<std::string> headers;  // "Name: value"
   std::string body;
+
+  // Allowed for this request. Zero: HttpOptions::total_timeout.
+  std::chrono::milliseconds timeout{0};
 };
 
 struct HttpResponse {

@@ -106,6 +106,7 @@ class FakeVendor final : public Destination {
     if (status == 400) verdict.pointer = "/first";
     if (status == 401 || status == 403) verdict.kind = VerdictKind::kPark;
     verdict.lane_only = status == 403;
+    verdict.foreign = status == 407;
     if (status == 429) {
       verdict.kind = VerdictKind::kPause;
       const auto seconds = response->header("retry-after");
