@@ -185,6 +185,55 @@ TEST(KlaviyoVerdict, A403OfTheEdgeIsRetried) {
             VerdictKind::kPark);
 }
 
+// Proxies, filters, load balancers, a wrong URL: nothing is known of the event.
+TEST(KlaviyoVerdict, AnAnswerThatIsNotTheApisOwnConcernsTheWayAndKeepsTheEvent) {
+  const std::string page = "<html><body>Access denied</body></html>";
+  const std::string api = error_body("invalid", "t", "d", "/data");
+  const auto expect_foreign = [&](int status, const std::string& body, Headers headers = {}) {
+    for (const std::size_t events : {1U, 2U}) {
+      const Verdict verdict = verdict_for(status, events, body, headers);
+      EXPECT_TRUE(verdict.foreign) << status << " " << body;
+      EXPECT_EQ(verdict.kind, VerdictKind::kRetry) << status << " " << body;
+    }
+  };
+  for (const int status : {400, 409, 415, 422, 402, 405, 406, 407, 421, 425, 431, 451, 499}) {
+    expect_foreign(status, page);
+    expect_foreign(status, "Bad Request");
+    expect_foreign(status, R"({"message": "Forbidden"})");
+  }
+  for (const int status : {402, 405, 407, 421, 425, 431, 451}) expect_foreign(status, api);
+  for (const int status : {200, 202}) {
+    expect_foreign(status, page);
+    expect_foreign(status, "", {{"content-type", "text/html"}});
+  }
+  for (const int status : {400, 409, 413, 415, 422}) {
+    EXPECT_EQ(verdict_for(status, 1, api).kind, VerdictKind::kDead) << status;
+    EXPECT_EQ(verdict_for(status, 2, api).kind, VerdictKind::kSplit) << status;
+    EXPECT_FALSE(verdict_for(status, 1, api).foreign) << status;
+  }
+  EXPECT_FALSE(verdict_for(200, 1, R"({"data": {}})").foreign);
+}
+
+TEST(KlaviyoVerdict, ABatchThatIsTooLargeForAProxyIsHalved) {
+  const Verdict batch = verdict_for(413, 2, "<html>Request Entity Too Large</html>");
+  EXPECT_EQ(batch.kind, VerdictKind::kSplit);
+  EXPECT_TRUE(verdict_for(413, 1, "<html>Request Entity Too Large</html>").foreign);
+}
+
+TEST(KlaviyoVerdict, ARefusalThatIsTooLongToBeKeptWholeIsTheApisAllTheSame) {
+  const std::string cut = error_body("invalid", "t", "d", "/data").substr(0, 60);
+  EXPECT_FALSE(verdict_for(400, 1, cut, {{"content-type", "application/vnd.api+json"}}).foreign);
+  EXPECT_TRUE(verdict_for(400, 1, cut, {{"content-type", "text/html"}}).foreign);
+}
+
+TEST(KlaviyoVerdict, AnAddressThatIsMissingConcernsItsEndpointAndTheKeyConcernsAll) {
+  for (const int status : {403, 404, 410, 301, 302, 308}) {
+    EXPECT_TRUE(verdict_for(status).lane_only) << status;
+  }
+  EXPECT_FALSE(verdict_for(401).lane_only);
+  EXPECT_FALSE(verdict_for(400, 1, error_body("not_authenticated", "t", "d", "")).lane_only);
+}
+
 TEST(KlaviyoVerdict, A400ThatBlamesTheKeyParksAndAnEventThatMentionsOneDoesNot) {
   EXPECT_EQ(verdict_for(400, 5, error_body("not_authenticated", "t", "d", "")).kind,
             VerdictKind::kPark);

@@ -63,6 +63,31 @@ VerdictKind refused(std::size_t events) {
   return events > 1 ? VerdictKind::kSplit : VerdictKind::kDead;
 }
 
+// True for an answer that somebody between here and Klaviyo has written, or that another server has
+// because the URL is wrong: a page, or a status that the API does not have. (403 and 408 with a
+// page have a rule of their own: Cloudflare's challenge is about the request.)
+bool is_foreign(const postbox::HttpResponse& response) {
+  const int status = response.status;
+  if (status >= 200 && status < 300) return is_edge_page(response);
+  switch (status) {
+    case 400:
+    case 409:
+    case 413:
+    case 415:
+    case 422:
+      return !response.body.empty() && !is_api_error(response);
+    case 401:
+    case 403:
+    case 404:
+    case 408:
+    case 410:
+    case 429:
+      return false;
+    default:
+      return status >= 400 && status < 500;
+  }
+}
+
 VerdictKind judge(const postbox::HttpResponse& response, std::size_t events, bool blames_key) {
   const int status = response.status;
   if (status >= 200 && status < 300) return VerdictKind::kDelivered;
@@ -84,6 +109,18 @@ VerdictKind judge(const postbox::HttpResponse& response, std::size_t events, boo
       // 5xx; what is no final answer or no status at all is as good as no answer.
       return status >= 400 && status < 500 ? refused(events) : VerdictKind::kRetry;
   }
+}
+
+// A page on a batch that is too large for a proxy: a smaller one may pass.
+bool is_too_large(const postbox::HttpResponse& response, std::size_t events) {
+  return response.status == 413 && events > 1;
+}
+
+// The key concerns every endpoint; an address or a scope that is missing may concern one. A 403 for
+// events says that the scope is missing for them, and the other endpoint is asked, too.
+bool concerns_one_lane(const Verdict& verdict) {
+  return verdict.kind == VerdictKind::kPark && verdict.http_status != 401 &&
+         verdict.http_status != 400;
 }
 
 // What log lines call an event whose payload cannot be read.
@@ -117,13 +154,22 @@ std::string scope_text(const Verdict& verdict) {
          ". They are kept; check that KLAVIYO_API_KEY has the scope profiles:write, then reload";
 }
 
+std::string foreign_text(const Verdict& verdict) {
+  return "Something else than Klaviyo answers: " + verdict.reason +
+         ". Events are kept; check the proxy, the filter and KLAVIYO_API_URL";
+}
+
 std::string park_text(const Verdict& verdict) {
   const bool key =
       verdict.http_status == 400 || verdict.http_status == 401 || verdict.http_status == 403;
-  return "Klaviyo refuses every event: " + verdict.reason + ". Events are kept; check " +
-         (key ? "KLAVIYO_API_KEY and that it has the scope events:write"
-              : "KLAVIYO_API_URL and KLAVIYO_REVISION") +
-         ", then reload";
+  if (!key) {
+    return "An endpoint of Klaviyo refuses every request: " + verdict.reason +
+           ". Events are kept, and take the other endpoint where there is one; check "
+           "KLAVIYO_API_URL and KLAVIYO_REVISION, then reload";
+  }
+  return "Klaviyo refuses every event: " + verdict.reason +
+         ". Events are kept; check KLAVIYO_API_KEY and that it has the scope events:write, then "
+         "reload";
 }
 
 }  // namespace
@@ -182,12 +228,14 @@ Verdict Destination::verdict(
   Verdict verdict;
   verdict.http_status = response->status;
   verdict.rate = parse_rate(*response);
-  if (response->status >= 200 && response->status < 300) {
+  verdict.foreign = is_foreign(*response) && !is_too_large(*response, events.size());
+  if (!verdict.foreign && response->status >= 200 && response->status < 300) {
     verdict.kind = VerdictKind::kDelivered;
     return verdict;
   }
   Refusal refusal = read_refusal(*response);
-  verdict.kind = judge(*response, events.size(), refusal.blames_key);
+  verdict.kind =
+      verdict.foreign ? VerdictKind::kRetry : judge(*response, events.size(), refusal.blames_key);
   verdict.reason = std::move(refusal.reason);
   if (verdict.kind == VerdictKind::kSplit) {
     verdict.culprits = find_culprits(events, refusal.pointers);
@@ -196,9 +244,7 @@ Verdict Destination::verdict(
   if (verdict.kind == VerdictKind::kPause || verdict.kind == VerdictKind::kRetry) {
     verdict.retry_after = parse_retry_after(find_header(*response, "retry-after"), now);
   }
-  // The key may be good enough for events, which must not wait for a scope that only profiles need.
-  verdict.lane_only = verdict.kind == VerdictKind::kPark && response->status == 403 &&
-                      !events.empty() && is_profile(events.front()->queue);
+  verdict.lane_only = concerns_one_lane(verdict);
   return verdict;
 }
 
@@ -220,8 +266,11 @@ LogLine Destination::log_line(const postbox::EventRecord& event, const Verdict& 
     case VerdictKind::kPause:
       return {LogLevel::kWarn, pause_text(verdict)};
     case VerdictKind::kPark:
-      return {LogLevel::kError, verdict.lane_only ? scope_text(verdict) : park_text(verdict)};
+      return {LogLevel::kError, verdict.http_status == 403 && is_profile(event.queue)
+                                    ? scope_text(verdict)
+                                    : park_text(verdict)};
     case VerdictKind::kRetry:
+      if (verdict.foreign) return {LogLevel::kError, foreign_text(verdict)};
       return {LogLevel::kDebug, "Klaviyo " + what + " will be retried: " + verdict.reason};
     case VerdictKind::kDead: {
       const std::string damage = payload ? "" : payload.error().message + "; ";

@@ -118,6 +118,17 @@ bool is_edge_page(const postbox::HttpResponse& response) {
   return first != std::string::npos && response.body[first] == '<';
 }
 
+bool is_api_error(const postbox::HttpResponse& response) {
+  const Json body = Json::parse(response.body, nullptr, /*allow_exceptions=*/false);
+  if (errors_of(body) != nullptr) return true;
+  // A refusal of a thousand events may be too long to be kept whole.
+  constexpr std::size_t kHead = 200;
+  return body.is_discarded() && !is_edge_page(response) &&
+         contains_ignoring_case(find_header(response, "content-type"), "json") &&
+         std::string_view(response.body).substr(0, kHead).find("\"errors\"") !=
+             std::string_view::npos;
+}
+
 std::string_view find_header(const postbox::HttpResponse& response, std::string_view name) {
   for (auto it = response.headers.rbegin(); it != response.headers.rend(); ++it) {
     if (equals_ignoring_case(it->first, name)) return it->second;

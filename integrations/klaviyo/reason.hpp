@@ -34,6 +34,10 @@ struct Refusal {
 // the API.
 [[nodiscard]] bool is_edge_page(const postbox::HttpResponse& response);
 
+// True for an error that the API itself has written: JSON:API errors. False for the pages and
+// bodies of proxies, filters and load balancers. An empty body is nobody's in particular.
+[[nodiscard]] bool is_api_error(const postbox::HttpResponse& response);
+
 // The last header `name` (lower case) in whatever case it arrived; empty when there is none.
 [[nodiscard]] std::string_view find_header(const postbox::HttpResponse& response,
                                            std::string_view name);
