@@ -1,5 +1,6 @@
 #include "intake_queue.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -9,9 +10,13 @@ namespace {
 // More events make a commit no cheaper for each.
 constexpr std::size_t kWorthACommit = 200;
 
+// Beyond it a commit takes so long that the next ones wait for it.
+constexpr std::size_t kMostRecords = 4'000;
+constexpr Bytes kMostBytes = mebibytes(4);
+
 }  // namespace
 
-IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records, Share share) {
+IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records, Share share, Bytes room) {
   std::uint64_t bytes = 0;
   std::size_t events = 0;
   for (const EventRecord& record : records) {
@@ -24,13 +29,11 @@ IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records, Share s
   {
     const MutexLock lock(mutex_);
     if (closed_) return {Answer::kClosed, 0};
-    const bool common = share == Share::kCommon;
-    if (pushed_ - durable_through_ + events > max_events_ - (common ? max_events_ / 10 : 0) ||
-        pending_bytes_ + bytes > max_bytes_.count - (common ? max_bytes_.count / 10 : 0)) {
-      return {Answer::kFull, 0};
-    }
-    queue_.insert(queue_.end(), std::make_move_iterator(records.begin()),
-                  std::make_move_iterator(records.end()));
+    if (!fits(events, bytes, share, room)) return {Answer::kFull, 0};
+    Piece& piece = last_piece(records.size());
+    piece.records.insert(piece.records.end(), std::make_move_iterator(records.begin()),
+                         std::make_move_iterator(records.end()));
+    piece.bytes += bytes;
     pushed_ += events;
     pending_bytes_ += bytes;
     pushed.sequence = pushed_;
@@ -40,9 +43,24 @@ IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records, Share s
   return pushed;
 }
 
+bool IntakeQueue::fits(std::size_t events, std::uint64_t bytes, Share share, Bytes room) const {
+  return pushed_ - durable_through_ + events <= allowed(max_events_, share) &&
+         pending_bytes_ + bytes <= std::min(allowed(max_bytes_.count, share), room.count);
+}
+
+// The piece that takes the records of one call, all of them.
+IntakeQueue::Piece& IntakeQueue::last_piece(std::size_t records) {
+  const bool is_done = queue_.empty() || queue_.back().bytes >= kMostBytes.count ||
+                       queue_.back().records.size() + records > kMostRecords;
+  return is_done ? queue_.emplace_back() : queue_.back();
+}
+
 std::vector<EventRecord> IntakeQueue::take() {
   const MutexLock lock(mutex_);
-  return std::exchange(queue_, {});
+  if (queue_.empty()) return {};
+  std::vector<EventRecord> records = std::move(queue_.front().records);
+  queue_.pop_front();
+  return records;
 }
 
 void IntakeQueue::settle_durable(std::size_t events, std::uint64_t bytes) {
@@ -86,7 +104,8 @@ void IntakeQueue::gather(SteadyTime until) {
 }
 
 bool IntakeQueue::is_urgent() const {
-  return waiting_callers_ > 0 || queue_.size() >= kWorthACommit;
+  return waiting_callers_ > 0 || queue_.size() > 1 ||
+         (!queue_.empty() && queue_.front().records.size() >= kWorthACommit);
 }
 
 void IntakeQueue::close() {

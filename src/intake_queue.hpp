@@ -9,6 +9,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <limits>
 #include <vector>
 
 #include <postbox/bytes.hpp>
@@ -21,6 +23,8 @@ namespace postbox {
 
 class IntakeQueue {
  public:
+  static constexpr Bytes kUnlimited{std::numeric_limits<std::uint64_t>::max()};
+
   enum class Answer : std::uint8_t { kAccepted, kFull, kClosed };
 
   struct Pushed {
@@ -31,14 +35,23 @@ class IntakeQueue {
   IntakeQueue(std::size_t max_events, Bytes max_bytes)
       : max_events_(max_events), max_bytes_(max_bytes) {}
 
-  // How much of the caps an event may use: what matters most has a tenth to itself.
-  enum class Share : std::uint8_t { kAll, kCommon };
+  // How much of the caps an event may use: what matters most has a tenth to itself. Effects, which
+  // are no events (Timing::alone), have a tenth beyond the caps: an order that is refused because
+  // memory is full still ends its cart's timer.
+  enum class Share : std::uint8_t { kAll, kCommon, kEffects };
 
-  // Take over all of `records`, or none. Those that are no events count for their bytes alone.
-  Pushed push(std::vector<EventRecord>& records, Share share = Share::kAll)
+  [[nodiscard]] static constexpr std::uint64_t allowed(std::uint64_t cap, Share share) noexcept {
+    if (share == Share::kAll) return cap;
+    return share == Share::kCommon ? cap - cap / 10 : cap + cap / 10;
+  }
+
+  // Take over all of `records`, or none. Those that are no events count for their bytes alone. The
+  // events that wait must fit into `room` bytes, too: what the store has left.
+  Pushed push(std::vector<EventRecord>& records, Share share = Share::kAll, Bytes room = kUnlimited)
       POSTBOX_EXCLUDES(mutex_);
 
-  // Return everything that has gathered, in order.
+  // Return what has gathered, in order, as much as is worth one commit. Whole calls of push():
+  // what one call brought is committed together.
   std::vector<EventRecord> take() POSTBOX_EXCLUDES(mutex_);
 
   // The first `events` of what was taken are on disk, with `bytes` in all.
@@ -66,7 +79,17 @@ class IntakeQueue {
   [[nodiscard]] std::uint64_t pending() const POSTBOX_EXCLUDES(mutex_);
 
  private:
+  // The records of one commit, and what they weigh. Queued in pieces, so that no push() ever moves
+  // a whole backlog, and memory is given back commit by commit.
+  struct Piece {
+    std::vector<EventRecord> records;
+    std::uint64_t bytes = 0;
+  };
+
   [[nodiscard]] bool is_urgent() const POSTBOX_REQUIRES(mutex_);
+  [[nodiscard]] bool fits(std::size_t events, std::uint64_t bytes, Share share, Bytes room) const
+      POSTBOX_REQUIRES(mutex_);
+  [[nodiscard]] Piece& last_piece(std::size_t records) POSTBOX_REQUIRES(mutex_);
 
   // Constant after construction.
   const std::size_t max_events_;
@@ -75,7 +98,7 @@ class IntakeQueue {
   mutable Mutex mutex_;
   ConditionVariable work_;
   ConditionVariable durable_;
-  std::vector<EventRecord> queue_ POSTBOX_GUARDED_BY(mutex_);
+  std::deque<Piece> queue_ POSTBOX_GUARDED_BY(mutex_);
   std::uint64_t pushed_ POSTBOX_GUARDED_BY(mutex_) = 0;  // sequence of the newest event
   std::uint64_t durable_through_ POSTBOX_GUARDED_BY(mutex_) = 0;
   std::uint64_t pending_bytes_ POSTBOX_GUARDED_BY(mutex_) = 0;

@@ -61,6 +61,7 @@ SteadyTime OutboxWriter::run_once(SteadyTime now) {
 Result<Appended> OutboxWriter::append(SteadyTime now) {
   auto appended = outbox_.append(batch_);
   const bool full = !appended && appended.error().code == ErrorCode::kOutboxFull;
+  full_.store(full, std::memory_order_relaxed);
   crowded_.store(full || (appended && appended->fullness >= kCrowded), std::memory_order_relaxed);
   look_at_ = now + kLook;
   return appended;

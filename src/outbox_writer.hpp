@@ -43,6 +43,12 @@ class OutboxWriter {
     return crowded_.load(std::memory_order_relaxed);
   }
 
+  // The bytes of events that the store can still take, beside what it holds; none while it is full.
+  // May be asked by any thread.
+  [[nodiscard]] Bytes room() const noexcept {
+    return full_.load(std::memory_order_relaxed) ? Bytes{0} : IntakeQueue::kUnlimited;
+  }
+
   // True when the last run_once() made events durable, so that the sender has work.
   [[nodiscard]] bool appended() const noexcept { return appended_; }
 
@@ -62,6 +68,7 @@ class OutboxWriter {
   const std::string failure_prefix_;
 
   std::atomic<bool> crowded_{false};
+  std::atomic<bool> full_{false};
 
   // Only touched by the writer's thread.
   std::vector<EventRecord> batch_;

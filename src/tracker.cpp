@@ -47,15 +47,32 @@ std::optional<bool> Tracker::Impl::is_included(Flag flag, const EventView& event
   }
 }
 
+// By the queue, not the family: history has its family's flag, and none of its privileges.
+IntakeQueue::Share Tracker::Impl::share_of(EventBatch& batch) const {
+  const bool first = !batch.records().empty() && batch.records().front().queue ==
+                                                     services.destination->families().front().queue;
+  return first ? IntakeQueue::Share::kAll : IntakeQueue::Share::kCommon;
+}
+
 // True when every record of the event is complete and storable.
 bool Tracker::Impl::encode(const EventView& event, EventBatch& batch) const {
   try {
     event.encode(event.event, batch);
     const auto most = services.outbox->caps().max_payload;
+    std::uint64_t sum = 0;
     for (const EventRecord& record : batch.records()) {
+      sum += footprint(record);
       if (record.payload.size() <= most.count) continue;
       batch.reject({"event", "takes " + std::to_string(record.payload.size()) +
                                  " bytes; the outbox accepts " + std::to_string(most.count)});
+    }
+    // It would be "full" whenever it is offered.
+    const std::uint64_t cap = IntakeQueue::allowed(config->max_queued_bytes.count, share_of(batch));
+    if (sum > cap) {
+      batch.reject({"event", "takes " + std::to_string(sum) +
+                                 " bytes of memory with all that comes of it; POSTBOX_MAX_MEMORY "
+                                 "allows " +
+                                 std::to_string(cap)});
     }
   } catch (...) {
     return false;
@@ -63,13 +80,14 @@ bool Tracker::Impl::encode(const EventView& event, EventBatch& batch) const {
   return batch.violations().empty();
 }
 
-// What an event says of others, which counts although its own family is off.
+// What an event says of others, which counts although the event itself is not kept: its family is
+// off, it breaks a rule, or there is no room. Whoever has bought gets no reminder.
 void Tracker::Impl::note(const EventView& event) {
   if (event.encode_disabled == nullptr) return;
   try {
     EventBatch batch(services.clock->wall_now(), &services.type_names, &services.settings);
     event.encode_disabled(event.event, batch);
-    (void)intake.push(batch.records(), IntakeQueue::Share::kCommon);
+    (void)intake.push(batch.records(), IntakeQueue::Share::kEffects);
   } catch (...) {
     // Without memory for it, nothing of it is known.
   }
@@ -89,11 +107,15 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
   if (flag.is_off()) return disable();
   if (!flag.is_on()) {
     const auto included = is_included(flag, event);
-    if (!included) return refuse(TrackStatus::kRejected, cannot_encode());
+    if (!included) {
+      note(event);
+      return refuse(TrackStatus::kRejected, cannot_encode());
+    }
     if (!*included) return disable();
   }
   EventBatch batch(services.clock->wall_now(), &services.type_names, &services.settings);
   if (!encode(event, batch)) {
+    note(event);
     auto& violations = batch.violations();
     return refuse(TrackStatus::kRejected,
                   violations.empty() ? cannot_encode() : std::move(violations));
@@ -103,11 +125,15 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
 
 TrackResult Tracker::Impl::accept(const EventView& event, EventBatch& batch,
                                   std::uint64_t& sequence) {
-  const bool first = event.family->queue == services.destination->families().front().queue;
+  const IntakeQueue::Share share = share_of(batch);
   const std::size_t events = batch.records().size();
-  if (!first && writer.is_crowded()) {
-    count(TrackStatus::kFull, events);
+  const auto full = [&] {
+    note(event);
     return TrackResult(TrackStatus::kFull);
+  };
+  if (share == IntakeQueue::Share::kCommon && writer.is_crowded()) {
+    count(TrackStatus::kFull, events);
+    return full();
   }
   // Counted before the push: the writer may be done with the event before push() returns, and
   // stats() must not see a delivered event that nobody accepted.
@@ -116,12 +142,12 @@ TrackResult Tracker::Impl::accept(const EventView& event, EventBatch& batch,
     counters.accepted.fetch_sub(events, std::memory_order_relaxed);
     add(instead, events);
   };
-  using Share = IntakeQueue::Share;
   IntakeQueue::Pushed pushed{};
   try {
-    pushed = intake.push(batch.records(), first ? Share::kAll : Share::kCommon);
+    pushed = intake.push(batch.records(), share, writer.room());
   } catch (...) {
     take_back(counters.rejected);
+    note(event);
     return TrackResult(TrackStatus::kRejected, cannot_encode());
   }
   sequence = pushed.sequence;
@@ -130,7 +156,7 @@ TrackResult Tracker::Impl::accept(const EventView& event, EventBatch& batch,
       return TrackResult(TrackStatus::kAccepted, {}, std::move(batch.warnings()));
     case IntakeQueue::Answer::kFull:
       take_back(counters.full);
-      return TrackResult(TrackStatus::kFull);
+      return full();
     case IntakeQueue::Answer::kClosed:
       break;
   }

@@ -109,6 +109,7 @@ struct Tracker::Impl {
   TrackResult accept(const EventView& event, EventBatch& batch, std::uint64_t& sequence);
   void note(const EventView& event);
   [[nodiscard]] static std::optional<bool> is_included(Flag flag, const EventView& event);
+  [[nodiscard]] IntakeQueue::Share share_of(EventBatch& batch) const;
   bool encode(const EventView& event, EventBatch& batch) const;
   [[nodiscard]] bool is_settled();
   [[nodiscard]] Stats stats();

@@ -55,6 +55,30 @@ TEST(IntakeQueue, AClosedQueueRefusesButStillGivesWhatItHas) {
   queue.wait(SteadyTime::max(), true);  // returns at once
 }
 
+TEST(IntakeQueue, GivesABacklogInPiecesOfWholeCalls) {
+  IntakeQueue queue(100'000, mebibytes(100));
+  for (int call = 0; call < 4'000; ++call) ASSERT_EQ(push(queue, 3), Answer::kAccepted);
+  std::size_t taken = 0;
+  while (!queue.is_empty()) {
+    const std::size_t piece = queue.take().size();
+    EXPECT_LE(piece, 4'000U);
+    EXPECT_EQ(piece % 3, 0U);
+    taken += piece;
+  }
+  EXPECT_EQ(taken, 12'000U);
+  ASSERT_EQ(push(queue, 2, 5'000'000), Answer::kAccepted);
+  ASSERT_EQ(push(queue, 2), Answer::kAccepted);
+  EXPECT_EQ(queue.take().size(), 2U) << "bytes count, too";
+}
+
+TEST(IntakeQueue, TakesNoMoreThanTheStoreHasRoomFor) {
+  IntakeQueue queue(100, mebibytes(1));
+  auto batch = records(1, 5'000);
+  EXPECT_EQ(queue.push(batch, IntakeQueue::Share::kAll, Bytes{10'000}).answer, Answer::kAccepted);
+  batch = records(1, 5'000);
+  EXPECT_EQ(queue.push(batch, IntakeQueue::Share::kAll, Bytes{10'000}).answer, Answer::kFull);
+}
+
 TEST(IntakeQueue, DurabilityReachesExactlyTheCallersWhoseEventsAreStored) {
   IntakeQueue queue(10, mebibytes(1));
   auto first = records(2);

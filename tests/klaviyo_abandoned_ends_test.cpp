@@ -38,6 +38,18 @@ TEST_F(AbandonedCarts, AnOrderOfTheSameCartUserAddressOrPhoneEndsIt) {
   EXPECT_THAT(sent_metrics(), testing::Not(Contains("Abandoned Checkout")));
 }
 
+// The shop has sold something, whether Klaviyo can be told of it or not.
+TEST_F(AbandonedCarts, AnOrderThatIsRejectedEndsItsCart) {
+  start();
+  track(cart_updated(current()));
+  run_for(1s);
+  auto placed = bought();
+  placed.items.front().quantity = 0;
+  EXPECT_EQ(tracker->track(order_placed(placed)).status(), postbox::TrackStatus::kRejected);
+  run_for(3h);
+  EXPECT_THAT(sent_metrics(), Not(Contains("Abandoned Checkout")));
+}
+
 TEST_F(AbandonedCarts, AnOrderOfSomebodyElseDoesNot) {
   start();
   track(cart_updated(current()));

@@ -60,22 +60,91 @@ struct NoteThatEnds : Note {
   }
 };
 
-TEST_F(TrackerTest, WhatADisabledEventSaysOfOthersIsStoredAndCountsAsNoEvent) {
+class EffectsTest : public TrackerTest {
+ protected:
+  // A cart's timer runs, which a NoteThatEnds ends.
+  void arm() {
+    EventRecord cart;
+    cart.queue = kMemos.queue;
+    cart.payload = "cart\n";
+    Timing timing{.slot = {std::byte{1}}, .as_of = clock->wall_now()};
+    timing.timer =
+        Timer{.delay = seconds(60), .ended_by = {Note{"x"}.profile_key()}, .event = cart};
+    cart.timing = std::make_shared<Timing>(std::move(timing));
+    ASSERT_TRUE(outbox->append(std::vector{cart}));
+    ASSERT_EQ(tracker->stats().armed, 1U);
+  }
+};
+
+TEST_F(EffectsTest, WhatADisabledEventSaysOfOthersIsStoredAndCountsAsNoEvent) {
   flags[0].second = Flag::off();
   start();
-  EventRecord cart;
-  cart.queue = kMemos.queue;
-  cart.payload = "cart\n";
-  Timing timing{.slot = {std::byte{1}}, .as_of = clock->wall_now()};
-  timing.timer = Timer{.delay = seconds(60), .ended_by = {Note{"x"}.profile_key()}, .event = cart};
-  cart.timing = std::make_shared<Timing>(std::move(timing));
-  ASSERT_TRUE(outbox->append(std::vector{cart}));
+  arm();
   EXPECT_EQ(tracker->track(NoteThatEnds{{"x"}}).status(), TrackStatus::kDisabled);
   EXPECT_EQ(tracker->stats().waiting, 1U) << "the cart";
-  EXPECT_EQ(tracker->stats().armed, 1U);
   run_for(seconds(1));
   EXPECT_EQ(tracker->stats().armed, 0U);
   EXPECT_EQ(tracker->stats().disabled, 1U);
+}
+
+TEST_F(EffectsTest, WhatARejectedEventSaysOfOthersIsStored) {
+  start();
+  arm();
+  EXPECT_EQ(tracker->track(NoteThatEnds{{"!x"}}).status(), TrackStatus::kRejected);
+  run_for(seconds(1));
+  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_EQ(tracker->stats().rejected, 1U);
+}
+
+TEST_F(EffectsTest, WhatAnEventThatFindsNoRoomSaysOfOthersIsStored) {
+  config.max_queued_bytes = kibibytes(64);
+  start();
+  arm();
+  ASSERT_EQ(track(std::string(57'000, 'x')), TrackStatus::kAccepted);
+  EXPECT_EQ(tracker->track(NoteThatEnds{{std::string(10'000, 'y')}}).status(), TrackStatus::kFull);
+  run_for(seconds(1));
+  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_EQ(tracker->stats().full, 1U);
+}
+
+// It would be full whenever it is offered.
+TEST_F(TrackerTest, WhatCanNeverFitIntoMemoryIsRejectedAndSaysWhatItTakes) {
+  config.max_queued_bytes = kibibytes(64);
+  start();
+  const TrackResult result = tracker->track(Note{std::string(1'000, 'x'), "1", 100});
+  EXPECT_EQ(result.status(), TrackStatus::kRejected);
+  EXPECT_NE(result.to_string().find("POSTBOX_MAX_MEMORY"), std::string::npos);
+  EXPECT_EQ(tracker->stats().rejected, 100U);
+}
+
+// What has no place on the disk is not accepted: it would be gone at the next stop.
+TEST_F(TrackerTest, AFullDiskRefusesBeforeItAccepts) {
+  outbox = open_outbox({.url = "memory:", .max_disk = kibibytes(256)}, clock).value();
+  start();
+  hang(true);
+  const std::string kilobytes(10'000, 'x');
+  std::size_t accepted = 0;
+  for (int i = 0; i < 100; ++i) {
+    accepted += tracker->track(Note{kilobytes + std::to_string(i)}) ? 1 : 0;
+    tracker->run_once();
+  }
+  EXPECT_LT(accepted, 30U);
+  const StopReport report = tracker->stop(seconds(1));
+  EXPECT_LE(report.in_memory, 1U) << "that which found the disk full";
+  EXPECT_GE(report.in_outbox, accepted - 1);
+}
+
+// A burst is stored piece by piece, each call as a whole.
+TEST_F(TrackerTest, AHundredThousandEventsAtOnceAreAccepted) {
+  config.log_level = LogLevel::kWarn;
+  start();
+  for (int i = 0; i < 25'000; ++i) {
+    ASSERT_EQ(tracker->track(Note{std::to_string(i), "1", 4}).status(), TrackStatus::kAccepted);
+  }
+  for (int steps = 0; tracker->stats().delivered < 100'000; ++steps) {
+    ASSERT_LT(steps, 10'000);
+    run_for(seconds(1));
+  }
 }
 
 TEST_F(TrackerTest, TheMemoryCapRefusesWholeCallsAndSaysSo) {

@@ -60,11 +60,13 @@ struct Config {
   // Defaults to info.
   LogLevel log_level = LogLevel::kInfo;
 
-  // Events waiting in memory for the disk; beyond it track() says kFull. Defaults to 10,000.
-  std::size_t max_queued_events = 10'000;
+  // Events waiting in memory for the disk; beyond it track() says kFull. Defaults to a million: the
+  // bytes decide.
+  std::size_t max_queued_events = 1'000'000;
 
-  // Their bytes. POSTBOX_MAX_MEMORY. Defaults to 16 MiB.
-  Bytes max_queued_bytes = mebibytes(16);
+  // Their bytes; none are taken before they are needed. POSTBOX_MAX_MEMORY. Defaults to 128 MiB:
+  // twenty thousand orders of three lines that come in one go.
+  Bytes max_queued_bytes = mebibytes(128);
 
   // Requests in flight at once. Defaults to 16.
   std::size_t max_in_flight = 16;
