@@ -58,15 +58,24 @@ std::size_t insert_at_once(Database& database, Rows records, std::int64_t first_
   return stored;
 }
 
-bool insert_one(Database& database, const EventRecord& record, std::int64_t id, std::int64_t now) {
-  return record.timing ? insert_timed(database, record, id, now)
-                       : insert(database, record, id, now);
+Stored insert_one(Database& database, const EventRecord& record, std::int64_t id, std::int64_t now,
+                  const Leases* leases) {
+  if (record.timing) return insert_timed(database, record, id, now, leases);
+  return insert(database, record, id, now) ? Stored::kNew : Stored::kNot;
+}
+
+void add_up(const EventRecord& record, Stored stored, Appended& appended) {
+  if (stored == Stored::kNew) {
+    ++appended.inserted;
+  } else if (has_event(record)) {
+    ++appended.duplicates;
+  }
 }
 
 }  // namespace
 
 Appended append_batch(Database& database, std::span<const EventRecord> batch, std::int64_t number,
-                      std::int64_t now) {
+                      std::int64_t now, const Leases* leases) {
   std::int64_t last_id = database.integer("SELECT last_id FROM totals");
   Appended appended;
   while (!batch.empty()) {
@@ -78,11 +87,10 @@ Appended append_batch(Database& database, std::span<const EventRecord> batch, st
       last_id += kRowsAtOnce;
       appended.inserted += stored;
       appended.duplicates += kRowsAtOnce - stored;
-    } else if (insert_one(database, batch.front(), last_id + 1, now)) {
-      ++last_id;
-      ++appended.inserted;
-    } else if (has_event(batch.front())) {
-      ++appended.duplicates;
+    } else {
+      const Stored stored = insert_one(database, batch.front(), last_id + 1, now, leases);
+      if (stored != Stored::kNot) ++last_id;
+      add_up(batch.front(), stored, appended);
     }
     batch = batch.subspan(count);
   }

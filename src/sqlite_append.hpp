@@ -11,12 +11,13 @@
 #include <span>
 
 #include "sqlite_database.hpp"
+#include "sqlite_leases.hpp"
 
 namespace postbox::sqlite {
 
 // Stores every record that is not waiting already, does what timings say, and counts it all in the
-// totals, as batch `number`.
+// totals, as batch `number`. `leases` are null while this process is not the sender.
 Appended append_batch(Database& database, std::span<const EventRecord> batch, std::int64_t number,
-                      std::int64_t now);
+                      std::int64_t now, const Leases* leases);
 
 }  // namespace postbox::sqlite

@@ -267,6 +267,11 @@ Key Query::key(int column) const {
   return key;
 }
 
+std::optional<Key> Query::key_or_null(int column) const {
+  if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::nullopt;
+  return key(column);
+}
+
 bool WriteTurn::take(std::chrono::milliseconds timeout) {
   const SteadyTime until = std::chrono::steady_clock::now() + timeout;
   MutexLock lock(mutex_);

@@ -209,6 +209,7 @@ class Query {
   }
   [[nodiscard]] std::string bytes(int column) const;
   [[nodiscard]] Key key(int column) const;
+  [[nodiscard]] std::optional<Key> key_or_null(int column) const;
 
  private:
   int bind_one(int index, std::int64_t value) noexcept {
@@ -216,6 +217,12 @@ class Query {
   }
   int bind_one(int index, const Key& value) noexcept {
     return sqlite3_bind_blob64(statement_, index, value.data(), value.size(), SQLITE_STATIC);
+  }
+  // Copied, unlike the others.
+  int bind_one(int index, const std::optional<Key>& value) noexcept {
+    return value ? sqlite3_bind_blob64(statement_, index, value->data(), value->size(),
+                                       SQLITE_TRANSIENT)
+                 : sqlite3_bind_null(statement_, index);
   }
   int bind_one(int index, const std::string& blob) noexcept {
     return sqlite3_bind_blob64(statement_, index, blob.data(), blob.size(), SQLITE_STATIC);

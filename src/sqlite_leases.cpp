@@ -1,5 +1,7 @@
 #include "sqlite_leases.hpp"
 
+#include <algorithm>
+
 namespace postbox::sqlite {
 
 bool Leases::holds(std::int64_t row, SteadyTime now) const {
@@ -8,18 +10,23 @@ bool Leases::holds(std::int64_t row, SteadyTime now) const {
   return found != leases_.end() && found->second.until > now;
 }
 
-void Leases::add(std::span<const std::int64_t> rows, const Lease& lease) {
+void Leases::add(std::span<const std::int64_t> rows, std::span<const std::int64_t> in_order,
+                 const Lease& lease) {
   if (rows.empty()) return;
   const MutexLock lock(mutex_);
   for (const std::int64_t row : rows) leases_[row] = lease;
-  fronts_[lease.queue].through = rows.back();
+  for (const std::int64_t row : in_order) {
+    if (const auto found = leases_.find(row); found != leases_.end()) found->second.in_order = true;
+  }
+  std::int64_t& through = fronts_[lease.queue].through;
+  through = std::max(through, rows.back());
 }
 
-std::optional<std::int64_t> Leases::claimed_at(std::int64_t row, std::int64_t token) const {
+std::optional<Lease> Leases::find(std::int64_t row, std::int64_t token) const {
   const MutexLock lock(mutex_);
   const auto found = leases_.find(row);
   if (found == leases_.end() || found->second.token != token) return std::nullopt;
-  return found->second.claimed_at;
+  return found->second;
 }
 
 bool Leases::extend(std::int64_t row, std::int64_t token, SteadyTime until) {

@@ -23,8 +23,9 @@ namespace postbox::sqlite {
 struct Lease {
   std::int64_t token = 0;
   std::int64_t queue = 0;
-  std::int64_t claimed_at = 0;  // by the wall clock
+  std::int64_t claimed_at = 0;  // as column first_attempt_at
   SteadyTime until{};
+  bool in_order = false;  // the row has a slot
 };
 
 class Leases {
@@ -32,12 +33,17 @@ class Leases {
   // Whether nobody else may claim the row.
   [[nodiscard]] bool holds(std::int64_t row, SteadyTime now) const POSTBOX_EXCLUDES(mutex_);
 
-  // Takes the place of leases that have ended.
-  void add(std::span<const std::int64_t> rows, const Lease& lease) POSTBOX_EXCLUDES(mutex_);
+  // Takes the place of leases that have ended. `in_order` are the ones among `rows` that have a
+  // slot.
+  void add(std::span<const std::int64_t> rows, std::span<const std::int64_t> in_order,
+           const Lease& lease) POSTBOX_EXCLUDES(mutex_);
 
-  // Returns when the row was claimed under `token`; nothing when it was not, or when another claim
+  // Whether the row may be under way: claimed and not settled, also when the lease has ended.
+  [[nodiscard]] bool knows(std::int64_t row) const { return holds(row, SteadyTime::min()); }
+
+  // Returns the lease of the row under `token`; nothing when there was none, or when another claim
   // has taken it since. A lease that has ended, but that nobody took, is still one.
-  [[nodiscard]] std::optional<std::int64_t> claimed_at(std::int64_t row, std::int64_t token) const
+  [[nodiscard]] std::optional<Lease> find(std::int64_t row, std::int64_t token) const
       POSTBOX_EXCLUDES(mutex_);
 
   // False when there is no such lease.
@@ -50,9 +56,9 @@ class Leases {
   [[nodiscard]] std::map<std::int64_t, std::uint64_t> count(SteadyTime now) const
       POSTBOX_EXCLUDES(mutex_);
 
-  // No row of `queue` up to the returned id can be claimed: it is leased, or gone. So a claim need
-  // not walk past thousands of leased rows. What other processes and the passing of time make
-  // claimable is found within seconds.
+  // No row of `queue` up to the returned id can be claimed: it is leased, gone, or waits for one
+  // in order. So a claim need not walk past thousands of leased rows. What other processes and the
+  // passing of time make claimable is found within seconds.
   [[nodiscard]] std::int64_t leased_through(std::int64_t queue, SteadyTime now)
       POSTBOX_EXCLUDES(mutex_);
 

@@ -168,11 +168,15 @@ Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
       return appended;
     }
     const std::uint32_t fullness = check_room(database, max_disk_);
-    Appended appended = sqlite::append_batch(database, batch, number, now());
+    const bool is_sender = memory.seat.is_ours(database, memory.token);
+    Appended appended =
+        sqlite::append_batch(database, batch, number, now(), is_sender ? &leases_ : nullptr);
     appended.fullness = fullness;
     memory.batch.not_sure(batch, appended);
     transaction.commit();
     memory.batch.sure();
+    // What has given way in order stood before others perhaps.
+    if (appended.duplicates > 0) leases_.look_from_start();
     if (database.log_pages() >= sqlite::kStalledLog) database.checkpoint();
     return appended;
   });

@@ -75,12 +75,13 @@ class SqliteOutbox final : public Outbox, private Inherited {
   struct Memory {
     sqlite::SenderSeat seat;
     sqlite::BatchNumber batch;
+    std::int64_t token = 0;  // the newest: tells an append whether this is the sender
   };
 
   // One connection and who may touch it.
   struct Lane {
     explicit Lane(std::string lock_path = {})
-        : memory{sqlite::SenderSeat(std::move(lock_path)), {}} {}
+        : memory{sqlite::SenderSeat(std::move(lock_path)), {}, 0} {}
     Mutex mutex;
     std::optional<sqlite::Database> database POSTBOX_GUARDED_BY(mutex);
     std::uint64_t generation POSTBOX_GUARDED_BY(mutex) = 0;

@@ -109,8 +109,8 @@ bool revive(Database& database, std::int64_t id, const Rewrite& rewrite) {
   const auto queue = static_cast<std::int64_t>(record->queue);
   Query(database,
         "INSERT INTO outbox(id, queue_id, created_at, dedup, dedup_key, profile_key, checksum,"
-        " payload)"
-        " SELECT id, ?2, created_at, ?3, dedup_key, profile_key, ?4, ?5 FROM outbox_dead"
+        " payload, slot)"
+        " SELECT id, ?2, created_at, ?3, dedup_key, profile_key, ?4, ?5, slot FROM outbox_dead"
         " WHERE id = ?1")
       .bind(id, queue, sqlite::dedup_of(queue, key), sqlite::checksum_of(key, record->payload),
             record->payload)

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "sqlite_order.hpp"
 #include "sqlite_outbox.hpp"
 #include "sqlite_rows.hpp"
 #include "sqlite_run.hpp"
@@ -19,7 +20,8 @@ using sqlite::Leases;
 using sqlite::Query;
 using sqlite::Transaction;
 
-// Steps through the ready rows of a queue that nobody leases, oldest first.
+// Steps through the ready rows of a queue that nobody leases, oldest first; a row in order only
+// once its profile has no older one. An ordinary row costs that a look for NULL in its header.
 class ClaimableRows {
  public:
   ClaimableRows(Database& database, Leases& leases, std::int64_t queue, SteadyTime now)
@@ -27,8 +29,10 @@ class ClaimableRows {
         now_(now),
         query_(database,
                "SELECT id, attempts, max(created_at, first_attempt_at), dedup_key, profile_key,"
-               " payload, checksum FROM outbox"
+               " payload, checksum, slot IS NOT NULL FROM outbox AS this"
                " INDEXED BY outbox_ready WHERE queue_id = ?1 AND state = 0 AND id > ?2"
+               " AND (slot IS NULL OR NOT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_in_order"
+               "  WHERE slot IS NOT NULL AND profile_key = this.profile_key AND id < this.id))"
                " ORDER BY id") {
     query_.bind(queue, leases.leased_through(queue, now));
   }
@@ -39,8 +43,10 @@ class ClaimableRows {
     }
     return false;
   }
+  [[nodiscard]] std::int64_t id() const noexcept { return query_.integer(0); }
   [[nodiscard]] std::size_t payload_size() const noexcept { return query_.size(5); }
   [[nodiscard]] std::int64_t checksum() const noexcept { return query_.integer(6); }
+  [[nodiscard]] bool is_in_order() const noexcept { return query_.integer(7) != 0; }
   [[nodiscard]] ClaimedEvent read(QueueId queue, std::int64_t wall_now) const {
     ClaimedEvent event;
     event.handle = EventHandle{query_.integer(0)};
@@ -77,10 +83,10 @@ bool bury(Database& database, const Outcome& outcome, std::int64_t claimed_at, s
   return Query(
              database,
              "INSERT INTO outbox_dead(id, queue_id, attempts, created_at, died_at, http_status,"
-             " reason, pointer, dedup_key, profile_key, payload, checksum, first_attempt_at)"
+             " reason, pointer, dedup_key, profile_key, payload, checksum, first_attempt_at, slot)"
              " SELECT id, queue_id, attempts + ?7, created_at, ?2, ?3, ?4, ?5, dedup_key,"
-             " profile_key, payload, checksum, iif(attempts = 0, ?6, first_attempt_at) FROM outbox"
-             " WHERE id = ?1 AND state = 0")
+             " profile_key, payload, checksum, iif(attempts = 0, ?6, first_attempt_at), slot"
+             " FROM outbox WHERE id = ?1 AND state = 0")
              .bind(static_cast<std::int64_t>(outcome.handle), now,
                    std::int64_t{outcome.http_status}, std::string_view(outcome.reason),
                    std::string_view(outcome.pointer), claimed_at,
@@ -137,6 +143,11 @@ bool apply(Database& database, const Outcome& outcome, std::int64_t claimed_at, 
   return false;
 }
 
+// Whether it takes the row out of the outbox.
+bool leaves(const Outcome& outcome) {
+  return outcome.kind == OutcomeKind::kDelivered || outcome.kind == OutcomeKind::kDead;
+}
+
 // What a claim reads. Checksums are compared a few at a time, while the processor has the bytes.
 class CheckedEvents {
  public:
@@ -176,6 +187,12 @@ class CheckedEvents {
   std::vector<std::int64_t> damaged_;
 };
 
+std::vector<std::int64_t> ids_of(const std::vector<ClaimedEvent>& events) {
+  std::vector<std::int64_t> ids;
+  for (const ClaimedEvent& event : events) ids.push_back(static_cast<std::int64_t>(event.handle));
+  return ids;
+}
+
 // Rows that are not what was written must not be sent, nor lost.
 void bury_damaged(Database& database, const std::vector<std::int64_t>& rows, std::int64_t now) {
   if (rows.empty()) return;
@@ -201,7 +218,9 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
     const auto number = static_cast<std::int64_t>(queue);
     const SteadyTime time = clock_->now();
     const std::int64_t wall_time = now();
+    memory.token = memory.seat.next_token();
     CheckedEvents checked(claim.events);
+    std::vector<std::int64_t> in_order;
     std::uint64_t bytes = 0;
     for (ClaimableRows rows(database, leases_, number, time); rows.next();) {
       bytes += rows.payload_size();
@@ -209,21 +228,17 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
                       (!claim.events.empty() && bytes > limits.max_bytes.count);
       if (claim.limited) break;
       checked.add(rows.read(queue, wall_time), rows.checksum());
+      if (rows.is_in_order()) in_order.push_back(rows.id());
     }
     checked.check();
     bury_damaged(database, checked.damaged(), wall_time);
     claim.damaged = checked.damaged().size();
-    std::vector<std::int64_t> ids;
-    for (const ClaimedEvent& event : claim.events) {
-      ids.push_back(static_cast<std::int64_t>(event.handle));
-    }
-    if (ids.empty()) return claim;
-    claim.token = ClaimToken{memory.seat.next_token()};
+    if (claim.damaged > 0) leases_.look_from_start();
+    if (claim.events.empty()) return claim;
+    claim.token = ClaimToken{memory.token};
     const auto until = time + milliseconds(sqlite::bounded(lease, sqlite::kLeaseHorizon));
-    leases_.add(ids, {.token = static_cast<std::int64_t>(claim.token),
-                      .queue = number,
-                      .claimed_at = wall_time,
-                      .until = until});
+    leases_.add(ids_of(claim.events), in_order,
+                {.token = memory.token, .queue = number, .claimed_at = wall_time, .until = until});
     return claim;
   });
 }
@@ -234,29 +249,31 @@ Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> 
     const std::int64_t time = now();
     std::vector<std::int64_t> ours;
     std::vector<std::int64_t> delivered;
-    std::size_t applied = 0;
-    bool ready_again = false;
+    bool look_again = false;
+    Settled settled;
     Transaction transaction(database, Transaction::Kind::kWrite);
     if (!memory.seat.is_ours(database, number)) return Settled{.stale = outcomes.size()};
     for (const Outcome& outcome : outcomes) {
       const auto row = static_cast<std::int64_t>(outcome.handle);
-      const auto claimed_at = leases_.claimed_at(row, number);
-      if (!claimed_at) continue;
+      const auto lease = leases_.find(row, number);
+      if (!lease) continue;
       ours.push_back(row);
+      settled.ready_again |=
+          lease->in_order && leaves(outcome) && sqlite::is_followed(database, row);
       if (outcome.kind == OutcomeKind::kDelivered) {
         delivered.push_back(row);
-      } else if (apply(database, outcome, *claimed_at, time)) {
-        ++applied;
-        ready_again |= outcome.kind == OutcomeKind::kRetry && outcome.delay.count() <= 0;
+      } else if (apply(database, outcome, lease->claimed_at, time)) {
+        ++settled.applied;
+        look_again |= outcome.kind == OutcomeKind::kRetry && outcome.delay.count() <= 0;
       }
     }
     const std::size_t removed = remove(database, std::move(delivered));
     if (removed > 0) sqlite::add_totals(database, {.delivered = removed});
-    applied += removed;
+    settled.applied += removed;
     transaction.commit();
     leases_.end(ours);
-    const Settled settled{.applied = applied, .stale = outcomes.size() - applied};
-    if (ready_again || settled.stale > 0) leases_.look_from_start();
+    settled.stale = outcomes.size() - settled.applied;
+    if (look_again || settled.ready_again || settled.stale > 0) leases_.look_from_start();
     return settled;
   });
   move_log();
@@ -283,6 +300,7 @@ Result<std::vector<QueueId>> SqliteOutbox::due_queues() {
     if (!memory.seat.take(database, leases_)) {
       throw Failure({ErrorCode::kOutboxTaken, "another process sends from this outbox"});
     }
+    memory.token = memory.seat.next_token();
     const SteadyTime time = clock_->now();
     for (const std::int64_t queue : queues_with_rows(database)) {
       if (!ClaimableRows(database, leases_, queue, time).next()) continue;

@@ -41,6 +41,13 @@ class Chunks {
   int left_ = 10;  // some fifty milliseconds
 };
 
+// What became of a record, and of the id that it was given.
+enum class Stored : std::uint8_t {
+  kNot,      // it is no event, a duplicate, in a waiting one's row, or older than that
+  kNew,      // a row more
+  kInPlace,  // the row of an older one, which has the id now
+};
+
 // Calls `attempt(dedup)` with the record's number in the index, and with the next one while another
 // key has that, until it returns true. False when it is the record's own key that is waiting.
 template <class Attempt>

@@ -85,12 +85,12 @@ std::size_t copy_waiting(Database& from, Database& to) {
   RangeReader().read(0, last_id, [&](std::int64_t after, std::int64_t last, std::int64_t& reached) {
     Query rows(from,
                "SELECT id, queue_id, state, attempts, next_at, created_at, first_attempt_at,"
-               " dedup_key, profile_key, payload, checksum FROM outbox NOT INDEXED"
+               " dedup_key, profile_key, payload, checksum, slot FROM outbox NOT INDEXED"
                " WHERE id > ?1 AND id <= ?2 ORDER BY id");
     Query insert(to,
                  "INSERT INTO outbox(id, queue_id, state, attempts, next_at, created_at,"
-                 " first_attempt_at, dedup_key, profile_key, payload, checksum, dedup)"
-                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+                 " first_attempt_at, dedup_key, profile_key, payload, checksum, dedup, slot)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
                  " ON CONFLICT DO NOTHING");
     rows.bind(after, last);
     while (rows.step()) {
@@ -100,7 +100,7 @@ std::size_t copy_waiting(Database& from, Database& to) {
       const std::string payload = rows.bytes(9);
       insert.bind(rows.integer(0), queue, rows.integer(2), rows.integer(3), rows.integer(4),
                   rows.integer(5), rows.integer(6), dedup_key, profile_key, payload,
-                  rows.integer(10), dedup_of(queue, dedup_key));
+                  rows.integer(10), dedup_of(queue, dedup_key), rows.key_or_null(11));
       copied += insert.run();
       reached = rows.integer(0);
     }
@@ -114,13 +114,14 @@ std::size_t copy_dead(Database& from, Database& to) {
   RangeReader().read(0, last_id, [&](std::int64_t after, std::int64_t last, std::int64_t& reached) {
     Query rows(from,
                "SELECT id, queue_id, attempts, created_at, died_at, http_status, first_attempt_at,"
-               " reason, pointer, dedup_key, profile_key, payload, checksum"
+               " reason, pointer, dedup_key, profile_key, payload, checksum, slot"
                " FROM outbox_dead NOT INDEXED"
                " WHERE id > ?1 AND id <= ?2 ORDER BY id");
     Query insert(to,
                  "INSERT INTO outbox_dead(id, queue_id, attempts, created_at, died_at, http_status,"
-                 " first_attempt_at, reason, pointer, dedup_key, profile_key, payload, checksum)"
-                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+                 " first_attempt_at, reason, pointer, dedup_key, profile_key, payload, checksum,"
+                 " slot)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
                  " ON CONFLICT DO NOTHING");
     rows.bind(after, last);
     while (rows.step()) {
@@ -131,7 +132,8 @@ std::size_t copy_dead(Database& from, Database& to) {
       const std::string payload = rows.bytes(11);
       insert.bind(rows.integer(0), rows.integer(1), rows.integer(2), rows.integer(3),
                   rows.integer(4), rows.integer(5), rows.integer(6), std::string_view(reason),
-                  std::string_view(pointer), dedup_key, profile_key, payload, rows.integer(12));
+                  std::string_view(pointer), dedup_key, profile_key, payload, rows.integer(12),
+                  rows.key_or_null(13));
       copied += insert.run();
       reached = rows.integer(0);
     }

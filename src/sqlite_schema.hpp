@@ -22,7 +22,7 @@ namespace postbox::sqlite {
 inline constexpr std::int64_t kApplicationId = 0x50426f78;
 
 // PRAGMA user_version: how many of the migration steps the file has seen.
-inline constexpr std::int64_t kSchemaVersion = 3;
+inline constexpr std::int64_t kSchemaVersion = 4;
 
 // Column outbox.state. Do not change; the SQL text spells these numbers, as partial indexes need
 // literals:
@@ -35,8 +35,11 @@ inline constexpr std::int64_t kSchemaVersion = 3;
 // Column dedup: dedup_of(queue_id, dedup_key), or the next number that was free when another key
 // had that one.
 // Column checksum, also of outbox_dead and timer: checksum_of(dedup_key, payload).
+// Column slot, also of outbox_dead: NULL, or the Timing::slot of a row in order (Timing::in_order):
+// it is not claimed while the outbox has one with a lower id of the same profile.
 // Table totals, columns last_id: the highest id that was ever given; last_batch: a number of the
-// latest append's own (BatchNumber).
+// latest append's own (BatchNumber); dead_bytes: about as much as outbox_dead holds; ends: the rows
+// of timer_end.
 // Table timer: one per slot. event_id: the row in outbox that it became, or 0 while it runs; due_at
 // is then when to look whether that still waits. ended_by: keys of 16 bytes, one after the other;
 // the same in timer_key, for ends to find.

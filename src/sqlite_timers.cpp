@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sqlite_order.hpp"
 #include "sqlite_rows.hpp"
 #include "sqlite_schema.hpp"
 
@@ -36,7 +37,7 @@ struct Waiting {
 std::optional<Waiting> waiting_in(Database& database, const Key& slot) {
   Query query(database,
               "SELECT id, as_of FROM collapsing JOIN outbox ON id = event_id"
-              " WHERE slot = ?1 AND state = 1 AND attempts = 0 AND next_at = due_at");
+              " WHERE collapsing.slot = ?1 AND state = 1 AND attempts = 0 AND next_at = due_at");
   query.bind(slot);
   if (!query.step()) return std::nullopt;
   return Waiting{query.integer(0), query.integer(1)};
@@ -75,6 +76,16 @@ bool insert_quiet(Database& database, const EventRecord& record, std::int64_t id
       .bind(timing.slot, id, due_at, count_of(timing.as_of))
       .run();
   return true;
+}
+
+Stored insert_event(Database& database, const EventRecord& record, std::int64_t id,
+                    std::int64_t now, const Leases* leases) {
+  const Timing& timing = *record.timing;
+  if (timing.alone) return Stored::kNot;
+  if (timing.in_order) return insert_in_order(database, record, id, now, leases);
+  const bool inserted = timing.quiet.count() > 0 ? insert_quiet(database, record, id, now)
+                                                 : insert(database, record, id, now);
+  return inserted ? Stored::kNew : Stored::kNot;
 }
 
 // Keys one after the other, as column timer.ended_by has them.
@@ -293,19 +304,15 @@ bool forget(Database& database, const char* sql, std::int64_t now) {
 
 }  // namespace
 
-bool insert_timed(Database& database, const EventRecord& record, std::int64_t id,
-                  std::int64_t now) {
+Stored insert_timed(Database& database, const EventRecord& record, std::int64_t id,
+                    std::int64_t now, const Leases* leases) {
   const Timing& timing = *record.timing;
-  bool inserted = false;
-  if (!timing.alone) {
-    inserted = timing.quiet.count() > 0 ? insert_quiet(database, record, id, now)
-                                        : insert(database, record, id, now);
-  }
+  const Stored stored = insert_event(database, record, id, now, leases);
   std::size_t purged = 0;
   for (const Key& key : timing.ends) purged += end(database, key, count_of(timing.as_of), now);
   if (timing.timer) purged += arm(database, timing, now);
   if (purged > 0) add_totals(database, {.purged = purged});
-  return inserted;
+  return stored;
 }
 
 std::size_t fire_timers(Database& database, std::int64_t now, Chunks& chunks) {

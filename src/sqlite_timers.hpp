@@ -17,14 +17,15 @@
 #include <vector>
 
 #include "sqlite_database.hpp"
+#include "sqlite_leases.hpp"
 #include "sqlite_rows.hpp"
 
 namespace postbox::sqlite {
 
 // Stores a record that has a timing, as `id`, and does what the timing says, inside the caller's
-// transaction. Returns false when `id` was not used: the record is no event or a duplicate, or it
-// took the place of a waiting one or was older than that.
-bool insert_timed(Database& database, const EventRecord& record, std::int64_t id, std::int64_t now);
+// transaction. `leases` are null while this process is not the sender.
+Stored insert_timed(Database& database, const EventRecord& record, std::int64_t id,
+                    std::int64_t now, const Leases* leases);
 
 // Makes events of the timers that are due, and forgets what is of no use any more. Returns how many
 // events there are now. As much as `chunks` allow.

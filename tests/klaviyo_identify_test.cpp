@@ -47,12 +47,30 @@ TEST(Identify, IsCheckedAtItsOwnPaths) {
   EXPECT_EQ(rule_at(violations, "properties[0].name"), "is required");
 }
 
-TEST(Identify, TheSameAgainIsOneAndAChangeIsAnother) {
-  const auto key = [](const klaviyo::Profile& profile) {
-    return records_of(identify(profile)).at(0).dedup_key;
+TEST(Identify, UpdatesOfTheSameFieldsHaveOneSlotAndEachAKeyOfItsOwn) {
+  const auto record = [](const klaviyo::Profile& profile) {
+    return records_of(identify(profile)).at(0);
   };
-  EXPECT_EQ(key(with_tier("gold")), key(with_tier("gold")));
-  EXPECT_NE(key(with_tier("gold")), key(with_tier("silver")));
+  const auto slot = [&](const klaviyo::Profile& profile) { return record(profile).timing->slot; };
+  EXPECT_TRUE(record(with_tier("gold")).timing->in_order);
+  EXPECT_NE(record(with_tier("gold")).dedup_key, record(with_tier("gold")).dedup_key);
+  EXPECT_EQ(slot(with_tier("gold")), slot(with_tier("a \"name\": {[ \\")));
+  klaviyo::Profile turned = with_tier("gold");
+  std::ranges::reverse(turned.properties);
+  EXPECT_EQ(slot(with_tier("gold")), slot(turned));
+  klaviyo::Profile less = with_tier("gold");
+  less.properties.pop_back();
+  EXPECT_NE(slot(with_tier("gold")), slot(less));
+  less.properties.push_back({"points", std::int64_t{0}});
+  EXPECT_NE(slot(with_tier("gold")), slot(less));
+  klaviyo::Profile other = with_tier("gold");
+  other.email = "ines@goldenacre.example";
+  EXPECT_NE(slot(with_tier("gold")), slot(other));
+  klaviyo::Profile top = customer();
+  top.properties = {{"email", std::string("x")}};
+  klaviyo::Profile nested = customer();
+  nested.properties = {{"first_name", std::string("x")}};
+  EXPECT_NE(slot(top), slot(nested));
 }
 
 TEST(Identify, ABackfillKeepsItsBytesAndWaitsBehindTheOthers) {
@@ -86,7 +104,17 @@ class IdentifyShop : public ::testing::Test {
     return static_cast<std::size_t>(std::ranges::count_if(
         http->requests(), [&](const HttpRequest& request) { return request.url.ends_with(path); }));
   }
-  void run_for(std::chrono::seconds time) {
+  // What the last request that names it says.
+  [[nodiscard]] std::string last_tier() const {
+    std::string tier;
+    for (const HttpRequest& request : http->requests()) {
+      const auto attributes = parse(request.body)["data"]["attributes"];
+      if (!attributes.contains("properties")) continue;
+      tier = attributes["properties"]["Tier"].get<std::string>();
+    }
+    return tier;
+  }
+  void run_for(std::chrono::milliseconds time) {
     const auto end = clock->now() + time;
     while (clock->now() < end) {
       tracker->run_once();
@@ -104,7 +132,9 @@ class IdentifyShop : public ::testing::Test {
 TEST_F(IdentifyShop, SendsProfilesOneByOneInsideTheirOwnLimits) {
   start([](const HttpRequest&) { return ScriptedHttpClient::answer(201); });
   for (int i = 0; i < 2'000; ++i) {
-    ASSERT_TRUE(tracker->track(identify(with_tier("tier " + std::to_string(i)))));
+    klaviyo::Profile profile = with_tier("tier " + std::to_string(i));
+    profile.email = "anna." + std::to_string(i) + "@goldenacre.example";
+    ASSERT_TRUE(tracker->track(identify(profile)));
   }
   run_for(std::chrono::seconds(50));
   // Nine tenths of 750 in a minute, while 2,000 wait: no bulk request, no event's request.
@@ -115,6 +145,36 @@ TEST_F(IdentifyShop, SendsProfilesOneByOneInsideTheirOwnLimits) {
   EXPECT_EQ(body["data"]["type"], "profile");
   EXPECT_EQ(body["data"]["attributes"]["properties"]["Tier"], "tier 0");
   EXPECT_NE(std::ranges::find(lines, "Klaviyo profile sent successfully"), lines.end());
+  EXPECT_TRUE(tracker->stats().conserved());
+}
+
+TEST_F(IdentifyShop, OfThreeUpdatesDuringAnOutageTheLastOneWins) {
+  int status = 503;
+  start([&](const HttpRequest&) { return ScriptedHttpClient::answer(status); });
+  for (const std::string tier : {"true", "false", "true"}) {
+    ASSERT_TRUE(tracker->track(identify(with_tier(tier))));
+    run_for(std::chrono::seconds(20));
+  }
+  status = 201;
+  run_for(std::chrono::minutes(10));
+  EXPECT_EQ(last_tier(), "true");
+  EXPECT_EQ(tracker->stats().waiting, 0U);
+  EXPECT_TRUE(tracker->stats().conserved());
+}
+
+TEST_F(IdentifyShop, AnUpdateThatMetOneFailureDoesNotArriveAfterANewerOne) {
+  int failures = 1;
+  start([&](const HttpRequest&) { return ScriptedHttpClient::answer(failures-- > 0 ? 503 : 201); });
+  ASSERT_TRUE(tracker->track(identify(with_tier("bronze"))));
+  run_for(std::chrono::milliseconds(200));
+  ASSERT_TRUE(tracker->track(identify(with_tier("gold"))));
+  klaviyo::Profile name = customer();
+  name.first_name = "Ines";
+  ASSERT_TRUE(tracker->track(identify(name)));
+  run_for(std::chrono::minutes(5));
+  EXPECT_EQ(last_tier(), "gold");
+  EXPECT_EQ(parse(http->requests().back().body)["data"]["attributes"]["first_name"], "Ines");
+  EXPECT_EQ(tracker->stats().waiting, 0U);
   EXPECT_TRUE(tracker->stats().conserved());
 }
 

@@ -36,6 +36,10 @@ INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxTimers,
                          ::testing::Values(OutboxBackend{"File", file_options},
                                            OutboxBackend{"Memory", memory_options}),
                          backend_name);
+INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxOrder,
+                         ::testing::Values(OutboxBackend{"File", file_options},
+                                           OutboxBackend{"Memory", memory_options}),
+                         backend_name);
 
 TEST_F(SqliteOutbox, OnlyKnownUrlsAreOpened) {
   for (const char* url : {"", "sqlite:", "sqlite::memory:", "memory", "outbox.db"}) {
@@ -196,7 +200,7 @@ TEST_F(SqliteOutbox, AFileOfANewerVersionIsLeftAlone) {
   const auto outbox = another();
   const std::vector<EventRecord> batch = {event(2)};
   expect_error(outbox->append(batch), ErrorCode::kOutboxTooNew, "format 99");
-  RawConnection(path()).execute("PRAGMA user_version = 3");
+  RawConnection(path()).execute("PRAGMA user_version = 4");
   use(outbox);
   EXPECT_EQ(append(batch), 1U);
 }
@@ -228,6 +232,36 @@ TEST_F(SqliteOutbox, AFileOfTheFirstVersionGoesOnWithAllItsRows) {
   EXPECT_EQ(take(outbox().replay({}, 100, {})), 3U);
   reopen();
   EXPECT_EQ(claim().events.size(), 3U);
+}
+
+TEST_F(SqliteOutbox, AFileOfTheThirdVersionGoesOnWithItsRowsTimersAndEnds) {
+  RawConnection(path()).execute(
+      contents(fs::path(POSTBOX_SOURCE_DIR) / "tests/data/outbox_version_3.sql").c_str());
+  clock_->advance(4s);
+  use(another());
+  const OutboxStats before = take(outbox().stats());
+  EXPECT_EQ(stats_of().ready, 4U);
+  EXPECT_EQ(stats_of().delayed, 2U);
+  EXPECT_EQ(stats_of().held, 1U);
+  EXPECT_EQ(stats_of(kOtherQueue).ready, 1U);
+  EXPECT_EQ(before.armed, 1U);
+  EXPECT_EQ(before.totals.appended, 10U);
+  const DeadLetter letter = dead().at(0);
+  expect_same(letter.record, event(1));
+  EXPECT_EQ(letter.first_attempt, 2s);
+  EXPECT_EQ(letter.dead_since, 1s);
+  EXPECT_EQ(letter.pointer, "/data");
+  RawConnection raw(path());
+  EXPECT_EQ(raw.integer("SELECT dead_bytes FROM totals"), 200 + 9 + 8 + 5);
+  EXPECT_EQ(raw.integer("SELECT ends FROM totals"), 1);
+
+  const auto time = clock_->wall_now().time_since_epoch();
+  append({update(18, 8, time - 2s), quiet_update(19, 9, time), in_order(20, "profile", 1)});
+  EXPECT_EQ(take(outbox().stats()).armed, 1U) << "the end of cart 8 is remembered";
+  EXPECT_EQ(append({event(2), event(3), event(5)}), 0U) << "they wait";
+  EXPECT_EQ(take(outbox().replay({}, 10, {})), 1U);
+  EXPECT_EQ(claim().events.size(), 7U);
+  EXPECT_EQ(raw.integer("SELECT dead_bytes FROM totals"), 0);
 }
 
 TEST_F(SqliteOutbox, ARowsChecksumIsTheSameInEveryVersionAndAmongMany) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "outbox_fixture.hpp"
@@ -38,6 +39,15 @@ inline constexpr std::uint32_t kFired = 1'000;  // what timer n becomes is event
 [[nodiscard]] inline EventRecord order(std::uint32_t number, const Key& key,
                                        std::chrono::milliseconds as_of) {
   return with(event(number, kOtherQueue), {.as_of = at(as_of), .ends = {key}});
+}
+
+// An update of a profile; `fields` is the set of fields that it says something of.
+[[nodiscard]] inline EventRecord in_order(std::uint32_t number, std::string payload,
+                                          std::uint32_t fields, std::uint32_t profile = 1) {
+  EventRecord record = with(event(number), {.slot = key_of(70'000 + fields), .in_order = true});
+  record.profile_key = key_of(profile);
+  record.payload = std::move(payload);
+  return record;
 }
 
 }  // namespace postbox::testing

@@ -60,7 +60,7 @@ struct Timer {
 // What a record says of other events than itself. Everything happens in the transaction that stores
 // the record, also when it is a duplicate.
 struct Timing {
-  Key slot{};        // what it is about: a cart. One event waits, and one timer runs, per slot
+  Key slot{};  // the cart, or the fields of a profile. One event waits, one timer runs per slot
   WallTime as_of{};  // when what it reports happened, by the caller's clock: the order that counts
 
   // The record waits so long, and a newer one of its slot takes its place meanwhile, without a new
@@ -74,8 +74,14 @@ struct Timing {
   // have fired and is not delivered yet is removed.
   std::vector<Key> ends{};
 
-  // The record is no event: none of it is stored or counted, and only what this says happens.
+  // The record is no event: none of it is stored or counted, and only what this says happens, also
+  // when the store is full.
   bool alone = false;
+
+  // The record is claimed only once every older one in order of its profile has left the store or
+  // become a dead letter: the last one stored is the last one sent. One of its slot that waits in
+  // no one's hands gives way to it and counts as a duplicate. It does not wait (quiet) besides.
+  bool in_order = false;
 };
 
 [[nodiscard]] inline bool has_event(const EventRecord& record) noexcept {

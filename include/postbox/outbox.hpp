@@ -94,13 +94,15 @@ struct Outcome {
 
 struct Settled {
   std::size_t applied = 0;
-  std::size_t stale = 0;  // the lease had ended: another holder decides, nothing was changed
+  std::size_t stale = 0;     // the lease had ended: another holder decides, nothing was changed
+  bool ready_again = false;  // events in order may be claimed now that older ones are gone
 };
 
 struct Maintained {
-  std::size_t promoted = 0;  // delayed rows that became ready
-  std::size_t expired = 0;   // dead letters past their retention, removed
-  std::size_t fired = 0;     // timers that became events
+  std::size_t promoted = 0;     // delayed rows that became ready
+  std::size_t expired = 0;      // dead letters past their retention, removed
+  std::size_t crowded_out = 0;  // the oldest dead letters, removed: all had more than their share
+  std::size_t fired = 0;        // timers that became events
   // Until the next delayed row or timer is due; zero when this call has left some undone.
   std::optional<std::chrono::milliseconds> next_due;
 };

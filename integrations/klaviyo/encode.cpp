@@ -1,8 +1,11 @@
+#include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/families.hpp>
 #include <klaviyo/hash.hpp>
 #include <klaviyo/redact.hpp>
+#include <memory>
 
 namespace klaviyo {
 namespace {
@@ -35,13 +38,75 @@ void begin_payload(const EventHead& head, std::size_t size, std::string& out) {
   out += head.profile;
 }
 
+std::string_view bytes_of(const postbox::Key& key) {
+  return {reinterpret_cast<const char*>(key.data()), key.size()};
+}
+
+// Returns the offset behind the string that begins at `at`.
+std::size_t end_of_string(std::string_view json, std::size_t at) {
+  for (++at; at < json.size() && json[at] != '"'; ++at) {
+    if (json[at] == '\\') ++at;
+  }
+  return at + 1;
+}
+
+// The paths of all members, sorted: which fields an object says something of, and not what. A list
+// is a value.
+std::vector<std::string> field_paths(std::string_view json) {
+  std::vector<std::string> paths;
+  std::vector<std::size_t> parents;  // how long the path of each object around is
+  std::string path;
+  int lists = 0;
+  for (std::size_t at = 0; at < json.size(); ++at) {
+    if (json[at] == '{') parents.push_back(path.size());
+    if (json[at] == '}' && !parents.empty()) parents.pop_back();
+    if (json[at] == '[') ++lists;
+    if (json[at] == ']') --lists;
+    if (json[at] != '"') continue;
+    const std::size_t end = end_of_string(json, at);
+    if (lists == 0 && end < json.size() && json[end] == ':' && !parents.empty()) {
+      path.resize(parents.back());
+      path += json.substr(at, end - at);
+      paths.push_back(path);
+    }
+    at = end - 1;
+  }
+  std::ranges::sort(paths);
+  return paths;
+}
+
+// Updates of one profile that set the same fields: the newer one leaves nothing of the older.
+postbox::Key slot_of(const postbox::Key& profile_key, std::string_view profile) {
+  Hasher hasher;
+  hasher.add("fields");
+  hasher.add(bytes_of(profile_key));
+  for (const std::string& path : field_paths(profile)) hasher.add(path);
+  return hasher.finish();
+}
+
+// No two updates have one key, not even equal ones: of A, B and A again the last must be sent last.
+postbox::Key update_key(const postbox::Key& profile_key, std::string_view profile,
+                        postbox::WallTime now) {
+  static std::atomic<std::uint64_t> count{0};
+  Hasher hasher;
+  hasher.add(bytes_of(profile_key));
+  hasher.add(kProfileType);
+  hasher.add(profile);
+  hasher.add_number(static_cast<std::uint64_t>(now.time_since_epoch().count()));
+  hasher.add_number(count.fetch_add(1, std::memory_order_relaxed));
+  return hasher.finish();
+}
+
 }  // namespace
 
-postbox::EventRecord encode_profile(const postbox::Key& profile_key, std::string_view profile) {
+postbox::EventRecord encode_profile(const postbox::Key& profile_key, std::string_view profile,
+                                    postbox::WallTime now) {
   postbox::EventRecord record;
   record.queue = kProfile.queue;
   record.profile_key = profile_key;
-  record.dedup_key = dedup_key(profile_key, kProfileType, profile);
+  record.dedup_key = update_key(profile_key, profile, now);
+  record.timing = std::make_shared<const postbox::Timing>(
+      postbox::Timing{.slot = slot_of(profile_key, profile), .as_of = now, .in_order = true});
   EventHead head;
   head.profile = profile;
   head.kind = kProfileKind;
@@ -167,9 +232,7 @@ void append_second(postbox::WallTime time, std::string& out) {
 postbox::Key dedup_key(const postbox::Key& profile, std::string_view metric,
                        std::string_view unique_id) {
   // The profile's key stands for the profile: equal keys are the same person.
-  const std::string_view profile_bytes(reinterpret_cast<const char*>(profile.data()),
-                                       profile.size());
-  return hash_key({profile_bytes, metric, unique_id});
+  return hash_key({bytes_of(profile), metric, unique_id});
 }
 
 }  // namespace klaviyo

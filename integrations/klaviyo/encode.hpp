@@ -77,10 +77,11 @@ void add_event(const EventHead& head, const Properties& properties,
   if (check_size(record, batch.violations())) batch.add(std::move(record));
 }
 
-// A record of the update of a profile alone: it has no metric and no unique_id, and equal updates
-// have one key.
+// A record of the update of a profile alone, with no metric and no unique_id. Updates of a profile
+// are sent in their order, and one that waits gives way to a newer one of the same fields; one of
+// other fields keeps its place, since Klaviyo leaves alone what an update does not name.
 [[nodiscard]] postbox::EventRecord encode_profile(const postbox::Key& profile_key,
-                                                  std::string_view profile);
+                                                  std::string_view profile, postbox::WallTime now);
 
 struct Payload {
   // True for the update of a profile.

@@ -12,7 +12,7 @@ void ProfileUpdate::encode(postbox::EventBatch& batch) const {
       profile_text(profile_, root, kMaxLoneProfileBytes, batch.violations());
   if (!batch.violations().empty()) return;
   find_ignored_of_profile(profile_.properties, root.child("properties"), batch.warnings());
-  batch.add(encode_profile(profile_key(), text));
+  batch.add(encode_profile(profile_key(), text, batch.now()));
 }
 
 ProfileUpdate identify(Profile profile) { return ProfileUpdate(std::move(profile)); }

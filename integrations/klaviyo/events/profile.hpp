@@ -31,7 +31,8 @@ class ProfileUpdate {
   Profile profile_;
 };
 
-// Repeats that wait together are one: of A, B and A again in a second, B may arrive last.
+// Of one profile the last update wins, also after an outage: updates are sent in the order of the
+// calls, and while they wait a newer one takes the place of one that sets the same fields.
 [[nodiscard]] ProfileUpdate identify(Profile profile);
 
 // Remove a person's events that wait here, dead letters and carts included: of each identifier that
