@@ -303,6 +303,12 @@ void Sender::maintain(SteadyTime now) {
   if (now < maintain_at_ || !turn_.works(now)) return;
   const auto maintained = parts_.outbox.maintain(config_->retention);
   if (!maintained) return report_outbox_failure(parts_, turn_, now, maintained.error());
+  if (maintained->crowded_out > 0) {
+    parts_.logger.log(LogLevel::kError,
+                      parts_.failure_prefix + ": " + std::to_string(maintained->crowded_out) +
+                          " dead letters were removed, the oldest first: all had more than their "
+                          "share of POSTBOX_MAX_DISK; replay or purge them, or raise it");
+  }
   loader_.look_again();  // also for what another process may have appended
   maintain_at_ = now + std::min(maintained->next_due.value_or(kLongestSleep), kLongestSleep);
 }

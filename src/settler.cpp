@@ -45,7 +45,8 @@ Settler::Settlement Settler::settle(SteadyTime now, bool last) {
     turn_.used(now);
     add(parts_.counters.stale_settles, settled->stale);
     settlement.any = true;
-    settlement.ready_again |= settled->stale > 0;  // those are somebody's to claim again
+    // What is stale may be claimed again, and what waited behind one that is gone.
+    settlement.ready_again |= settled->stale > 0 || settled->ready_again;
     for (const Outcome& outcome : outcomes) {
       if (outcome.kind != OutcomeKind::kRetry) continue;
       settlement.ready_again |= outcome.delay.count() == 0;
