@@ -201,6 +201,25 @@ TEST(OrderRules, UniqueIdsHaveAtMost255Characters) {
   EXPECT_EQ(rule_for(bad, "order_id"), "is required");
 }
 
+// A note of 99 KB on each of 170 lines is 17 MB that nobody reads.
+TEST(PropertyRules, LongOnesStandOnTheOrderAlone) {
+  auto long_note = order();
+  long_note.properties = {{"note", std::string(3'000, 'x')}};
+  postbox::EventBatch batch(klaviyo_test::now());
+  klaviyo::order_placed(long_note).encode(batch);
+  ASSERT_GT(batch.records().size(), 1U);
+  EXPECT_TRUE(attributes_of(batch.records()[0])["properties"].contains("note"));
+  EXPECT_FALSE(attributes_of(batch.records()[1])["properties"].contains("note"));
+  ASSERT_EQ(batch.warnings().size(), 1U);
+  EXPECT_EQ(batch.warnings()[0].path, "properties");
+
+  auto short_note = order();
+  short_note.properties = {{"note", std::string(1'000, 'x')}};
+  for (const auto& record : records_of(klaviyo::order_placed(short_note))) {
+    EXPECT_TRUE(attributes_of(record)["properties"].contains("note"));
+  }
+}
+
 TEST(PropertyRules, FourHundredInAllAreTheMost) {
   auto many = order();
   // Placed Order has seven members of its own here, Ordered Product as many.

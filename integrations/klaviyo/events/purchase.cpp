@@ -35,7 +35,23 @@ postbox::EventRecord placed_order(const PlacedOrder& properties, EventHead head)
   return encode_event(head, properties, order.properties, size_hint(order));
 }
 
-postbox::EventRecord ordered_product(const Order& order, std::size_t index, EventHead head) {
+// Own properties that stand on each line, too. Beyond it they stand on the order alone: a note of
+// 99 KB on 4,000 lines took 382 MiB and a third of a second of the caller's.
+constexpr std::size_t kMostOnEachLine = 2'048;
+
+const std::vector<Property>& properties_of_lines(const Order& order, postbox::EventBatch& batch) {
+  static const std::vector<Property> kNone;
+  const std::size_t size = json_size_hint(order.properties);
+  if (size <= kMostOnEachLine) return order.properties;
+  batch.warn({"properties", "take some " + std::to_string(size) +
+                                " bytes: they stand on Placed Order alone, since what each Ordered "
+                                "Product repeats may have " +
+                                std::to_string(kMostOnEachLine)});
+  return kNone;
+}
+
+postbox::EventRecord ordered_product(const Order& order, std::size_t index,
+                                     const std::vector<Property>& own, EventHead head) {
   constexpr std::size_t kNames = 200;
   const OrderItem& item = order.items[index];
   const std::string unique_id = order_unique_id(order) + "_" + line_key(item, index);
@@ -44,8 +60,7 @@ postbox::EventRecord ordered_product(const Order& order, std::size_t index, Even
   std::size_t size = kNames + item.product_id.size() + item.sku.size() + item.name.size() +
                      item.url.size() + item.image_url.size() + item.brand.size();
   for (const std::string& category : item.categories) size += category.size() + 3;
-  return encode_event(head, OrderedProduct{&order, &item}, order.properties,
-                      size + json_size_hint(order.properties));
+  return encode_event(head, OrderedProduct{&order, &item}, own, size + json_size_hint(own));
 }
 
 // When it happened and what it is worth.
@@ -92,8 +107,9 @@ void PurchaseEvents::encode(postbox::EventBatch& batch) const {
   head.metric = batch.name_of(PlacedOrder::kMetric);
   batch.add(placed_order(properties, head));
   head.metric = batch.name_of(OrderedProduct::kMetric);
+  const std::vector<Property>& own = properties_of_lines(order_, batch);
   for (std::size_t i = 0; i < order_.items.size(); ++i) {
-    batch.add(ordered_product(order_, i, head));
+    batch.add(ordered_product(order_, i, own, head));
   }
   for (const postbox::EventRecord& record : batch.records()) {
     if (!check_size(record, violations)) break;

@@ -58,7 +58,8 @@ struct Order {
   std::optional<Address> billing_address{};
   std::optional<Address> shipping_address{};
   std::string unique_id{};             // another key than order_id, such as one with a prefix
-  std::vector<Property> properties{};  // on every event of the order
+  std::vector<Property> properties{};  // on every event of the order; on Placed Order alone when
+                                       // they take more than 2 KiB
 };
 
 // Fulfilled Order.
