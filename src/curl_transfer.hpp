@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -55,6 +56,36 @@ class ResponseReader {
   Abort aborted_ = Abort::kNone;
 };
 
+// Notices that a transfer which may take long stands still.
+class StallWatch {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  // Defaults to not watching.
+  StallWatch() = default;
+  StallWatch(Time now, std::chrono::milliseconds limit) noexcept
+      : limit_(limit), since_(now), next_look_(now + limit / kLooks) {}
+
+  // When to ask stalled() again, so that a stall is noticed within a fraction of the limit.
+  [[nodiscard]] Time next_look() const noexcept { return next_look_; }
+
+  // `moved` is any figure that changes with every byte on its way.
+  [[nodiscard]] bool stalled(Time now, std::int64_t moved) noexcept {
+    if (moved != moved_) since_ = now;
+    moved_ = moved;
+    next_look_ = now + limit_ / kLooks;
+    return now - since_ >= limit_;
+  }
+
+ private:
+  static constexpr int kLooks = 8;
+
+  std::chrono::nanoseconds limit_{0};
+  Time since_{};
+  Time next_look_ = Time::max();
+  std::int64_t moved_ = 0;
+};
+
 // The object and its easy handle are used again for later requests.
 struct Transfer {
   UrlHandle target;  // the request's URL, parsed; null unless the handle is set for `request`
@@ -66,7 +97,9 @@ struct Transfer {
   HeaderChain headers;
   ResponseReader reader;
   std::uint64_t keep = 0;
-  std::optional<bool> over_tls;  // what the scheme's options are set for
+  StallWatch watch;
+  std::optional<std::chrono::milliseconds> timeout;  // the request's own, which `easy` is set for
+  std::optional<bool> over_tls;                      // what the scheme's options are set for
   std::array<char, CURL_ERROR_SIZE> error_text{};
 };
 

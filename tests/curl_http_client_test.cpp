@@ -1,12 +1,16 @@
 // CurlHttpClient against real sockets on loopback: what arrives, what comes back, what is reported.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <future>
 #include <map>
 #include <postbox/http_client.hpp>
+#include <semaphore>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -203,6 +207,115 @@ TEST(CurlHttpClient, EndsASlowAnswerAtTheTotalTimeout) {
     const auto failure = failure_of(*client, post(server.url()));
     EXPECT_EQ(failure.fault, TransportFault::kTimeout) << row.start << row.drop << failure.detail;
   }
+}
+
+// A slow link: the server takes 128 KiB at each go(), while the kernel has the rest in its buffers.
+class SlowReader {
+ public:
+  LoopbackServer::Script taking(std::size_t bytes) {
+    return [this, bytes](Connection& connection) {
+      const int buffer = 256 << 10;  // one that grows would take all at once
+      ::setsockopt(connection.fd(), SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+      std::size_t taken = 0;
+      while (taken < bytes) {
+        steps_.acquire();
+        const std::size_t enough = std::min(taken + (128U << 10U), bytes);
+        while (taken < enough) {
+          if (!connection.read_some()) return;
+          taken += connection.take_input().size();
+        }
+      }
+      connection.send(http_answer("slow"));
+      connection.wait_for_close();
+    };
+  }
+  void go(std::ptrdiff_t steps = 1) { steps_.release(steps); }
+
+ private:
+  std::counting_semaphore<> steps_{0};
+};
+
+TEST(CurlHttpClient, LetsASlowLinkThatMovesUseTheTimeOfItsRequest) {
+  constexpr std::size_t kBytes = 4U << 20U;
+  SlowReader reader;
+  LoopbackServer server(reader.taking(kBytes));
+  auto client = make_client({.total_timeout = 500ms});
+  HttpRequest request = post(server.url(), std::string(kBytes, 's'));
+  request.timeout = 60s;
+  ASSERT_TRUE(client->start(std::move(request)));
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<HttpCompletion> finished;
+  while (finished.empty() && std::chrono::steady_clock::now() - start < 1500ms) {
+    reader.go();
+    finished = client->poll(50ms);
+  }
+  reader.go(kBytes >> 17U);
+  if (finished.empty()) finished = client->poll(kPatience);
+  ASSERT_EQ(finished.size(), 1U);
+  ASSERT_TRUE(std::holds_alternative<HttpResponse>(finished[0].outcome))
+      << std::get<TransportFailure>(finished[0].outcome).detail;
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 1500ms);
+}
+
+TEST(CurlHttpClient, EndsWhatStandsStillBeforeTheTimeOfItsRequest) {
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
+  for (const char* start : {"", "HTTP/1.1 100 Continue\r\n\r\n", head.c_str()}) {
+    LoopbackServer server([&](Connection& connection) {
+      connection.read_request();
+      connection.send(start);
+      connection.wait_for_close();
+    });
+    auto client = make_client({.total_timeout = 50ms});
+    HttpRequest request = post(server.url());
+    request.timeout = 10min;
+    const auto failure = failure_of(*client, std::move(request));
+    EXPECT_EQ(failure.fault, TransportFault::kTimeout) << start << failure.detail;
+    EXPECT_NE(failure.detail.find("nothing was sent or received"), std::string::npos);
+  }
+}
+
+TEST(CurlHttpClient, EndsWhatTheServerNoLongerTakes) {
+  std::promise<void> ended;
+  auto gate = ended.get_future().share();
+  LoopbackServer server([gate](Connection& connection) {
+    connection.read_some();
+    gate.wait();
+  });
+  auto client = make_client({.total_timeout = 200ms});
+  HttpRequest request = post(server.url(), std::string(32U << 20U, 'x'));
+  request.timeout = 10min;
+  EXPECT_EQ(failure_of(*client, std::move(request)).fault, TransportFault::kTimeout);
+  ended.set_value();
+}
+
+TEST(CurlHttpClient, EndsWhatMovesAtTheTimeOfItsRequest) {
+  LoopbackServer server([](Connection& connection) {
+    connection.read_request();
+    connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    connection.drip("1\r\na\r\n");
+  });
+  auto client = make_client({.total_timeout = 20s});
+  HttpRequest request = post(server.url());
+  request.timeout = 50ms;
+  EXPECT_EQ(failure_of(*client, std::move(request)).fault, TransportFault::kTimeout);
+}
+
+// A handle that is used again has the time of its next request.
+TEST(CurlHttpClient, ForgetsTheTimeOfTheRequestBefore) {
+  LoopbackServer server([](Connection& connection) {
+    while (auto request = connection.read_request()) {
+      if (request->body == "drip") {
+        connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        return connection.drip("1\r\na\r\n");
+      }
+      connection.send(http_answer("done"));
+    }
+  });
+  auto client = make_client({.total_timeout = 50ms});
+  HttpRequest patient = post(server.url());
+  patient.timeout = 10min;
+  (void)exchange(*client, std::move(patient));
+  EXPECT_EQ(failure_of(*client, post(server.url(), "drip")).fault, TransportFault::kTimeout);
 }
 
 TEST(CurlHttpClient, EndsAConnectThatGetsNoAnswer) {
