@@ -28,7 +28,7 @@ namespace postbox {
 // Collects one answer, within bounds.
 class ResponseReader {
  public:
-  enum class Abort : std::uint8_t { kNone, kTooLarge, kMalformed, kNoMemory };
+  enum class Abort : std::uint8_t { kNone, kEnough, kHeadTooLarge, kMalformed, kNoMemory };
 
   // Return false to abort the transfer; aborted() then says why. Of the body at most `keep` bytes
   // are stored; a body many times longer than that is not read to its end.
@@ -36,6 +36,11 @@ class ResponseReader {
   bool body_part(std::string_view part, std::uint64_t keep) noexcept;
 
   [[nodiscard]] Abort aborted() const noexcept { return aborted_; }
+
+  // Says whether take() returns the same, however the rest of the body ends.
+  [[nodiscard]] bool complete(std::uint64_t keep) const noexcept {
+    return body_bytes_ > 0 && body_bytes_ >= keep && aborted_ <= Abort::kEnough;
+  }
 
   [[nodiscard]] HttpResponse take(int status) noexcept {
     response_.status = status;

@@ -175,17 +175,54 @@ TEST(CurlHttpClient, KeepsTheStartOfALongBodyAndDropsTheRest) {
   EXPECT_EQ(server.connections(), 1);
 }
 
-TEST(CurlHttpClient, EndsAnEndlessAnswer) {
-  const std::string head = "HTTP/1.1 200 OK\r\n";
-  for (const std::string& start : {head + "\r\n", head}) {
-    LoopbackServer server([&](Connection& connection) {
-      connection.read_request();
-      connection.send(start);
-      while (connection.send("X-Filler: 0123456789\r\n")) {
-      }
-    });
-    auto client = make_client({.max_response = kibibytes(16)});
-    EXPECT_EQ(failure_of(*client, post(server.url())).fault, TransportFault::kProtocol);
+// A script that sends `start`, and then `more` without end.
+LoopbackServer::Script endless(std::string start, std::string more) {
+  return [start = std::move(start), more = std::move(more)](Connection& connection) {
+    connection.read_request();
+    connection.send(start);
+    while (connection.send(more)) {
+    }
+  };
+}
+
+TEST(CurlHttpClient, EndsAHeadWithoutEnd) {
+  LoopbackServer server(endless("HTTP/1.1 200 OK\r\n", "X-Filler: 0123456789\r\n"));
+  auto client = make_client();
+  EXPECT_EQ(failure_of(*client, post(server.url())).fault, TransportFault::kProtocol);
+}
+
+TEST(CurlHttpClient, TakesTheStatusOfAnAnswerWhoseBodyNeverEnds) {
+  for (const char* status : {"202 Accepted", "400 Bad Request", "500 Internal Server Error"}) {
+    const std::string head = std::string("HTTP/1.1 ") + status + "\r\nX-Kept: yes\r\n";
+    for (const char* framing : {"\r\n", "Content-Length: 99999999\r\n\r\n"}) {
+      LoopbackServer server(endless(head + framing, "0123456789abcdef"));
+      auto client = make_client({.max_response = kibibytes(16)});
+      const HttpResponse response = response_to(*client, post(server.url()));
+      EXPECT_EQ(response.status, std::stoi(status));
+      EXPECT_EQ(response.header("x-kept"), "yes");
+      EXPECT_EQ(response.body.size(), kibibytes(16).count);
+      EXPECT_TRUE(response.body.starts_with("0123456789abcdef01"));
+      (void)response_to(*client, post(server.url()));
+      EXPECT_EQ(server.connections(), 2) << "what is left of a body must not pass for an answer";
+    }
+  }
+}
+
+// The rest of a body would be dropped: how it ends makes no difference.
+TEST(CurlHttpClient, TakesTheStatusOfALongBodyThatBreaksOffOrStandsStill) {
+  const std::string start =
+      "HTTP/1.1 413 Content Too Large\r\nContent-Length: 50000\r\n\r\n" + std::string(20'000, 'a');
+  LoopbackServer breaking(once(start));
+  LoopbackServer silent([&](Connection& connection) {
+    connection.read_request();
+    connection.send(start);
+    connection.wait_for_close();
+  });
+  auto client = make_client({.total_timeout = 200ms, .max_response = Bytes{20'000}});
+  for (const LoopbackServer* server : {&breaking, &silent}) {
+    HttpResponse response = response_to(*client, post(server->url()));
+    EXPECT_EQ(response.status, 413);
+    EXPECT_TRUE(response.body == std::string(20'000, 'a')) << response.body.size();
   }
 }
 

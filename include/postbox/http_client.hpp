@@ -35,7 +35,7 @@ struct HttpRequest {
 struct HttpResponse {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers{};  // names in lower case
-  std::string body{};  // at most HttpOptions::max_response; the rest is read and dropped
+  std::string body{};  // the first HttpOptions::max_response of it, however it goes on or ends
 
   // Returns the value of the last header `name` (lower case), or an empty view.
   [[nodiscard]] std::string_view header(std::string_view name) const noexcept {
@@ -52,7 +52,7 @@ enum class TransportFault : std::uint8_t {
   kTls,
   kTimeout,
   kReset,     // the connection ended before the answer did; the request may have been processed
-  kProtocol,  // what came is not HTTP, or is larger than allowed
+  kProtocol,  // not HTTP, or a head that is larger than allowed
   kOther,
 };
 
