@@ -11,16 +11,16 @@
 #include <memory>
 #include <postbox/http_client.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "curl_handles.hpp"
 #include "curl_multi.hpp"
+#include "curl_setup.hpp"
 #include "curl_transfer.hpp"
 #include "fork_gate.hpp"
 #include "proxy_settings.hpp"
-
-static_assert(LIBCURL_VERSION_NUM >= 0x075700, "Postbox needs libcurl 7.87: CURLOPT_QUICK_EXIT");
 
 namespace postbox {
 namespace {
@@ -31,16 +31,6 @@ using std::chrono::steady_clock;
 
 constexpr long kIdleConnections = 128;
 
-// libcurl takes both buffers from the heap for every transfer. At its defaults of 64 and 16 KiB a
-// small request costs a third more CPU; bulk bodies do not notice.
-constexpr long kSendBuffer = 16L << 10;
-constexpr long kReceiveBuffer = 4L << 10;
-
-Result<void> accepted(CURLcode code) {
-  if (code == CURLE_OK) return {};
-  return Error{ErrorCode::kTransport, curl_easy_strerror(code)};
-}
-
 steady_clock::time_point deadline_after(nanoseconds wait) noexcept {
   const auto now = steady_clock::now();
   return wait < steady_clock::time_point::max() - now ? now + wait
@@ -50,7 +40,7 @@ steady_clock::time_point deadline_after(nanoseconds wait) noexcept {
 class CurlHttpClient final : public HttpClient {
  public:
   CurlHttpClient(HttpOptions options, ProxySettings proxies, std::unique_ptr<CurlMulti> multi)
-      : options_(std::move(options)), proxies_(std::move(proxies)), multi_(std::move(multi)) {
+      : setup_(std::move(options), std::move(proxies)), multi_(std::move(multi)) {
     curl_multi_setopt(multi_->get(), CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
     curl_multi_setopt(multi_->get(), CURLMOPT_MAXCONNECTS, kIdleConnections);
 #if LIBCURL_VERSION_NUM >= 0x081400  // 8.20 moved the resolver threads to the multi handle
@@ -83,7 +73,7 @@ class CurlHttpClient final : public HttpClient {
     try {
       Transfer* transfer = idle_transfer();
       if (transfer == nullptr) return Error{ErrorCode::kTransport, "no handle"};
-      if (auto set = set_request(*transfer, std::move(request)); !set) {
+      if (auto set = setup_.set_request(*transfer, std::move(request)); !set) {
         recycle(*transfer);
         return set.error();
       }
@@ -98,8 +88,11 @@ class CurlHttpClient final : public HttpClient {
     const auto deadline = deadline_after(max_wait);
     for (;;) {
       run(&CurlMulti::run_timers);
-      const auto left = std::max<nanoseconds>(deadline - steady_clock::now(), nanoseconds::zero());
-      multi_->wait(finished_.empty() ? left : nanoseconds::zero());
+      const auto next_look = end_stalled();
+      const auto now = steady_clock::now();
+      const auto left = std::max<nanoseconds>(deadline - now, nanoseconds::zero());
+      const auto pause = std::clamp<nanoseconds>(next_look - now, nanoseconds::zero(), left);
+      multi_->wait(finished_.empty() ? pause : nanoseconds::zero());
       run(&CurlMulti::run_sockets);
       auto finished = report_finished();
       const bool woken = woken_.exchange(false);
@@ -147,11 +140,7 @@ class CurlHttpClient final : public HttpClient {
     finished_.reserve(transfers_.size() + 1);
     auto transfer = std::make_unique<Transfer>();
     transfer->easy.reset(curl_easy_init());
-    transfer->keep = options_.max_response.count;
-    if (!transfer->easy || set_constant_options(*transfer) != CURLE_OK ||
-        set_trust(*transfer) != CURLE_OK) {
-      return nullptr;
-    }
+    if (!transfer->easy || !setup_.set_constants(*transfer)) return nullptr;
     return transfers_.emplace_back(std::move(transfer)).get();
   }
 
@@ -175,109 +164,6 @@ class CurlHttpClient final : public HttpClient {
     idle_.push_back(&transfer);
   }
 
-  CURLcode set_constant_options(Transfer& transfer) const noexcept {
-    return EasyOptions(transfer.easy.get())
-        .set(CURLOPT_PRIVATE, static_cast<void*>(&transfer))
-        .set(CURLOPT_ERRORBUFFER, transfer.error_text.data())
-        .set(CURLOPT_HEADERFUNCTION, &postbox_on_header)
-        .set(CURLOPT_HEADERDATA, static_cast<void*>(&transfer))
-        .set(CURLOPT_WRITEFUNCTION, &postbox_on_body)
-        .set(CURLOPT_WRITEDATA, static_cast<void*>(&transfer))
-        .set(CURLOPT_POST, 1L)
-        .set(CURLOPT_USERAGENT, options_.user_agent.c_str())
-        .set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()))
-        .set(CURLOPT_TIMEOUT_MS, static_cast<long>(options_.total_timeout.count()))
-        .set(CURLOPT_LOW_SPEED_LIMIT, 1L)
-        .set(CURLOPT_LOW_SPEED_TIME, low_speed_seconds())
-        .set(CURLOPT_NOSIGNAL, 1L)
-        // Else the end of a transfer joins its resolver thread, which may take the resolver's own
-        // time-out of many seconds (curl issue 8515).
-        .set(CURLOPT_QUICK_EXIT, 1L)
-        .set(CURLOPT_UPLOAD_BUFFERSIZE, kSendBuffer)
-        .set(CURLOPT_BUFFERSIZE, kReceiveBuffer)
-        .set(CURLOPT_FOLLOWLOCATION, 0L)
-        .set(CURLOPT_PROTOCOLS_STR, "http,https")
-        .set(CURLOPT_SSL_VERIFYPEER, 1L)
-        .set(CURLOPT_SSL_VERIFYHOST, 2L)
-        .set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2))
-        .set(CURLOPT_PROXY_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2))
-        .set(CURLOPT_HTTP_VERSION,
-             static_cast<long>(options_.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
-        .set(CURLOPT_TCP_KEEPALIVE, 1L)
-        .set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED))
-        .set(CURLOPT_NOPROXY, proxies_.bypass.c_str())
-        // The proxy sees neither our headers in CONNECT, nor do we take its answer for the
-        // server's.
-        .set(CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE))
-        .set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L)
-        .result();
-  }
-
-  // A folder of certificates beside the file, which Debian's libcurl has by default, keeps libcurl
-  // from parsing the file only once: every connection would cost 20 ms of CPU.
-  CURLcode set_trust(Transfer& transfer) const noexcept {
-    const char* file = options_.ca_file.c_str();
-    if (options_.ca_file.empty()) curl_easy_getinfo(transfer.easy.get(), CURLINFO_CAINFO, &file);
-    if (file == nullptr) return CURLE_OK;  // a libcurl that asks the operating system
-    const char* const no_folder = nullptr;
-    return EasyOptions(transfer.easy.get())
-        .set(CURLOPT_CAINFO, file)
-        .set(CURLOPT_CAPATH, no_folder)
-        .set(CURLOPT_PROXY_CAINFO, file)
-        .set(CURLOPT_PROXY_CAPATH, no_folder)
-        .result();
-  }
-
-  // Most requests differ from the one before in their body alone: what else they hold is checked,
-  // and its URL parsed, once.
-  Result<void> set_request(Transfer& transfer, HttpRequest request) const noexcept try {
-    HttpRequest& last = transfer.request;
-    if (!transfer.target || last.url != request.url || last.headers != request.headers) {
-      transfer.target.reset();
-      if (const char* fault = fault_in(request)) return Error{ErrorCode::kTransport, fault};
-      last = {std::move(request.url), std::move(request.headers), {}};
-      if (auto set = set_target(transfer); !set) return set;
-    }
-    last.body = std::move(request.body);
-    return accepted(EasyOptions(transfer.easy.get())
-                        .set(CURLOPT_POSTFIELDS, last.body.data())
-                        .set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(last.body.size()))
-                        .result());
-  } catch (const std::exception&) {
-    return Error{ErrorCode::kTransport, "out of memory"};
-  }
-
-  Result<void> set_target(Transfer& transfer) const {
-    HttpRequest& request = transfer.request;
-    UrlHandle target(curl_url());
-    if (!target) return accepted(CURLE_OUT_OF_MEMORY);
-    const CURLUcode bad = curl_url_set(target.get(), CURLUPART_URL, request.url.c_str(),
-                                       CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME);
-    if (bad != CURLUE_OK) return Error{ErrorCode::kTransport, curl_url_strerror(bad)};
-    transfer.headers.rebuild(request.headers);
-    EasyOptions options(transfer.easy.get());
-    options.set(CURLOPT_URL, request.url.c_str()).set(CURLOPT_HTTPHEADER, transfer.headers.head());
-    const bool over_tls = !request.url.starts_with("http:");
-    if (transfer.over_tls != over_tls) {
-      // An empty proxy, unlike none, keeps libcurl from asking the environment. PIPEWAIT pays only
-      // where a connection may turn out to carry many transfers.
-      const std::string& proxy = over_tls ? proxies_.for_https : proxies_.for_http;
-      options.set(CURLOPT_PROXY, proxy.c_str())
-          .set(CURLOPT_PIPEWAIT, over_tls && options_.http2 ? 1L : 0L);
-      if (options.result() == CURLE_OK) transfer.over_tls = over_tls;
-    }
-    // Last: libcurl keeps the pointer.
-    if (options.result() == CURLE_OK) options.set(CURLOPT_CURLU, target.get());
-    if (options.result() == CURLE_OK) transfer.target = std::move(target);
-    return accepted(options.result());
-  }
-
-  // Two thirds of the total, in whole seconds: enough for a server that thinks, and 0 (off) where
-  // the total time-out is so short that it needs no help.
-  [[nodiscard]] long low_speed_seconds() const noexcept {
-    return static_cast<long>(options_.total_timeout.count() * 2 / 3 / 1000);
-  }
-
   Result<TransferId> enter_multi(Transfer& transfer) noexcept {
     transfer.error_text.front() = '\0';
     const CURLMcode refused = curl_multi_add_handle(multi_->get(), transfer.easy.get());
@@ -293,6 +179,37 @@ class CurlHttpClient final : public HttpClient {
   void leave_multi(Transfer& transfer) noexcept {
     curl_multi_remove_handle(multi_->get(), transfer.easy.get());
     transfer.in_multi = false;
+  }
+
+  // Returns when to look again.
+  steady_clock::time_point end_stalled() noexcept {
+    const NoFork no_fork;
+    const auto now = steady_clock::now();
+    auto next_look = steady_clock::time_point::max();
+    for (const auto& transfer : transfers_) {
+      if (!transfer->in_multi) continue;
+      if (transfer->watch.next_look() <= now &&
+          transfer->watch.stalled(now, bytes_moved(*transfer))) {
+        transfer->result = CURLE_OPERATION_TIMEDOUT;
+        constexpr std::string_view kWhy = "nothing was sent or received";
+        *std::copy(kWhy.begin(), kWhy.end(), transfer->error_text.begin()) = '\0';
+        leave_multi(*transfer);
+        finished_.push_back(transfer.get());
+      } else {
+        next_look = std::min(next_look, transfer->watch.next_look());
+      }
+    }
+    return next_look;
+  }
+
+  [[nodiscard]] std::int64_t bytes_moved(const Transfer& transfer) const noexcept {
+    curl_off_t sent = 0;
+    curl_off_t received = 0;
+    long head = 0;
+    curl_easy_getinfo(transfer.easy.get(), CURLINFO_SIZE_UPLOAD_T, &sent);
+    curl_easy_getinfo(transfer.easy.get(), CURLINFO_SIZE_DOWNLOAD_T, &received);
+    curl_easy_getinfo(transfer.easy.get(), CURLINFO_HEADER_SIZE, &head);
+    return sent + received + head - multi_->unacknowledged(transfer.easy.get());
   }
 
   void collect_finished() noexcept {
@@ -325,8 +242,7 @@ class CurlHttpClient final : public HttpClient {
   }
 
   // Constant after construction.
-  const HttpOptions options_;
-  const ProxySettings proxies_;
+  const CurlSetup setup_;
 
   // Only touched by the thread that calls start(), poll() and cancel_all(), but for its wake().
   std::unique_ptr<CurlMulti> multi_;

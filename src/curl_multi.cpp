@@ -1,6 +1,8 @@
 #include "curl_multi.hpp"
 
+#include <linux/sockios.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -57,6 +59,7 @@ CurlMulti::CurlMulti(MultiHandle multi, int wake_descriptor, bool http2)
     : performs_all_(http2),
       wake_(wake_descriptor),
       sockets_{{.fd = wake_descriptor, .events = POLLIN, .revents = 0}},
+      users_{nullptr},
       multi_(std::move(multi)) {
   if (performs_all_) return;
   curl_multi_setopt(get(), CURLMOPT_SOCKETFUNCTION, &CurlMulti::on_socket);
@@ -127,9 +130,18 @@ void CurlMulti::wake() noexcept {
   (void)!::write(wake_, &one, sizeof one);
 }
 
-int CurlMulti::on_socket(CURL*, curl_socket_t socket, int wanted, void* self, void*) noexcept {
+std::int64_t CurlMulti::unacknowledged(const CURL* easy) const noexcept {
+  std::int64_t sum = 0;
+  for (std::size_t i = 1; i < sockets_.size(); ++i) {
+    int bytes = 0;
+    if (users_[i] == easy && ::ioctl(sockets_[i].fd, SIOCOUTQ, &bytes) == 0) sum += bytes;
+  }
+  return sum;
+}
+
+int CurlMulti::on_socket(CURL* easy, curl_socket_t socket, int wanted, void* self, void*) noexcept {
   try {
-    static_cast<CurlMulti*>(self)->watch(socket, wanted);
+    static_cast<CurlMulti*>(self)->watch(easy, socket, wanted);
     return 0;
   } catch (const std::exception&) {
     return -1;  // out of memory: libcurl ends what it was about to do
@@ -143,21 +155,27 @@ int CurlMulti::on_timer(CURLM*, long after, void* self) noexcept {
   return 0;
 }
 
-void CurlMulti::watch(curl_socket_t socket, int wanted) {
+void CurlMulti::watch(const CURL* easy, curl_socket_t socket, int wanted) {
   const auto found = std::find_if(sockets_.begin() + 1, sockets_.end(),
                                   [socket](const pollfd& known) { return known.fd == socket; });
+  const auto place = static_cast<std::size_t>(found - sockets_.begin());
   if (wanted == CURL_POLL_REMOVE) {
     if (found == sockets_.end()) return;
+    users_[place] = users_.back();
     *found = sockets_.back();
+    users_.pop_back();
     sockets_.pop_back();
     return;
   }
   if (found != sockets_.end()) {
+    users_[place] = easy;
     found->events = events_of(wanted);
     return;
   }
   ready_.reserve(sockets_.size());
+  users_.reserve(sockets_.size() + 1);
   sockets_.push_back({.fd = socket, .events = events_of(wanted), .revents = 0});
+  users_.push_back(easy);
 }
 
 }  // namespace postbox

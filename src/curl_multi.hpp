@@ -14,6 +14,7 @@
 #include <poll.h>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -42,6 +43,10 @@ class CurlMulti {
   // Let libcurl work on the sockets that wait() found ready.
   void run_sockets() noexcept;
 
+  // Bytes that the kernel has taken from `easy` and the other side has not acknowledged. Zero over
+  // HTTP/2, where a socket belongs to many.
+  [[nodiscard]] std::int64_t unacknowledged(const CURL* easy) const noexcept;
+
   // Ends one wait(): the one under way, or the next.
   void wake() noexcept;
 
@@ -50,15 +55,16 @@ class CurlMulti {
 
   CurlMulti(MultiHandle multi, int wake_descriptor, bool http2);
 
-  static int on_socket(CURL*, curl_socket_t socket, int wanted, void* self, void*) noexcept;
+  static int on_socket(CURL* easy, curl_socket_t socket, int wanted, void* self, void*) noexcept;
   static int on_timer(CURLM*, long milliseconds, void* self) noexcept;
-  void watch(curl_socket_t socket, int wanted);
+  void watch(const CURL* easy, curl_socket_t socket, int wanted);
   void perform() noexcept;
   void await_sockets(int timeout_ms) noexcept;
 
   const bool performs_all_;
-  const int wake_;               // an eventfd
-  std::vector<pollfd> sockets_;  // the first is wake()'s
+  const int wake_;                  // an eventfd
+  std::vector<pollfd> sockets_;     // the first is wake()'s
+  std::vector<const CURL*> users_;  // of sockets_, at the same places
   std::vector<pollfd> ready_;
   std::optional<Time> timer_;
   MultiHandle multi_;  // dies first: it calls on_socket()

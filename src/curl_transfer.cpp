@@ -102,7 +102,7 @@ std::string detail_of(const Transfer& transfer) noexcept {
 }
 
 TransportFailure failure_of(const Transfer& transfer) noexcept {
-  if (transfer.reader.aborted() == ResponseReader::Abort::kTooLarge) {
+  if (transfer.reader.aborted() == ResponseReader::Abort::kHeadTooLarge) {
     return {TransportFault::kProtocol, "too large"};  // these are short: they need no memory
   }
   if (transfer.reader.aborted() == ResponseReader::Abort::kMalformed) {
@@ -127,7 +127,7 @@ bool has_control_characters(std::string_view text) noexcept {
 
 bool ResponseReader::header_line(std::string_view line) noexcept {
   header_bytes_ += line.size();
-  if (header_bytes_ > kMaxHeaderBytes) return abort(Abort::kTooLarge);
+  if (header_bytes_ > kMaxHeaderBytes) return abort(Abort::kHeadTooLarge);
   try {
     take_header(line);
   } catch (const std::exception&) {
@@ -140,7 +140,7 @@ bool ResponseReader::body_part(std::string_view part, std::uint64_t keep) noexce
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max() / kDropFactor;
   const auto limit = std::max(std::min(keep, kMost) * kDropFactor, kLeastReadLimit);
   body_bytes_ += part.size();
-  if (body_bytes_ > limit) return abort(Abort::kTooLarge);
+  if (body_bytes_ > limit) return abort(Abort::kEnough);
   try {
     const auto room = keep - std::min<std::uint64_t>(keep, response_.body.size());
     response_.body.append(part.substr(0, std::min<std::uint64_t>(room, part.size())));
@@ -184,7 +184,9 @@ const char* fault_in(const HttpRequest& request) noexcept {
 }
 
 std::variant<HttpResponse, TransportFailure> outcome_of(Transfer& transfer) noexcept {
-  if (transfer.result != CURLE_OK) return failure_of(transfer);
+  if (transfer.result != CURLE_OK && !transfer.reader.complete(transfer.keep)) {
+    return failure_of(transfer);
+  }
   long status = 0;
   curl_easy_getinfo(transfer.easy.get(), CURLINFO_RESPONSE_CODE, &status);
   if (status < 200 || status > 999) return TransportFailure{TransportFault::kProtocol, "no status"};

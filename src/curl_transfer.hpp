@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -27,7 +28,7 @@ namespace postbox {
 // Collects one answer, within bounds.
 class ResponseReader {
  public:
-  enum class Abort : std::uint8_t { kNone, kTooLarge, kMalformed, kNoMemory };
+  enum class Abort : std::uint8_t { kNone, kEnough, kHeadTooLarge, kMalformed, kNoMemory };
 
   // Return false to abort the transfer; aborted() then says why. Of the body at most `keep` bytes
   // are stored; a body many times longer than that is not read to its end.
@@ -35,6 +36,11 @@ class ResponseReader {
   bool body_part(std::string_view part, std::uint64_t keep) noexcept;
 
   [[nodiscard]] Abort aborted() const noexcept { return aborted_; }
+
+  // Says whether take() returns the same, however the rest of the body ends.
+  [[nodiscard]] bool complete(std::uint64_t keep) const noexcept {
+    return body_bytes_ > 0 && body_bytes_ >= keep && aborted_ <= Abort::kEnough;
+  }
 
   [[nodiscard]] HttpResponse take(int status) noexcept {
     response_.status = status;
@@ -55,6 +61,36 @@ class ResponseReader {
   Abort aborted_ = Abort::kNone;
 };
 
+// Notices that a transfer which may take long stands still.
+class StallWatch {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  // Defaults to not watching.
+  StallWatch() = default;
+  StallWatch(Time now, std::chrono::milliseconds limit) noexcept
+      : limit_(limit), since_(now), next_look_(now + limit / kLooks) {}
+
+  // When to ask stalled() again, so that a stall is noticed within a fraction of the limit.
+  [[nodiscard]] Time next_look() const noexcept { return next_look_; }
+
+  // `moved` is any figure that changes with every byte on its way.
+  [[nodiscard]] bool stalled(Time now, std::int64_t moved) noexcept {
+    if (moved != moved_) since_ = now;
+    moved_ = moved;
+    next_look_ = now + limit_ / kLooks;
+    return now - since_ >= limit_;
+  }
+
+ private:
+  static constexpr int kLooks = 8;
+
+  std::chrono::nanoseconds limit_{0};
+  Time since_{};
+  Time next_look_ = Time::max();
+  std::int64_t moved_ = 0;
+};
+
 // The object and its easy handle are used again for later requests.
 struct Transfer {
   UrlHandle target;  // the request's URL, parsed; null unless the handle is set for `request`
@@ -66,7 +102,9 @@ struct Transfer {
   HeaderChain headers;
   ResponseReader reader;
   std::uint64_t keep = 0;
-  std::optional<bool> over_tls;  // what the scheme's options are set for
+  StallWatch watch;
+  std::optional<std::chrono::milliseconds> timeout;  // the request's own, which `easy` is set for
+  std::optional<bool> over_tls;                      // what the scheme's options are set for
   std::array<char, CURL_ERROR_SIZE> error_text{};
 };
 

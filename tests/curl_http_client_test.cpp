@@ -1,12 +1,16 @@
 // CurlHttpClient against real sockets on loopback: what arrives, what comes back, what is reported.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <future>
 #include <map>
 #include <postbox/http_client.hpp>
+#include <semaphore>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -171,17 +175,54 @@ TEST(CurlHttpClient, KeepsTheStartOfALongBodyAndDropsTheRest) {
   EXPECT_EQ(server.connections(), 1);
 }
 
-TEST(CurlHttpClient, EndsAnEndlessAnswer) {
-  const std::string head = "HTTP/1.1 200 OK\r\n";
-  for (const std::string& start : {head + "\r\n", head}) {
-    LoopbackServer server([&](Connection& connection) {
-      connection.read_request();
-      connection.send(start);
-      while (connection.send("X-Filler: 0123456789\r\n")) {
-      }
-    });
-    auto client = make_client({.max_response = kibibytes(16)});
-    EXPECT_EQ(failure_of(*client, post(server.url())).fault, TransportFault::kProtocol);
+// A script that sends `start`, and then `more` without end.
+LoopbackServer::Script endless(std::string start, std::string more) {
+  return [start = std::move(start), more = std::move(more)](Connection& connection) {
+    connection.read_request();
+    connection.send(start);
+    while (connection.send(more)) {
+    }
+  };
+}
+
+TEST(CurlHttpClient, EndsAHeadWithoutEnd) {
+  LoopbackServer server(endless("HTTP/1.1 200 OK\r\n", "X-Filler: 0123456789\r\n"));
+  auto client = make_client();
+  EXPECT_EQ(failure_of(*client, post(server.url())).fault, TransportFault::kProtocol);
+}
+
+TEST(CurlHttpClient, TakesTheStatusOfAnAnswerWhoseBodyNeverEnds) {
+  for (const char* status : {"202 Accepted", "400 Bad Request", "500 Internal Server Error"}) {
+    const std::string head = std::string("HTTP/1.1 ") + status + "\r\nX-Kept: yes\r\n";
+    for (const char* framing : {"\r\n", "Content-Length: 99999999\r\n\r\n"}) {
+      LoopbackServer server(endless(head + framing, "0123456789abcdef"));
+      auto client = make_client({.max_response = kibibytes(16)});
+      const HttpResponse response = response_to(*client, post(server.url()));
+      EXPECT_EQ(response.status, std::stoi(status));
+      EXPECT_EQ(response.header("x-kept"), "yes");
+      EXPECT_EQ(response.body.size(), kibibytes(16).count);
+      EXPECT_TRUE(response.body.starts_with("0123456789abcdef01"));
+      (void)response_to(*client, post(server.url()));
+      EXPECT_EQ(server.connections(), 2) << "what is left of a body must not pass for an answer";
+    }
+  }
+}
+
+// The rest of a body would be dropped: how it ends makes no difference.
+TEST(CurlHttpClient, TakesTheStatusOfALongBodyThatBreaksOffOrStandsStill) {
+  const std::string start =
+      "HTTP/1.1 413 Content Too Large\r\nContent-Length: 50000\r\n\r\n" + std::string(20'000, 'a');
+  LoopbackServer breaking(once(start));
+  LoopbackServer silent([&](Connection& connection) {
+    connection.read_request();
+    connection.send(start);
+    connection.wait_for_close();
+  });
+  auto client = make_client({.total_timeout = 200ms, .max_response = Bytes{20'000}});
+  for (const LoopbackServer* server : {&breaking, &silent}) {
+    HttpResponse response = response_to(*client, post(server->url()));
+    EXPECT_EQ(response.status, 413);
+    EXPECT_TRUE(response.body == std::string(20'000, 'a')) << response.body.size();
   }
 }
 
@@ -203,6 +244,115 @@ TEST(CurlHttpClient, EndsASlowAnswerAtTheTotalTimeout) {
     const auto failure = failure_of(*client, post(server.url()));
     EXPECT_EQ(failure.fault, TransportFault::kTimeout) << row.start << row.drop << failure.detail;
   }
+}
+
+// A slow link: the server takes 128 KiB at each go(), while the kernel has the rest in its buffers.
+class SlowReader {
+ public:
+  LoopbackServer::Script taking(std::size_t bytes) {
+    return [this, bytes](Connection& connection) {
+      const int buffer = 256 << 10;  // one that grows would take all at once
+      ::setsockopt(connection.fd(), SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+      std::size_t taken = 0;
+      while (taken < bytes) {
+        steps_.acquire();
+        const std::size_t enough = std::min(taken + (128U << 10U), bytes);
+        while (taken < enough) {
+          if (!connection.read_some()) return;
+          taken += connection.take_input().size();
+        }
+      }
+      connection.send(http_answer("slow"));
+      connection.wait_for_close();
+    };
+  }
+  void go(std::ptrdiff_t steps = 1) { steps_.release(steps); }
+
+ private:
+  std::counting_semaphore<> steps_{0};
+};
+
+TEST(CurlHttpClient, LetsASlowLinkThatMovesUseTheTimeOfItsRequest) {
+  constexpr std::size_t kBytes = 4U << 20U;
+  SlowReader reader;
+  LoopbackServer server(reader.taking(kBytes));
+  auto client = make_client({.total_timeout = 500ms});
+  HttpRequest request = post(server.url(), std::string(kBytes, 's'));
+  request.timeout = 60s;
+  ASSERT_TRUE(client->start(std::move(request)));
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<HttpCompletion> finished;
+  while (finished.empty() && std::chrono::steady_clock::now() - start < 1500ms) {
+    reader.go();
+    finished = client->poll(50ms);
+  }
+  reader.go(kBytes >> 17U);
+  if (finished.empty()) finished = client->poll(kPatience);
+  ASSERT_EQ(finished.size(), 1U);
+  ASSERT_TRUE(std::holds_alternative<HttpResponse>(finished[0].outcome))
+      << std::get<TransportFailure>(finished[0].outcome).detail;
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 1500ms);
+}
+
+TEST(CurlHttpClient, EndsWhatStandsStillBeforeTheTimeOfItsRequest) {
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
+  for (const char* start : {"", "HTTP/1.1 100 Continue\r\n\r\n", head.c_str()}) {
+    LoopbackServer server([&](Connection& connection) {
+      connection.read_request();
+      connection.send(start);
+      connection.wait_for_close();
+    });
+    auto client = make_client({.total_timeout = 50ms});
+    HttpRequest request = post(server.url());
+    request.timeout = 10min;
+    const auto failure = failure_of(*client, std::move(request));
+    EXPECT_EQ(failure.fault, TransportFault::kTimeout) << start << failure.detail;
+    EXPECT_NE(failure.detail.find("nothing was sent or received"), std::string::npos);
+  }
+}
+
+TEST(CurlHttpClient, EndsWhatTheServerNoLongerTakes) {
+  std::promise<void> ended;
+  auto gate = ended.get_future().share();
+  LoopbackServer server([gate](Connection& connection) {
+    connection.read_some();
+    gate.wait();
+  });
+  auto client = make_client({.total_timeout = 200ms});
+  HttpRequest request = post(server.url(), std::string(32U << 20U, 'x'));
+  request.timeout = 10min;
+  EXPECT_EQ(failure_of(*client, std::move(request)).fault, TransportFault::kTimeout);
+  ended.set_value();
+}
+
+TEST(CurlHttpClient, EndsWhatMovesAtTheTimeOfItsRequest) {
+  LoopbackServer server([](Connection& connection) {
+    connection.read_request();
+    connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    connection.drip("1\r\na\r\n");
+  });
+  auto client = make_client({.total_timeout = 20s});
+  HttpRequest request = post(server.url());
+  request.timeout = 50ms;
+  EXPECT_EQ(failure_of(*client, std::move(request)).fault, TransportFault::kTimeout);
+}
+
+// A handle that is used again has the time of its next request.
+TEST(CurlHttpClient, ForgetsTheTimeOfTheRequestBefore) {
+  LoopbackServer server([](Connection& connection) {
+    while (auto request = connection.read_request()) {
+      if (request->body == "drip") {
+        connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        return connection.drip("1\r\na\r\n");
+      }
+      connection.send(http_answer("done"));
+    }
+  });
+  auto client = make_client({.total_timeout = 50ms});
+  HttpRequest patient = post(server.url());
+  patient.timeout = 10min;
+  (void)exchange(*client, std::move(patient));
+  EXPECT_EQ(failure_of(*client, post(server.url(), "drip")).fault, TransportFault::kTimeout);
 }
 
 TEST(CurlHttpClient, EndsAConnectThatGetsNoAnswer) {

@@ -27,14 +27,15 @@ struct HttpRequest {
   std::vector<std::string> headers;  // "Name: value"
   std::string body;
 
-  // Allowed for this request. Zero: HttpOptions::total_timeout.
+  // How long all of it may take on a link that is slow; HttpOptions::total_timeout is then how long
+  // nothing at all may move. Defaults to zero: total_timeout for everything.
   std::chrono::milliseconds timeout{0};
 };
 
 struct HttpResponse {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers{};  // names in lower case
-  std::string body{};  // at most HttpOptions::max_response; the rest is read and dropped
+  std::string body{};  // the first HttpOptions::max_response of it, however it goes on or ends
 
   // Returns the value of the last header `name` (lower case), or an empty view.
   [[nodiscard]] std::string_view header(std::string_view name) const noexcept {
@@ -51,7 +52,7 @@ enum class TransportFault : std::uint8_t {
   kTls,
   kTimeout,
   kReset,     // the connection ended before the answer did; the request may have been processed
-  kProtocol,  // what came is not HTTP, or is larger than allowed
+  kProtocol,  // not HTTP, or a head that is larger than allowed
   kOther,
 };
 
