@@ -83,7 +83,8 @@ SteadyTime Loader::next_load(SteadyTime now) const {
 bool Loader::wants_more(const Shelf& shelf, SteadyTime now) const {
   if (shelf.empty()) return true;
   return shelf.backlog && shelf.parcels[1].empty() && shelf.parcels[0].size() < kMostAtHand &&
-         shelf.route.single != shelf.route.bulk && room(shelf.route.bulk, now) == Room::kOpen;
+         shelf.route.single != shelf.route.bulk && room(shelf.route.bulk, now) == Room::kOpen &&
+         room(shelf.route.single, now) != Room::kProbe;
 }
 
 // Nothing while neither lane can take anything.
@@ -95,11 +96,11 @@ std::optional<Loader::Plan> Loader::plan(const Shelf& shelf, bool probe, SteadyT
   const Room singly = room(single, now);
   const Room together = single == bulk ? Room::kNone : room(bulk, now);
   const std::size_t whole = std::max(kFewest, lanes_[bulk].limits.max_events);
-  if (probe || singly == Room::kProbe) return on(single, lanes_[single].limits.max_events);
+  if (singly == Room::kNone && together == Room::kNone) return std::nullopt;
   if (singly == Room::kNone) {
-    if (together == Room::kNone) return std::nullopt;
-    return on(bulk, together == Room::kProbe ? kFewest : whole);
+    return on(bulk, probe ? 1 : together == Room::kProbe ? kFewest : whole);
   }
+  if (probe || singly == Room::kProbe) return on(single, lanes_[single].limits.max_events);
   if (single == bulk) return on(single, whole);
   if (together == Room::kNone)
     return on(single, std::max<std::size_t>(1, carried_soon(shelf, now)));

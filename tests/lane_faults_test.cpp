@@ -123,6 +123,21 @@ TEST_F(LaneFaults, AnEndpointThatIsParkedAloneLeavesItsEventsToTheOther) {
   EXPECT_LE(tracker->stats().parked, 4U + 2U) << "those in flight, then a probe each five minutes";
 }
 
+TEST_F(LaneFaults, AProbeAfterKeyTroubleTakesTheLaneThatIsOpen) {
+  bool key_works = false;
+  http->on_request([&](const HttpRequest& request) {
+    if (!is_bulk(request)) return ScriptedHttpClient::answer(429, "", {{"retry-after", "600"}});
+    return ScriptedHttpClient::answer(key_works ? 202 : 401);
+  });
+  track_many(5, "n");
+  run_for(10s);
+  ASSERT_EQ(tracker->stats().parked, 1U);
+  key_works = true;
+  ASSERT_TRUE(tracker->reload());
+  run_for(10s);
+  EXPECT_EQ(tracker->stats().delivered, 5U);
+}
+
 TEST_F(LaneFaults, HangingRequestsOfOneLaneLeaveTheOtherAPlace) {
   track_many(3'000, "memo", kMemos);
   hang(true);
