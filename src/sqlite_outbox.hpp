@@ -105,6 +105,7 @@ class SqliteOutbox final : public Outbox, private Inherited {
   void move_log();
   [[nodiscard]] bool in_memory() const noexcept { return path_.empty(); }
   [[nodiscard]] std::int64_t now() const noexcept;
+  [[nodiscard]] std::int64_t most_ends() const noexcept;
 
   // Constant after construction.
   const std::string path_;
