@@ -400,13 +400,6 @@ std::uint64_t count_timers(Database& database) {
       database.integer("SELECT count(*) FROM timer WHERE event_id = 0"));
 }
 
-std::vector<std::int64_t> timers_of(Database& database, const Key& profile) {
-  // In no index, as the profile of an event.
-  Query query(database, "SELECT id FROM timer WHERE profile_key = ?1 AND event_id = 0");
-  query.bind(profile);
-  return ids_of(query);
-}
-
 std::size_t remove_timers(Database& database, const std::vector<std::int64_t>& timers,
                           const Key& profile) {
   std::size_t removed = 0;

@@ -38,9 +38,6 @@ std::size_t fire_timers(Database& database, std::int64_t now, std::int64_t most_
 // How many timers run.
 [[nodiscard]] std::uint64_t count_timers(Database& database);
 
-// The timers of one profile that run. Reads the whole table.
-[[nodiscard]] std::vector<std::int64_t> timers_of(Database& database, const Key& profile);
-
 // Removes those of `timers` that still run for the profile, inside the caller's transaction.
 // Returns how many.
 std::size_t remove_timers(Database& database, const std::vector<std::int64_t>& timers,
