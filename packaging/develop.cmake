@@ -164,6 +164,7 @@ postbox_test(example_tests LINK checkout_server_core SOURCES
 postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/sqlite_outbox_test.cpp
   tests/sqlite_disk_test.cpp
+  tests/sqlite_log_test.cpp
   tests/sqlite_moved_test.cpp
   tests/sqlite_order_test.cpp
   tests/sqlite_salvage_test.cpp

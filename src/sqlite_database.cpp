@@ -196,7 +196,39 @@ void Database::checkpoint() noexcept {
   int moved = 0;
   const int code =
       sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
-  if (code == SQLITE_OK) shared_->wal_pages.store(pages - moved, std::memory_order_relaxed);
+  if (code == SQLITE_OK) {
+    shared_->wal_pages.store(moved < pages ? pages : 0, std::memory_order_relaxed);
+  }
+}
+
+bool Database::take_turn() noexcept { return !takes_turns_ || shared_->turn.take(*busy_timeout_); }
+
+void Database::pass_turn_on() noexcept {
+  if (takes_turns_) shared_->turn.pass_on();
+}
+
+void Database::keep_log_short() noexcept {
+  const int pages = log_pages();
+  if (pages < kDueLog) return;
+  checkpoint();
+  if (pages < kLargeLog || !take_turn()) return;
+  checkpoint();
+  pass_turn_on();
+}
+
+bool Database::empty_log() noexcept {
+  if (shared_ == nullptr) return true;
+  if (!take_turn()) return false;
+  sqlite3* handle = handle_.get();
+  int pages = -1;
+  sqlite3_busy_handler(handle, nullptr, nullptr);
+  const int code =
+      sqlite3_wal_checkpoint_v2(handle, nullptr, SQLITE_CHECKPOINT_TRUNCATE, &pages, nullptr);
+  sqlite3_busy_handler(handle, wait_for_other_process, busy_timeout_.get());
+  // Also what a reader keeps: it was as long as that a moment ago.
+  if (pages >= 0) shared_->wal_pages.store(pages, std::memory_order_relaxed);
+  pass_turn_on();
+  return code == SQLITE_OK;
 }
 
 std::int64_t Database::integer(const char* sql) {

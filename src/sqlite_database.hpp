@@ -72,9 +72,20 @@ class Turn {
 struct SharedFile {
   WriteTurn turn;
 
-  // Pages in the write-ahead log when this process last committed.
+  // Pages in the write-ahead log when this process last looked: at its last commit, also those of
+  // other processes. Zero once all of them have been moved into the file.
   std::atomic<int> wal_pages{0};
 };
+
+// Lengths of the log in pages. It is moved when it is due: a page that is written often is moved
+// once. When it is large the rest is moved while nobody may write, for it starts again from its
+// beginning only once it has been moved completely.
+inline constexpr int kDueLog = 6'000;
+inline constexpr int kLargeLog = 8'000;
+
+// A log as long as this is not moved into the file by anybody, or cannot start again: another
+// program reads the file and does not end.
+inline constexpr int kStalledLog = 12'000;
 
 class Database {
  public:
@@ -102,7 +113,14 @@ class Database {
   // changes nothing: the pages stay in the log, and the next commit meets the same trouble.
   void checkpoint() noexcept;
 
-  // Pages in the log when this process last committed.
+  // Moves a log that is due; outside a transaction. To be called between the parts of long work.
+  void keep_log_short() noexcept;
+
+  // Moves everything into the file and makes the log an empty file; outside a transaction. Waits
+  // for nobody who reads: returns false when somebody does, or anything else is in the way.
+  bool empty_log() noexcept;
+
+  // As SharedFile::wal_pages.
   [[nodiscard]] int log_pages() const noexcept {
     return shared_ == nullptr ? 0 : shared_->wal_pages.load(std::memory_order_relaxed);
   }
@@ -155,6 +173,8 @@ class Database {
   Database(const char* path, int flags, SharedFile* shared);
   sqlite3_stmt* statement(const char* sql);
   void sync_commits(bool durable);
+  bool take_turn() noexcept;
+  void pass_turn_on() noexcept;
 
   [[nodiscard]] std::uint64_t inode_of_log() const noexcept;
 

@@ -103,8 +103,11 @@ class SqliteOutbox final : public Outbox, private Inherited {
   void forked() noexcept override;
   void give_up() noexcept override;
   void move_log();
+  void empty_log(sqlite::Database& database) noexcept;
+  [[nodiscard]] Result<std::size_t> erased(Result<std::size_t> purged);
   [[nodiscard]] bool in_memory() const noexcept { return path_.empty(); }
   [[nodiscard]] std::int64_t now() const noexcept;
+  [[nodiscard]] std::int64_t most_ends() const noexcept;
 
   // Constant after construction.
   const std::string path_;
@@ -118,6 +121,12 @@ class SqliteOutbox final : public Outbox, private Inherited {
   // A connection found the file damaged; the next that may repairs it.
   std::atomic<bool> damaged_{false};
 
+  // What was purged can be read in the log still.
+  std::atomic<bool> must_empty_log_{false};
+
+  // One operator at a time, in their order: the sender, which maintains, gets its turn between the
+  // pages of a long purge.
+  sqlite::WriteTurn operator_turn_;
   sqlite::SharedFile shared_;
   sqlite::Leases leases_;
 

@@ -1,4 +1,5 @@
 // What an operator asks of the SQLite outbox: look at dead letters, revive or remove events, count.
+#include <array>
 #include <limits>
 #include <map>
 #include <optional>
@@ -124,28 +125,103 @@ std::vector<std::int64_t> ids_of(Query& query) {
   return ids;
 }
 
-// Calls `act(ids)` with the dead letters that match, a chunk in a transaction, until it has said
-// for `max` in all that it has dealt with them. Returns for how many.
+// A part of work that could touch everything. The connection is free for the sender after each.
+struct Page {
+  std::size_t done = 0;
+  bool is_last = true;
+};
+
+// Calls `act(ids)` with the first dead letters that match, in a transaction; it returns with how
+// many it has dealt. Moves `bounds` behind them.
 template <class Act>
-std::size_t in_chunks(Database& database, Bounds bounds, std::size_t max, Act act) {
+Page take_page(Database& database, Bounds& bounds, std::size_t max, Act act) {
+  database.keep_log_short();
+  Transaction transaction(database, Transaction::Kind::kDurable);
+  std::vector<std::int64_t> ids;
+  {
+    Query query(database,
+                "SELECT id FROM outbox_dead WHERE id > ?1 AND id <= ?2"
+                " AND +queue_id BETWEEN ?3 AND ?4 AND +died_at <= ?5 AND instr(reason, ?6) > 0"
+                " ORDER BY id LIMIT ?7");
+    bind_bounds(query, bounds, std::min(kChunk, as_limit(max)));
+    ids = ids_of(query);
+  }
+  if (ids.empty()) return {};
+  const std::size_t done = act(ids);
+  transaction.commit();
+  bounds.above = ids.back();
+  return {done, done >= max};
+}
+
+// Calls `next(left)`, which returns a Result<Page>, until `max` is done in all or a page is the
+// last.
+template <class Next>
+Result<std::size_t> all_pages(std::size_t max, Next next) {
   std::size_t done = 0;
   while (done < max) {
-    Transaction transaction(database, Transaction::Kind::kDurable);
-    std::vector<std::int64_t> ids;
-    {
-      Query query(database,
-                  "SELECT id FROM outbox_dead WHERE id > ?1 AND id <= ?2"
-                  " AND +queue_id BETWEEN ?3 AND ?4 AND +died_at <= ?5 AND instr(reason, ?6) > 0"
-                  " ORDER BY id LIMIT ?7");
-      bind_bounds(query, bounds, std::min(kChunk, as_limit(max - done)));
-      ids = ids_of(query);
-    }
-    if (ids.empty()) break;
-    done += act(ids);
-    transaction.commit();
-    bounds.above = ids.back();
+    const Result<Page> page = next(max - done);
+    if (!page) return page.error();
+    done += page->done;
+    if (page->is_last) break;
   }
   return done;
+}
+
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+
+// Where rows of a profile are, in the order in which they go from one to the next, so that none
+// slips through between two pages.
+struct Place {
+  const char* last;  // id of the rows that a page looks at, after ?1
+  const char* find;  // in (?1, ?2] what is the profile's, ?3
+};
+
+// The profile stands in no index, which would cost half the insert rate.
+constexpr std::array kPlaces = {
+    Place{"SELECT max(id) FROM (SELECT id FROM timer WHERE id > ?1 ORDER BY id LIMIT 4000)",
+          "SELECT id FROM timer NOT INDEXED WHERE id > ?1 AND id <= ?2 AND profile_key = ?3"
+          " AND event_id = 0 ORDER BY id LIMIT ?4"},
+    Place{"SELECT max(id) FROM (SELECT id FROM outbox WHERE id > ?1 ORDER BY id LIMIT 4000)",
+          "SELECT id FROM outbox NOT INDEXED WHERE id > ?1 AND id <= ?2 AND profile_key = ?3"
+          " ORDER BY id LIMIT ?4"},
+    Place{"SELECT max(id) FROM (SELECT id FROM outbox_dead WHERE id > ?1 ORDER BY id LIMIT 4000)",
+          "SELECT id FROM outbox_dead NOT INDEXED WHERE id > ?1 AND id <= ?2 AND profile_key = ?3"
+          " ORDER BY id LIMIT ?4"}};
+
+// Returns how many of them were still there and the profile's.
+std::size_t remove_of(Database& database, const Place& place, const std::vector<std::int64_t>& ids,
+                      const Key& profile) {
+  if (&place == &kPlaces[0]) return sqlite::remove_timers(database, ids, profile);
+  Query remove(database, &place == &kPlaces[1]
+                             ? "DELETE FROM outbox WHERE id = ?1 AND profile_key = ?2"
+                             : "DELETE FROM outbox_dead WHERE id = ?1 AND profile_key = ?2");
+  std::size_t removed = 0;
+  for (const std::int64_t id : ids) removed += remove.bind(id, profile).run();
+  if (removed > 0) sqlite::add_totals(database, {.purged = removed});
+  return removed;
+}
+
+// Looks at the next rows without the write lock and removes those of the profile. Moves `after`
+// behind them.
+Page purge_page(Database& database, const Place& place, const Key& profile, std::int64_t& after) {
+  database.keep_log_short();
+  std::int64_t last = 0;
+  std::vector<std::int64_t> ids;
+  {
+    Query query(database, place.last);
+    if (!query.bind(after).step() || (last = query.integer(0)) <= after) return {};
+  }
+  {
+    Query query(database, place.find);
+    query.bind(after, last, profile, kChunk);
+    ids = ids_of(query);
+  }
+  after = ids.size() < static_cast<std::size_t>(kChunk) ? last : ids.back();
+  if (ids.empty()) return {0, false};
+  Transaction transaction(database, Transaction::Kind::kDurable);
+  const std::size_t removed = remove_of(database, place, ids, profile);
+  transaction.commit();
+  return {removed, false};
 }
 
 using ByQueue = std::map<std::int64_t, QueueStats>;
@@ -257,54 +333,63 @@ Result<std::vector<DeadLetter>> SqliteOutbox::dead(const EventFilter& filter, Ev
 
 Result<std::size_t> SqliteOutbox::replay(const EventFilter& filter, std::size_t max,
                                          const Rewrite& rewrite) {
-  const NoFork no_fork;
-  auto result = run<std::size_t>(Role::kOperator, "outbox replay", [&](Database& database) {
-    const Bounds bounds = bounds_of(filter, kFromStart, now());
-    return in_chunks(database, bounds, max, [&](const std::vector<std::int64_t>& ids) {
-      std::size_t revived = 0;
-      for (const std::int64_t id : ids) revived += revive(database, id, rewrite) ? 1 : 0;
-      return revived;
+  Bounds bounds = bounds_of(filter, kFromStart, now());
+  auto result = all_pages(max, [&](std::size_t left) {
+    return run<Page>(Role::kOperator, "outbox replay", [&](Database& database) {
+      return take_page(database, bounds, left, [&](const std::vector<std::int64_t>& ids) {
+        std::size_t revived = 0;
+        for (const std::int64_t id : ids) revived += revive(database, id, rewrite) ? 1 : 0;
+        return revived;
+      });
     });
   });
+  const NoFork no_fork;  // the leases have a lock, too
   leases_.look_from_start();
   return result;
 }
 
 Result<std::size_t> SqliteOutbox::purge(const EventFilter& filter) {
-  return run<std::size_t>(Role::kOperator, "outbox purge", [&](Database& database) {
-    constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-    const Bounds bounds = bounds_of(filter, kFromStart, now());
-    return in_chunks(database, bounds, kAll, [&](const std::vector<std::int64_t>& ids) {
-      Query remove(database, "DELETE FROM outbox_dead WHERE id = ?1");
-      std::size_t purged = 0;
-      for (const std::int64_t id : ids) purged += remove.bind(id).run();
-      sqlite::add_totals(database, {.purged = purged});
-      return purged;
+  Bounds bounds = bounds_of(filter, kFromStart, now());
+  auto result = all_pages(kAll, [&](std::size_t left) {
+    return run<Page>(Role::kOperator, "outbox purge", [&](Database& database) {
+      return take_page(database, bounds, left, [&](const std::vector<std::int64_t>& ids) {
+        Query remove(database, "DELETE FROM outbox_dead WHERE id = ?1");
+        std::size_t purged = 0;
+        for (const std::int64_t id : ids) purged += remove.bind(id).run();
+        sqlite::add_totals(database, {.purged = purged});
+        return purged;
+      });
     });
   });
+  return erased(std::move(result));
 }
 
 Result<std::size_t> SqliteOutbox::purge_profile(const Key& profile) {
-  return run<std::size_t>(Role::kOperator, "outbox purge", [&](Database& database) {
-    std::vector<std::int64_t> ids;
-    {
-      // The profile stands in no index, which would cost half the insert rate. The whole table is
-      // read without the write lock; a row that dies meanwhile is found among the dead.
-      Query query(database, "SELECT id FROM outbox WHERE profile_key = ?1");
-      query.bind(profile);
-      ids = ids_of(query);
-    }
-    const std::vector<std::int64_t> timers = sqlite::timers_of(database, profile);
-    Transaction transaction(database, Transaction::Kind::kDurable);
-    std::size_t purged =
-        Query(database, "DELETE FROM outbox_dead WHERE profile_key = ?1").bind(profile).run();
-    Query remove(database, "DELETE FROM outbox WHERE id = ?1 AND profile_key = ?2");
-    for (const std::int64_t id : ids) purged += remove.bind(id, profile).run();
-    if (purged > 0) sqlite::add_totals(database, {.purged = purged});
-    const std::size_t ended = sqlite::remove_timers(database, timers, profile);
-    transaction.commit();
-    return purged + ended;
+  std::size_t purged = 0;
+  for (const Place& place : kPlaces) {
+    std::int64_t after = std::numeric_limits<std::int64_t>::min();
+    const auto result = all_pages(kAll, [&](std::size_t) {
+      return run<Page>(Role::kOperator, "outbox purge", [&](Database& database) {
+        return purge_page(database, place, profile, after);
+      });
+    });
+    if (!result) return result;
+    purged += *result;
+  }
+  const NoFork no_fork;
+  leases_.look_from_start();  // what stood behind others in order
+  return erased(purged);
+}
+
+// A purge of nothing leaves the log as it is.
+Result<std::size_t> SqliteOutbox::erased(Result<std::size_t> purged) {
+  if (purged && *purged == 0) return purged;
+  const auto emptied = run<bool>(Role::kOperator, "outbox purge", [&](Database& database) {
+    empty_log(database);
+    return true;
   });
+  if (!emptied) must_empty_log_ = true;
+  return purged;
 }
 
 Result<OutboxStats> SqliteOutbox::stats() {

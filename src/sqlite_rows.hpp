@@ -32,12 +32,21 @@ namespace postbox::sqlite {
 inline constexpr std::int64_t kChunk = 200;
 
 // The chunks that one call may do. Who asks for more asks again: the sender, which sends meanwhile.
+// The log of `database` is kept short between them.
 class Chunks {
  public:
-  [[nodiscard]] bool take() noexcept { return left_ > 0 && left_-- > 0; }
+  explicit Chunks(Database* database = nullptr) noexcept : database_(database) {}
+
+  [[nodiscard]] bool take() noexcept {
+    if (left_ == 0) return false;
+    if (database_ != nullptr) database_->keep_log_short();
+    --left_;
+    return true;
+  }
   [[nodiscard]] bool are_used_up() const noexcept { return left_ == 0; }
 
  private:
+  Database* database_;
   int left_ = 10;  // some fifty milliseconds
 };
 
@@ -99,11 +108,8 @@ inline void add_totals(Database& database, const OutboxTotals& delta) {
   return static_cast<std::uint64_t>(pages * database.integer("PRAGMA page_size"));
 }
 
-// A log as long as this, in pages, is not moved into the file by anybody, or cannot start again:
-// another program reads the file and does not end.
-inline constexpr int kStalledLog = 12'000;
-
-// Returns the bytes by which the log is longer than it ever is while all is well.
+// Returns the bytes by which the log is longer than it ever is while all is well, which nobody can
+// give back before whoever reads has ended.
 [[nodiscard]] inline std::uint64_t stalled_log_bytes(Database& database) {
   const int pages = database.log_pages();
   if (pages <= kStalledLog) return 0;

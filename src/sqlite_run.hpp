@@ -6,22 +6,26 @@
 // Failure:   does not throw.
 #pragma once
 
+#include <chrono>
 #include <concepts>
 #include <new>
-#include <optional>
 
 #include "fork_gate.hpp"
 #include "sqlite_outbox.hpp"
 
 namespace postbox {
 
+// An operator who waits for another's work, which comes in pages.
+inline constexpr std::chrono::milliseconds kLongestWork = std::chrono::minutes(10);
+
 template <class Value, class Work>
 Result<Value> SqliteOutbox::run(Role role, std::string_view what, Work work) {
   try {
     const NoFork no_fork;
     Lane& chosen = lane(role);
-    std::optional<sqlite::Turn> turn;
-    if (role == Role::kFlow) turn.emplace(shared_.turn, busy_timeout_);
+    const bool flows = role == Role::kFlow;
+    const sqlite::Turn turn(flows || in_memory() ? shared_.turn : operator_turn_,
+                            flows ? busy_timeout_ : kLongestWork);
     const MutexLock lock(chosen.mutex);
     if (has_moved(chosen)) restore(chosen);
     if (role == Role::kFlow && damaged_.exchange(false)) repair(chosen);

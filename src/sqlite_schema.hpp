@@ -57,7 +57,8 @@ inline constexpr std::chrono::milliseconds kDelayHorizon = std::chrono::hours(2)
 // The longest time that a timer runs.
 inline constexpr std::chrono::milliseconds kTimerHorizon = std::chrono::days(366);
 
-// How long an end is remembered: it also holds for a report that comes after it and is older.
+// How long after an end it is remembered: it also holds for a report that comes after it and is
+// older.
 inline constexpr std::chrono::milliseconds kEndMemory = std::chrono::hours(24);
 
 // How often somebody looks whether what a timer fired still waits.

@@ -12,7 +12,16 @@
 namespace postbox::sqlite {
 namespace {
 
-std::int64_t count_of(WallTime time) { return time.time_since_epoch().count(); }
+// How far ahead of an order's clock that of the very cart it names may be: a browser's, another
+// server's. A new cart under an id that is used again is hit only when its order is reported later
+// than KLAVIYO_CART_ABANDONED_AFTER, and only what happened to it in these minutes after the order.
+constexpr std::int64_t kSkew = std::chrono::milliseconds(std::chrono::minutes(2)).count();
+
+// When it happened, and never later than now: a clock that runs ahead would make a report newer
+// than all that follow.
+std::int64_t as_of(const Timing& timing, std::int64_t now) {
+  return std::min<std::int64_t>(timing.as_of.time_since_epoch().count(), now);
+}
 
 std::vector<std::int64_t> ids_of(Query& query) {
   std::vector<std::int64_t> ids;
@@ -34,17 +43,17 @@ struct Waiting {
   std::int64_t as_of;
 };
 
-std::optional<Waiting> waiting_in(Database& database, const Key& slot) {
+std::optional<Waiting> waiting_in(Database& database, const Key& slot, std::int64_t now) {
   Query query(database,
-              "SELECT id, as_of FROM collapsing JOIN outbox ON id = event_id"
+              "SELECT id, min(as_of, ?2) FROM collapsing JOIN outbox ON id = event_id"
               " WHERE collapsing.slot = ?1 AND state = 1 AND attempts = 0 AND next_at = due_at");
-  query.bind(slot);
+  query.bind(slot, now);
   if (!query.step()) return std::nullopt;
   return Waiting{query.integer(0), query.integer(1)};
 }
 
 // Gives the waiting row the record's keys and bytes, unless the record's own key waits elsewhere.
-void replace(Database& database, const EventRecord& record, std::int64_t id) {
+void replace(Database& database, const EventRecord& record, std::int64_t id, std::int64_t now) {
   const bool replaced = with_dedup(database, record, [&](std::int64_t dedup) {
     return Query(database,
                  "UPDATE OR IGNORE outbox SET queue_id = ?2, dedup = ?3, dedup_key = ?4,"
@@ -56,15 +65,15 @@ void replace(Database& database, const EventRecord& record, std::int64_t id) {
   });
   if (!replaced) return;
   Query(database, "UPDATE collapsing SET as_of = ?2 WHERE slot = ?1")
-      .bind(record.timing->slot, count_of(record.timing->as_of))
+      .bind(record.timing->slot, as_of(*record.timing, now))
       .run();
 }
 
 bool insert_quiet(Database& database, const EventRecord& record, std::int64_t id,
                   std::int64_t now) {
   const Timing& timing = *record.timing;
-  if (const auto waiting = waiting_in(database, timing.slot)) {
-    if (count_of(timing.as_of) >= waiting->as_of) replace(database, record, waiting->id);
+  if (const auto waiting = waiting_in(database, timing.slot, now)) {
+    if (as_of(timing, now) >= waiting->as_of) replace(database, record, waiting->id, now);
     return false;
   }
   if (!insert(database, record, id, now)) return false;
@@ -73,7 +82,7 @@ bool insert_quiet(Database& database, const EventRecord& record, std::int64_t id
   Query(database,
         "INSERT OR REPLACE INTO collapsing(slot, event_id, due_at, as_of)"
         " VALUES (?1, ?2, ?3, ?4)")
-      .bind(timing.slot, id, due_at, count_of(timing.as_of))
+      .bind(timing.slot, id, due_at, as_of(timing, now))
       .run();
   return true;
 }
@@ -130,20 +139,31 @@ std::size_t remove(Database& database, std::int64_t timer) {
   return Query(database, "DELETE FROM outbox WHERE id = ?1").bind(event).run();
 }
 
-// The end is remembered, for what is older and comes later. Returns how many fired events it
-// removed.
-std::size_t end(Database& database, const Key& key, std::int64_t as_of, std::int64_t now) {
+// For what is older and comes later. History ends nothing that could still come: an import leaves
+// no row.
+void remember_end(Database& database, const Key& key, std::int64_t as_of, std::int64_t now) {
+  const std::int64_t expires_at = as_of + kEndMemory.count();
+  if (expires_at <= now) return;
   Query(database,
         "INSERT INTO timer_end(key, as_of, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT(key)"
-        " DO UPDATE SET as_of = max(as_of, excluded.as_of), expires_at = excluded.expires_at")
-      .bind(key, as_of, now + kEndMemory.count())
+        " DO UPDATE SET as_of = max(as_of, excluded.as_of),"
+        " expires_at = max(expires_at, excluded.expires_at)")
+      .bind(key, as_of, expires_at)
       .run();
+}
+
+// Returns how many fired events it removed.
+std::size_t end(Database& database, const Timing& timing, const Key& key, std::int64_t now) {
+  const std::int64_t ended_at = as_of(timing, now);
+  remember_end(database, key, ended_at, now);
+  // What a cart says of itself goes by one clock.
+  const std::int64_t tolerance = key == timing.slot ? 0 : kSkew;
   std::vector<std::int64_t> timers;
   {
     Query query(database,
                 "SELECT id FROM timer_key JOIN timer ON id = timer_id"
-                " WHERE key = ?1 AND as_of <= ?2");
-    query.bind(key, as_of);
+                " WHERE key = ?1 AND min(as_of, ?3) <= ?2 + iif(slot = ?1, ?4, 0)");
+    query.bind(key, ended_at, now, tolerance);
     timers = ids_of(query);
   }
   std::size_t purged = 0;
@@ -151,11 +171,12 @@ std::size_t end(Database& database, const Key& key, std::int64_t as_of, std::int
   return purged;
 }
 
-bool is_ended(Database& database, std::string_view keys, std::int64_t as_of) {
+// An end far ahead is from before the clock was set back, and says nothing.
+bool is_ended(Database& database, std::string_view keys, std::int64_t as_of, std::int64_t now) {
   bool ended = false;
   for_each_key(keys, [&](const Key& key) {
-    Query query(database, "SELECT 1 FROM timer_end WHERE key = ?1 AND as_of >= ?2");
-    ended |= query.bind(key, as_of).step();
+    Query query(database, "SELECT 1 FROM timer_end WHERE key = ?1 AND as_of BETWEEN ?2 AND ?3");
+    ended |= query.bind(key, as_of, now + kSkew).step();
   });
   return ended;
 }
@@ -168,9 +189,9 @@ struct Known {
   bool fired;
 };
 
-std::optional<Known> timer_in(Database& database, const Key& slot) {
-  Query query(database, "SELECT id, as_of, due_at, event_id FROM timer WHERE slot = ?1");
-  if (!query.bind(slot).step()) return std::nullopt;
+std::optional<Known> timer_in(Database& database, const Key& slot, std::int64_t now) {
+  Query query(database, "SELECT id, min(as_of, ?2), due_at, event_id FROM timer WHERE slot = ?1");
+  if (!query.bind(slot, now).step()) return std::nullopt;
   return Known{query.integer(0), query.integer(1), query.integer(2), query.integer(3) != 0};
 }
 
@@ -178,23 +199,23 @@ std::optional<Known> timer_in(Database& database, const Key& slot) {
 // are gone.
 std::size_t arm(Database& database, const Timing& timing, std::int64_t now) {
   const Timer& timer = *timing.timer;
-  const std::int64_t as_of = count_of(timing.as_of);
+  const std::int64_t started_at = as_of(timing, now);
   const std::int64_t delay = bounded(timer.delay, kTimerHorizon);
   std::int64_t due_at = now + delay;
   std::size_t purged = 0;
-  if (const auto known = timer_in(database, timing.slot)) {
-    const bool same = known->as_of == as_of;
-    if (known->as_of > as_of || (same && known->fired)) return 0;
+  if (const auto known = timer_in(database, timing.slot, now)) {
+    const bool same = known->as_of == started_at;
+    if (known->as_of > started_at || (same && known->fired)) return 0;
     if (same) due_at = std::min(due_at, known->due_at);  // reported again: no new start
     purged = remove(database, known->id);
   }
   const std::string keys = joined(timing.slot, timer.ended_by);
-  if (is_ended(database, keys, as_of)) return purged;
+  if (is_ended(database, keys, started_at, now)) return purged;
   const EventRecord& event = timer.event;
   Query(database,
         "INSERT INTO timer(slot, due_at, delay, as_of, ended_by, queue_id, dedup_key, profile_key,"
         " checksum, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
-      .bind(timing.slot, due_at, delay, as_of, keys, static_cast<std::int64_t>(event.queue),
+      .bind(timing.slot, due_at, delay, started_at, keys, static_cast<std::int64_t>(event.queue),
             event.dedup_key, event.profile_key, checksum_of(event.dedup_key, event.payload),
             event.payload)
       .run();
@@ -294,6 +315,35 @@ void look_at_fired(Database& database, std::int64_t now) {
   transaction.commit();
 }
 
+// The oldest first, while there are more than `most`; and what the clock, set back since, would
+// keep for longer than a day.
+void forget_ends(Database& database, std::int64_t now, std::int64_t most, Chunks& chunks) {
+  const std::int64_t ahead = now + kEndMemory.count() + kSkew;
+  const auto is_any_over = [&] {
+    return database.integer("SELECT ifnull(min(expires_at), 9e18) FROM timer_end") <= now ||
+           database.integer("SELECT max(expires_at) FROM timer_end") > ahead;
+  };
+  while (is_any_over() && chunks.take()) {
+    Transaction transaction(database, Transaction::Kind::kWrite);
+    Query(database,
+          "DELETE FROM timer_end WHERE key IN"
+          " (SELECT key FROM timer_end WHERE expires_at <= ?1 OR expires_at > ?2 LIMIT ?3)")
+        .bind(now, ahead, kChunk)
+        .run();
+    transaction.commit();
+  }
+  std::int64_t too_many = database.integer("SELECT ends FROM totals") - most;
+  for (; too_many > 0 && chunks.take(); too_many -= kChunk) {
+    Transaction transaction(database, Transaction::Kind::kWrite);
+    Query(database,
+          "DELETE FROM timer_end WHERE key IN"
+          " (SELECT key FROM timer_end ORDER BY expires_at LIMIT ?1)")
+        .bind(std::min(too_many, kChunk))
+        .run();
+    transaction.commit();
+  }
+}
+
 // Returns whether anything was there to forget.
 bool forget(Database& database, const char* sql, std::int64_t now) {
   Transaction transaction(database, Transaction::Kind::kWrite);
@@ -309,13 +359,14 @@ Stored insert_timed(Database& database, const EventRecord& record, std::int64_t 
   const Timing& timing = *record.timing;
   const Stored stored = insert_event(database, record, id, now, leases);
   std::size_t purged = 0;
-  for (const Key& key : timing.ends) purged += end(database, key, count_of(timing.as_of), now);
+  for (const Key& key : timing.ends) purged += end(database, timing, key, now);
   if (timing.timer) purged += arm(database, timing, now);
   if (purged > 0) add_totals(database, {.purged = purged});
   return stored;
 }
 
-std::size_t fire_timers(Database& database, std::int64_t now, Chunks& chunks) {
+std::size_t fire_timers(Database& database, std::int64_t now, std::int64_t most_ends,
+                        Chunks& chunks) {
   // Each looks into an index first: nothing is written, and no lock taken, when nothing is due.
   date_anew(database, now, chunks);
   std::size_t fired = 0;
@@ -327,13 +378,7 @@ std::size_t fire_timers(Database& database, std::int64_t now, Chunks& chunks) {
          chunks.take()) {
     look_at_fired(database, now);
   }
-  while (database.integer("SELECT ifnull(min(expires_at), 9e18) FROM timer_end") <= now &&
-         chunks.take() &&
-         forget(database,
-                "DELETE FROM timer_end WHERE key IN"
-                " (SELECT key FROM timer_end WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-                now)) {
-  }
+  forget_ends(database, now, most_ends, chunks);
   while (database.integer("SELECT ifnull(min(due_at), 9e18) FROM collapsing") <= now &&
          chunks.take() &&
          forget(database,
@@ -353,13 +398,6 @@ std::optional<std::int64_t> next_timer(Database& database) {
 std::uint64_t count_timers(Database& database) {
   return static_cast<std::uint64_t>(
       database.integer("SELECT count(*) FROM timer WHERE event_id = 0"));
-}
-
-std::vector<std::int64_t> timers_of(Database& database, const Key& profile) {
-  // In no index, as the profile of an event.
-  Query query(database, "SELECT id FROM timer WHERE profile_key = ?1 AND event_id = 0");
-  query.bind(profile);
-  return ids_of(query);
 }
 
 std::size_t remove_timers(Database& database, const std::vector<std::int64_t>& timers,

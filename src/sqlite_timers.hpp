@@ -6,9 +6,9 @@
 // Lifetime:  everything is in the file: timers survive restarts, and take no memory.
 // Failure:   throws sqlite::Failure.
 //
-// Times: `as_of` is the caller's clock and says which of two reports is newer. `due_at` is the
-// store's wall clock. Set forward, timers are due sooner; set back, none waits longer than its
-// delay from then on.
+// Times: `as_of` is the caller's clock and says which of two reports is newer; what lies ahead of
+// the store's is taken for now. `due_at` is the store's wall clock. Set forward, timers are due
+// sooner; set back, none waits longer than its delay from then on.
 #pragma once
 
 #include <cstdint>
@@ -27,18 +27,16 @@ namespace postbox::sqlite {
 Stored insert_timed(Database& database, const EventRecord& record, std::int64_t id,
                     std::int64_t now, const Leases* leases);
 
-// Makes events of the timers that are due, and forgets what is of no use any more. Returns how many
-// events there are now. As much as `chunks` allow.
-std::size_t fire_timers(Database& database, std::int64_t now, Chunks& chunks);
+// Makes events of the timers that are due, and forgets what is of no use any more, and of the ends
+// the oldest beyond `most_ends`. Returns how many events there are now. As much as `chunks` allow.
+std::size_t fire_timers(Database& database, std::int64_t now, std::int64_t most_ends,
+                        Chunks& chunks);
 
 // When the next timer is due.
 [[nodiscard]] std::optional<std::int64_t> next_timer(Database& database);
 
 // How many timers run.
 [[nodiscard]] std::uint64_t count_timers(Database& database);
-
-// The timers of one profile that run. Reads the whole table.
-[[nodiscard]] std::vector<std::int64_t> timers_of(Database& database, const Key& profile);
 
 // Removes those of `timers` that still run for the profile, inside the caller's transaction.
 // Returns how many.

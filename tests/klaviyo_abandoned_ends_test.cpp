@@ -73,6 +73,46 @@ TEST_F(AbandonedCarts, AnOrderThatArrivesBeforeItsCartEndsIt) {
   EXPECT_EQ(tracker->stats().armed, 1U) << "a new cart of the same customer";
 }
 
+TEST_F(AbandonedCarts, AnOrderEndsACartWhoseClockIsAhead) {
+  start();
+  for (const auto ahead : {std::chrono::milliseconds(10s), std::chrono::milliseconds(24h * 300)}) {
+    for (const bool by_cart : {true, false}) {
+      auto left = current();
+      *left.updated_at += ahead;
+      auto placed = bought();
+      placed.order_id = std::to_string(ahead.count()) + (by_cart ? "c" : "u");
+      placed.placed_at = clock->wall_now();
+      if (by_cart) placed.customer = {.email = "ines@goldenacre.example"};
+      placed.cart_id = by_cart ? "c-7" : "another";
+      ASSERT_TRUE(tracker->track(cart_updated(left)));
+      clock->advance(5ms);
+      ASSERT_TRUE(tracker->track(order_placed(placed)));
+      run_for(0ms);
+      EXPECT_EQ(tracker->stats().armed, 0U) << ahead.count() << by_cart;
+      run_for(1min);
+    }
+  }
+  track(cart_updated(current()));
+  EXPECT_EQ(tracker->stats().armed, 1U) << "a new cart under the same id";
+  run_for(2h);
+  EXPECT_THAT(sent_metrics(), Contains("Abandoned Checkout").Times(1));
+}
+
+TEST_F(AbandonedCarts, AnOrderThatIsReportedLateEndsTheVeryCartOfASlightlyFastClock) {
+  start();
+  run_for(10s);
+  auto placed = bought();
+  placed.cart_id = "c-7";
+  placed.customer = {.email = "ines@goldenacre.example"};
+  run_for(58min);
+  auto left = current();
+  left.updated_at = *placed.placed_at + 90s;
+  track(cart_updated(left));
+  run_for(5min);
+  track(order_placed(placed));
+  EXPECT_EQ(tracker->stats().armed, 0U);
+}
+
 TEST_F(AbandonedCarts, AnOrderThatWasPlacedBeforeTheLastUpdateAndIsReportedAfterItEndsIt) {
   start();
   run_for(10s);

@@ -123,7 +123,7 @@ TEST_P(OutboxTimers, AnUpdateThatIsOverEndsItsPredecessor) {
 
 TEST_P(OutboxTimers, AnEndIsRememberedForADay) {
   append({order(1, user_of(1), 2s)});
-  clock_->advance(24h - 1ms);
+  clock_->advance(24h + 2s - kBefore - 1ms);
   maintain();
   append({update(2, 7, 1s)});
   EXPECT_EQ(armed(), 0U);
@@ -253,6 +253,62 @@ TEST_P(OutboxTimers, ADuplicateStillEnds) {
   append({event(2, kOtherQueue), update(1, 7, 1s)});
   EXPECT_EQ(append({order(2, slot_of(7), 2s)}), 0U);
   EXPECT_EQ(armed(), 0U);
+}
+
+TEST_P(OutboxTimers, AnEndThatIsADayOldWhenItIsReportedIsNotRemembered) {
+  append({update(1, 7, 1s - 24h)});
+  append({order(2, user_of(1), kBefore - 24h)});
+  EXPECT_EQ(armed(), 0U) << "it still ends what is older";
+  append({update(3, 7, 2s - 24h)});
+  EXPECT_EQ(armed(), 1U);
+}
+
+// A browser's clock, or another server's.
+TEST_P(OutboxTimers, AnUpdateAheadOfTheClockIsEndedByTheOrderThatFollows) {
+  append({update(1, 7, kBefore + 10s), update(2, 8, kBefore + 24h * 90)});
+  append({order(3, slot_of(7), kBefore)});
+  EXPECT_EQ(armed(), 1U);
+  append({order(4, user_of(1), kBefore)});
+  EXPECT_EQ(armed(), 0U);
+  clock_->advance(1s);
+  append({update(5, 7, kBefore + 1s)});
+  EXPECT_EQ(armed(), 1U) << "the customer shops on, under the same id";
+}
+
+TEST_P(OutboxTimers, AnUpdateFarAheadDoesNotOutliveTheNextOne) {
+  append({update(1, 7, 24h * 90), quiet_update(2, 8, 24h * 90)});
+  clock_->advance(1s);
+  append({update(3, 7, kBefore + 1s), quiet_update(4, 8, kBefore + 1s)});
+  clock_->advance(kDelay);
+  EXPECT_EQ(maintain().fired, 1U);
+  EXPECT_EQ(deliver(), payloads({1, 4, 3, kFired + 3}));
+}
+
+TEST_P(OutboxTimers, AnOrderEndsTheCartThatItNamesAlsoWhenThatIsMinutesNewer) {
+  append({update(1, 7, 1min + 59s), update(2, 8, 1min + 59s)});
+  append({order(3, slot_of(7), 0s), order(4, user_of(1), 0s)});
+  EXPECT_EQ(armed(), 1U) << "the customer's other cart is newer";
+  append({update(5, 7, 3s)});
+  EXPECT_EQ(armed(), 2U) << "what is remembered is strict: an id may be used again";
+  append({update(6, 9, 2min + 1ms), order(7, slot_of(9), 0s)});
+  EXPECT_EQ(armed(), 3U);
+}
+
+TEST_P(OutboxTimers, ACartThatIsEmptiedEndsNothingThatHappenedToItLater) {
+  append({update(1, 7, 3s)});
+  append({with(event(2), {.slot = slot_of(7), .as_of = at(2s), .ends = {slot_of(7)}})});
+  EXPECT_EQ(armed(), 1U);
+}
+
+TEST_P(OutboxTimers, AClockThatWasSetBackMakesNoEndOutliveItsDay) {
+  append({order(1, user_of(1), kBefore)});
+  clock_->jump_wall(-24h * 30);
+  append({update(2, 7, kBefore - 24h * 30)});
+  EXPECT_EQ(armed(), 1U);
+  maintain();
+  clock_->jump_wall(24h * 30);
+  append({update(3, 8, kBefore)});
+  EXPECT_EQ(armed(), 2U) << "forgotten";
 }
 
 TEST_P(OutboxTimers, ATimingThatStandsAloneEndsAndIsNoEvent) {

@@ -3,19 +3,22 @@
 
 #include <thread>
 
+#include "support/raw_file.hpp"
 #include "timed_records.hpp"
 
 namespace postbox::testing {
 namespace {
+
+using tests::RawConnection;
 
 class SqliteTimers : public ::testing::Test, protected OutboxFixture {
  protected:
   void TearDown() override { expect_conservation(); }
 
   [[nodiscard]] std::shared_ptr<Outbox> another() {
-    const std::string path = (folder_.path() / "outbox.db").string();
-    return take(open_outbox({.url = "sqlite:" + path}, clock_));
+    return take(open_outbox({.url = "sqlite:" + path().string()}, clock_));
   }
+  [[nodiscard]] std::filesystem::path path() const { return folder_.path() / "outbox.db"; }
   void reopen() {
     use(nullptr);
     use(another());
@@ -49,6 +52,32 @@ TEST_F(SqliteTimers, ATimerFiresOnceAlsoWithTwoProcessesOnTheFile) {
   const std::vector<EventRecord> late = {order(4, slot_of(7), 2s)};
   EXPECT_TRUE(other->append(late));
   EXPECT_EQ(stats_of().ready, 2U) << "what had fired is taken back";
+}
+
+TEST_F(SqliteTimers, AnImportOfOldOrdersLeavesNothingBehind) {
+  reopen();
+  std::vector<EventRecord> history;
+  for (std::uint32_t number = 1; number <= 2'000; ++number) {
+    history.push_back(order(number, user_of(number), -24h * 730 + number * 1s));
+  }
+  append(history);
+  EXPECT_EQ(RawConnection(path()).integer("SELECT count(*) FROM timer_end"), 0);
+}
+
+TEST_F(SqliteTimers, OfTheEndsOfADayTheOldestAreForgottenFirst) {
+  use(take(open_outbox({.url = "sqlite:" + path().string(), .max_disk = mebibytes(2)}, clock_)));
+  std::vector<EventRecord> orders;
+  for (std::uint32_t number = 1; number <= 1'400; ++number) {
+    orders.push_back(alone(user_of(number), number * 100ms));
+  }
+  append(orders);
+  RawConnection raw(path());
+  EXPECT_EQ(raw.integer("SELECT ends FROM totals"), 1'400);
+  (void)take(outbox().maintain(24h));
+  EXPECT_EQ(raw.integer("SELECT count(*) FROM timer_end"), 2 * 1'048'576 / 16 / 100);
+  EXPECT_EQ(raw.integer("SELECT ends FROM totals"), 2 * 1'048'576 / 16 / 100);
+  append({update(1, 7, 0s)});
+  EXPECT_EQ(take(outbox().stats()).armed, 1U) << "the first end is forgotten";
 }
 
 // Each order meets its cart's timer before, while or after it fires, and ends it all the same.

@@ -15,7 +15,11 @@ inline constexpr std::uint32_t kFired = 1'000;  // what timer n becomes is event
 
 [[nodiscard]] inline Key slot_of(std::uint32_t cart) { return key_of(50'000 + cart); }
 [[nodiscard]] inline Key user_of(std::uint32_t user) { return key_of(60'000 + user); }
-[[nodiscard]] inline WallTime at(std::chrono::milliseconds time) { return WallTime(time); }
+// The caller's clock, in the ten minutes before the test starts: what lies ahead is cut.
+inline constexpr std::chrono::milliseconds kBefore = 10min;
+[[nodiscard]] inline WallTime at(std::chrono::milliseconds time) {
+  return ManualClock().wall_now() - kBefore + time;
+}
 
 [[nodiscard]] inline EventRecord with(EventRecord record, Timing timing) {
   record.timing = std::make_shared<const Timing>(std::move(timing));
@@ -33,6 +37,11 @@ inline constexpr std::uint32_t kFired = 1'000;  // what timer n becomes is event
 [[nodiscard]] inline EventRecord quiet_update(std::uint32_t number, std::uint32_t cart,
                                               std::chrono::milliseconds as_of) {
   return with(event(number), {.slot = slot_of(cart), .as_of = at(as_of), .quiet = kQuiet});
+}
+
+// What an order ends while its own family is off.
+[[nodiscard]] inline EventRecord alone(const Key& key, std::chrono::milliseconds as_of) {
+  return with({}, {.as_of = at(as_of), .ends = {key}, .alone = true});
 }
 
 // An order: it ends what has the key and is not newer.

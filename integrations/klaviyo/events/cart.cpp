@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <klaviyo/cart_timers.hpp>
 #include <klaviyo/catalogue.hpp>
 #include <klaviyo/encode.hpp>
@@ -99,7 +100,8 @@ std::shared_ptr<const postbox::Timing> timing_of(const Update& update, const Car
   if (timers == nullptr) return nullptr;
   auto timing = std::make_shared<postbox::Timing>();
   timing->slot = cart_key(update.cart.cart_id);
-  timing->as_of = update.updated_at;
+  // The clock of a browser, or of another server, may be ahead of the one that dates the order.
+  timing->as_of = std::min(update.updated_at, batch.now());
   const bool is_update = std::holds_alternative<CartUpdate>(details);
   if (is_update) timing->quiet = timers->quiet;
   if ((is_update && update.cart.items.empty()) || std::holds_alternative<Abandonment>(details)) {
