@@ -14,6 +14,7 @@
 #include <postbox/testing/scripted_http_client.hpp>
 
 #include "figures.hpp"
+#include "shoppers.hpp"
 
 namespace {
 thread_local std::size_t allocations = 0;
@@ -61,37 +62,6 @@ void time_calls(std::size_t calls, Measured& measured, Call call) {
     measured.each.push_back((std::chrono::steady_clock::now() - start).count());
   }
   measured.allocations += static_cast<double>(allocations - before);
-}
-
-klaviyo::Cart make_cart(std::size_t i) {
-  klaviyo::Cart cart;
-  cart.cart_id = "cart-" + std::to_string(i);
-  cart.user_id = "user-" + std::to_string(i);
-  cart.currency = "EUR";
-  cart.customer.email = "customer@goldenacre.example";
-  for (int line = 0; line < 3; ++line) {
-    klaviyo::OrderItem item;
-    item.product_id = "P" + std::to_string(line);
-    item.sku = "SKU-" + std::to_string(line);
-    item.name = "Thé vert de printemps, récolte " + std::to_string(2020 + line);
-    item.quantity = 1 + line;
-    item.unit_price = {1'250};
-    item.url = "https://shop.goldenacre.example/products/" + item.product_id;
-    item.image_url = "https://shop.goldenacre.example/images/" + item.product_id + ".webp";
-    item.categories = {"Tea", "Green tea"};
-    item.brand = "Golden Acre";
-    cart.items.push_back(std::move(item));
-  }
-  return cart;
-}
-
-klaviyo::Order make_order(std::size_t i) {
-  klaviyo::Order order;
-  order.order_id = "order-" + std::to_string(i);
-  order.currency = "EUR";
-  order.customer.email = "customer@goldenacre.example";
-  order.items = make_cart(i).items;
-  return order;
 }
 
 // A tracker whose workers do not run, so that only the caller's part is measured.

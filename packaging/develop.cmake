@@ -244,6 +244,8 @@ if(NOT POSTBOX_SANITIZE)
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
     target_compile_definitions(${name} PRIVATE POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   endfunction()
+  postbox_bench(capacity_bench LINK postbox::klaviyo postbox::testing
+                SOURCES benchmarks/capacity_bench.cpp)
   postbox_bench(quota_bench LINK postbox::postbox postbox::testing
                 SOURCES benchmarks/quota_bench.cpp)
   postbox_bench(stripe_bench LINK postbox::stripe OpenSSL::Crypto nlohmann_json::nlohmann_json
