@@ -1,5 +1,6 @@
 # Tools, examples and tests: everything that only this project's own builds need.
 find_package(PkgConfig REQUIRED)
+find_package(Boost 1.74 CONFIG REQUIRED)  # only headers: Asio and Beast
 find_package(CLI11 REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)
@@ -63,12 +64,13 @@ add_library(klaviyo_sim_core STATIC
   tools/klaviyo-sim/property_rules.cpp
   tools/klaviyo-sim/rate_windows.cpp
   tools/klaviyo-sim/request_checks.cpp
+  tools/klaviyo-sim/request_target.cpp
   tools/klaviyo-sim/resources.cpp
   tools/klaviyo-sim/rfc3339.cpp
   tools/klaviyo-sim/simulator.cpp)
 target_include_directories(klaviyo_sim_core PUBLIC ${PROJECT_SOURCE_DIR}/tools/klaviyo-sim)
 target_link_libraries(klaviyo_sim_core PRIVATE postbox_build
-                      PUBLIC nlohmann_json::nlohmann_json PkgConfig::httplib Threads::Threads)
+                      PUBLIC nlohmann_json::nlohmann_json Boost::headers Threads::Threads)
 postbox_program(klaviyo-sim LINK klaviyo_sim_core CLI11::CLI11 SOURCES tools/klaviyo-sim/main.cpp)
 
 postbox_program(postbox_command LINK postbox::klaviyo CLI11::CLI11 nlohmann_json::nlohmann_json SOURCES
@@ -179,7 +181,7 @@ postbox_test(network_tests LINK postbox::postbox OpenSSL::SSL OpenSSL::Crypto Pk
   tests/proxy_settings_test.cpp
   tests/support/black_hole_resolver.cpp)
 
-postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
+postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo PkgConfig::httplib SOURCES
   tests/klaviyo_bulk_test.cpp
   tests/klaviyo_limits_test.cpp
   tests/klaviyo_random_events_test.cpp
@@ -188,7 +190,7 @@ postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo SOURCES
   tests/klaviyo_sim_test.cpp
   tests/klaviyo_time_limits_test.cpp)
 
-postbox_test(scenario_tests LINK klaviyo_sim_core postbox::stripe SOURCES
+postbox_test(scenario_tests LINK klaviyo_sim_core postbox::stripe PkgConfig::httplib SOURCES
   tests/scenarios/a_backlog_travels_in_bulk_and_inside_the_limits_test.cpp
   tests/scenarios/a_new_key_resumes_without_a_restart_test.cpp
   tests/scenarios/every_order_of_the_real_file_is_recorded_once_test.cpp
@@ -200,7 +202,8 @@ target_compile_definitions(scenario_tests PRIVATE
                            POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
 add_dependencies(scenario_tests checkout_server klaviyo-sim)
 
-postbox_test(process_tests LINK klaviyo_sim_core postbox::klaviyo postbox::testing SOURCES
+postbox_test(process_tests LINK klaviyo_sim_core postbox::klaviyo postbox::testing PkgConfig::httplib
+             SOURCES
   tests/tracker_fork_test.cpp
   tests/tracker_in_host_test.cpp)
 add_library(guest_module MODULE tests/support/guest_module.cpp)

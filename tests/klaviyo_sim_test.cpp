@@ -12,10 +12,12 @@
 #include <future>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "http_server.hpp"
 #include "klaviyo_sim_requests.hpp"
+#include "request_target.hpp"
 
 namespace sim {
 namespace {
@@ -62,6 +64,14 @@ class RawClient {
          "Authorization: Klaviyo-API-Key pk_test\r\nrevision: 2026-07-15\r\n" +
          "Content-Type: application/vnd.api+json\r\nContent-Length: " +
          std::to_string(body.size()) + "\r\n\r\n" + body);
+  }
+
+  void end() { ::shutdown(fd_, SHUT_WR); }
+
+  std::string read(std::size_t bytes) {
+    std::string text(bytes, ' ');
+    EXPECT_EQ(::recv(fd_, text.data(), bytes, MSG_WAITALL), static_cast<ssize_t>(bytes));
+    return text;
   }
 
   // Reads until the server closes. error() is then 0, or the errno of the failed read.
@@ -258,6 +268,67 @@ TEST_F(SimServer, TheControlNeedsNoKeyAndNoBody) {
   const Json stats = *parse_json(client_->Get("/sim/stats")->body).value;
   EXPECT_EQ(stats["requests"], 1);
   EXPECT_EQ(stats["answers"], Json({{"500", 1}}));
+}
+
+TEST_F(SimServer, ARequestThatCannotBeReadIsAJsonApiError) {
+  const std::string start = "POST /api/events HTTP/1.1\r\nHost: localhost\r\n";
+  const std::vector<std::pair<std::string, int>> rows = {
+      {"nonsense\r\n\r\n", 400},
+      {start + "no colon\r\n\r\n", 400},
+      {start + "Content-Length: many\r\n\r\n", 400},
+      {start + "X-Filler: " + std::string(70'000, 'x') + "\r\n\r\n", 431},
+      {start + "Content-Length: 99000000\r\nExpect: 100-continue\r\n\r\n", 413}};
+  for (const auto& [text, status] : rows) {
+    RawClient raw(port_);
+    raw.send(text);
+    raw.end();
+    const std::string answer = raw.read_all();
+    EXPECT_EQ(raw.error(), 0);
+    EXPECT_THAT(answer, ::testing::StartsWith("HTTP/1.1 " + std::to_string(status)));
+    const auto body = parse_json(answer.substr(answer.find("\r\n\r\n") + 4)).value;
+    ASSERT_TRUE(body) << answer;
+    EXPECT_EQ((*body)["errors"][0]["status"], status);
+  }
+}
+
+TEST_F(SimServer, ABodyThatWaitsToBeAskedForIsAskedFor) {
+  RawClient raw(port_);
+  raw.send(
+      "PUT /sim/faults HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+      "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(raw.read(25), "HTTP/1.1 100 Continue\r\n\r\n");
+  raw.send("[]");
+  EXPECT_THAT(raw.read_all(), ::testing::StartsWith("HTTP/1.1 204"));
+}
+
+TEST_F(SimServer, ABodyInChunksArrivesWhole) {
+  RawClient raw(port_);
+  raw.send(
+      "PUT /sim/faults HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n1\r\n]\r\n0\r\n\r\n");
+  EXPECT_THAT(raw.read_all(), ::testing::StartsWith("HTTP/1.1 204"));
+}
+
+TEST_F(SimServer, ABodyIsTakenAsItIs) {
+  EXPECT_EQ(post("/api/events", with("Content-Encoding", "identity"), order("1")), 202);
+  EXPECT_EQ(post("/api/events", with("Content-Encoding", "gzip"), order("1")), 415);
+}
+
+TEST(SimTarget, EscapesAreDecodedAndWhatIsNoneStays) {
+  const std::vector<std::pair<const char*, const char*>> rows = {
+      {"/a%20b", "/a b"}, {"/a+b", "/a+b"}, {"/%", "/%"}, {"/%4", "/%4"}, {"/%zz1", "/%zz1"}};
+  for (const auto& [target, path] : rows) {
+    Request request;
+    set_target(request, target);
+    EXPECT_EQ(request.path, path);
+    EXPECT_TRUE(request.query.empty());
+  }
+  Request request;
+  set_target(request, "/events?page%5Bsize%5D=2&q=a+b%3Dc&&empty=&q=2?");
+  EXPECT_EQ(request.path, "/events");
+  EXPECT_THAT(request.query,
+              ::testing::ElementsAre(std::pair("empty", ""), std::pair("page[size]", "2"),
+                                     std::pair("q", "a b=c"), std::pair("q", "2?")));
 }
 
 TEST_F(SimServer, RequestsOnOneConnectionAreFast) {

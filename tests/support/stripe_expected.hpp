@@ -70,8 +70,9 @@ inline void expect_recorded(const std::vector<Json>& events, const Json& expecte
 inline void expect_facts(const stripe::Mapping& mapping, const Json& expected) {
   if (!expected.contains("cache")) return;
   const std::string key = "customer:" + expected["cache"]["customer"].get<std::string>();
+  const auto email = expected["cache"]["email"].get<std::string>();
   EXPECT_TRUE(std::ranges::any_of(mapping.facts, [&](const stripe::Fact& fact) {
-    return fact.key == key && fact.value == expected["cache"]["email"];
+    return fact.key == key && fact.value == email;
   }));
 }
 

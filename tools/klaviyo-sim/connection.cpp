@@ -1,110 +1,153 @@
 #include "connection.hpp"
 
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http.hpp>
 #include <cerrno>
+#include <string>
 #include <string_view>
+
+#include "json_api.hpp"
+#include "request_target.hpp"
 
 namespace sim {
 namespace {
 
-// An answer longer than this is not held back; none of the simulator's faults needs it.
-constexpr std::size_t kMaxHeldOutput = 64U << 20U;
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+using Parser = http::request_parser<http::string_body>;
 
-bool wait_readable(int fd, std::chrono::milliseconds timeout) {
-  pollfd entry{fd, POLLIN, 0};
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
-  while (true) {
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    const int ready = ::poll(&entry, 1, static_cast<int>(std::max<long>(left.count(), 0)));
-    if (ready >= 0 || errno != EINTR) return ready > 0;
+constexpr std::uint64_t kMaxBody = 64U << 20U;
+constexpr std::uint32_t kMaxHead = 64U << 10U;
+// What the Keep-Alive header promises.
+constexpr std::chrono::seconds kKeepAliveTimeout{60};
+
+// Boost's string_view is a type of its own, which differs between its versions.
+template <class View>
+std::string_view view_of(const View& text) {
+  return {text.data(), text.size()};
+}
+
+std::string lower_case(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
+  return result;
+}
+
+// The status for a request that cannot be read; 0 when the connection is what is broken.
+int refusal_for(const error_code& error) {
+  if (error == http::error::end_of_stream) return 0;
+  if (error == http::error::body_limit) return 413;
+  if (error == http::error::header_limit) return 431;
+  return error.category() == error_code(http::error::bad_method).category() ? 400 : 0;
+}
+
+Request to_request(http::request<http::string_body>&& received) {
+  Request request;
+  request.method = view_of(received.method_string());
+  set_target(request, view_of(received.target()));
+  for (const auto& field : received) {
+    request.headers.emplace(lower_case(view_of(field.name_string())), view_of(field.value()));
+  }
+  request.body = std::move(received.body());
+  return request;
+}
+
+http::response<http::string_body> to_message(const Response& response, unsigned version,
+                                             bool keep_alive) {
+  http::response<http::string_body> message;
+  message.version(version);
+  message.result(static_cast<unsigned>(response.status));
+  for (const auto& [name, value] : response.headers) message.insert(name, value);
+  if (!response.content_type.empty()) {
+    message.set(http::field::content_type, response.content_type);
+  }
+  message.body() = response.body;
+  if (response.delivery == Delivery::kTruncated && response.body.empty()) {
+    message.body().assign(64, ' ');  // there must be something to cut
+  }
+  message.keep_alive(keep_alive);
+  if (keep_alive) {
+    message.set(http::field::keep_alive, "timeout=" + std::to_string(kKeepAliveTimeout.count()));
+  }
+  message.content_length(message.body().size());
+  return message;
 }
 
 }  // namespace
 
-Connection::Connection(int fd, std::chrono::seconds read_timeout)
-    : fd_(fd), read_timeout_(read_timeout), input_() {}
-
-bool Connection::wait_for_request(std::chrono::seconds timeout) {
-  return has_input() || (wait_readable(fd_, timeout) && fill());
-}
-
-bool Connection::finish_answer() {
-  std::string answer;
-  answer.swap(output_);
-  if (delivery_ == Delivery::kReset) return false;
-  if (delivery_ == Delivery::kWhole) return send_all(answer.data(), answer.size());
-  constexpr std::string_view kEndOfHead = "\r\n\r\n";
-  const std::size_t body = std::min(answer.find(kEndOfHead), answer.size() - kEndOfHead.size());
-  const std::size_t head_size = body + kEndOfHead.size();
-  send_all(answer.data(), head_size + (answer.size() - head_size) / 2);
-  return false;
-}
-
-void Connection::abort() {
-  const linger now{1, 0};
-  ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-}
-
-bool Connection::is_readable() const { return has_input() || wait_readable(fd_, read_timeout_); }
-
-ssize_t Connection::read(char* data, size_t size) {
-  if (!has_input()) {
-    // "100 Continue" must be on its way before its body is waited for.
-    if (!output_.empty() && !send_all(output_.data(), output_.size())) return -1;
-    output_.clear();
-    if (!wait_readable(fd_, read_timeout_)) return -1;
-    if (!fill()) return 0;
+std::optional<Request> Connection::read() {
+  if (input_.size() == 0 && !wait_readable(kKeepAliveTimeout)) return std::nullopt;
+  Parser parser;
+  parser.body_limit(kMaxBody);
+  parser.header_limit(kMaxHead);
+  error_code error;
+  http::read_header(*this, input_, parser, error);
+  if (!error && boost::beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+    asio::write(socket_, asio::buffer(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")), error);
   }
-  const std::size_t count = std::min(size, end_ - begin_);
-  std::copy_n(input_.data() + begin_, count, data);
-  begin_ += count;
-  return static_cast<ssize_t>(count);
+  if (!error) http::read(*this, input_, parser, error);
+  version_ = parser.get().version();
+  head_only_ = parser.get().method() == http::verb::head;
+  keep_alive_ = !error && parser.get().keep_alive();
+  if (!error) return to_request(parser.release());
+  if (const int status = refusal_for(error); status != 0) refuse(status);
+  return std::nullopt;
 }
 
-ssize_t Connection::write(const char* data, size_t size) {
-  output_.append(data, size);
-  if (output_.size() > kMaxHeldOutput) {
-    if (!send_all(output_.data(), output_.size())) return -1;
-    output_.clear();
+bool Connection::answer(const Response& response) {
+  error_code error;
+  if (response.delivery == Delivery::kReset) {
+    socket_.set_option(asio::socket_base::linger(true, 0), error);  // for who closes it
+    return false;
   }
-  return static_cast<ssize_t>(size);
-}
-
-// The simulator listens on the loopback only and never looks at these.
-void Connection::get_remote_ip_and_port(std::string& ip, int& port) const {
-  ip = "127.0.0.1";
-  port = 0;
-}
-
-void Connection::get_local_ip_and_port(std::string& ip, int& port) const {
-  ip = "127.0.0.1";
-  port = 0;
-}
-
-bool Connection::fill() {
-  ssize_t count = 0;
-  do {
-    count = ::recv(fd_, input_.data(), input_.size(), 0);
-  } while (count < 0 && errno == EINTR);
-  begin_ = 0;
-  end_ = count > 0 ? static_cast<std::size_t>(count) : 0;
-  return count > 0;
-}
-
-bool Connection::send_all(const char* data, std::size_t size) {
-  while (size > 0) {
-    const ssize_t count = ::send(fd_, data, size, MSG_NOSIGNAL);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
-    data += count;
-    size -= static_cast<std::size_t>(count);
+  auto message = to_message(response, version_, keep_alive_);
+  http::response_serializer<http::string_body> serializer(message);
+  if (response.delivery == Delivery::kTruncated) {
+    http::write_header(socket_, serializer, error);
+    const std::size_t half = message.body().size() / 2;
+    if (!error) asio::write(socket_, asio::buffer(message.body(), half), error);
+  } else if (head_only_) {
+    http::write_header(socket_, serializer, error);
+  } else {
+    http::write(socket_, serializer, error);
+  }
+  if (error || !keep_alive_ || response.delivery != Delivery::kWhole) {
+    socket_.shutdown(Socket::shutdown_send, error);
+    return false;
   }
   return true;
+}
+
+void Connection::refuse(int status) {
+  Problem problem = invalid("/data", "The request could not be read.");
+  problem.status = status;
+  keep_alive_ = false;
+  answer(problem_response({problem}));
+  drain();
+}
+
+// A close with input unread would be a reset, which takes the answer from its reader.
+void Connection::drain() {
+  input_.consume(input_.size());
+  error_code error;
+  while (!error) input_.consume(read_some(input_.prepare(16384), error));
+}
+
+bool Connection::wait_readable(std::chrono::milliseconds timeout) {
+  using std::chrono::steady_clock;
+  pollfd entry{socket_.native_handle(), POLLIN, 0};
+  const auto deadline = steady_clock::now() + timeout;
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
+    const int ready = ::poll(&entry, 1, static_cast<int>(std::max<long>(left.count(), 0)));
+    if (ready >= 0 || errno != EINTR) return ready > 0;
+  }
 }
 
 }  // namespace sim

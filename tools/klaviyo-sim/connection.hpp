@@ -1,61 +1,63 @@
-// Connection is one accepted socket as a stream for httplib.
+// Connection is one accepted socket: requests come out, answers go in.
 //
 // Place:     between the socket and HttpServer.
-// Threads:   used by the thread that serves the connection.
+// Threads:   used by the thread that serves the connection. Another may shut the socket down, which
+//            ends every wait.
 // Lifetime:  borrows the socket; HttpServer closes it.
-// Failure:   a read or write that fails returns -1 or 0, as httplib expects.
-//
-// Why not httplib's own stream: a scripted fault needs the socket, and an answer that is sent in
-// one piece neither waits for Nagle's algorithm nor can be cut by chance.
+// Failure:   whatever is wrong with the socket or with HTTP itself ends the connection.
 #pragma once
 
-#include <httplib.h>
-
-#include <array>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
 #include <chrono>
-#include <string>
+#include <optional>
 
 #include "message.hpp"
 
 namespace sim {
 
-class Connection : public httplib::Stream {
+class Connection {
  public:
-  Connection(int fd, std::chrono::seconds read_timeout);
+  using Socket = boost::asio::ip::tcp::socket;
 
-  // Waits for the first byte of the next request. False: closed, or nothing came in time.
-  bool wait_for_request(std::chrono::seconds timeout);
+  explicit Connection(Socket& socket) : socket_(socket) {}
 
-  // How the answer that is being written leaves. Set by the handler for one request.
-  void set_delivery(Delivery delivery) { delivery_ = delivery; }
-  Delivery delivery() const { return delivery_; }
+  // Waits for the next request. Nothing: the connection is over. A request that cannot be read has
+  // been answered then.
+  std::optional<Request> read();
 
-  // Sends the answer, or the part of it that the delivery allows. False: the connection is over.
-  bool finish_answer();
+  // Sends the answer, or the part of it that its delivery allows. False: the connection is over.
+  bool answer(const Response& response);
 
-  // Makes the close of the socket a reset.
-  void abort();
-
-  bool is_readable() const override;
-  bool is_writable() const override { return true; }
-  ssize_t read(char* data, size_t size) override;
-  ssize_t write(const char* data, size_t size) override;
-  void get_remote_ip_and_port(std::string& ip, int& port) const override;
-  void get_local_ip_and_port(std::string& ip, int& port) const override;
-  socket_t socket() const override { return fd_; }
+  // Reads with a timeout: the connection as a SyncReadStream of Boost.Beast.
+  template <class Buffers>
+  std::size_t read_some(const Buffers& buffers, boost::system::error_code& error) {
+    if (wait_readable(kReadTimeout)) return socket_.read_some(buffers, error);
+    error = boost::asio::error::timed_out;
+    return 0;
+  }
+  template <class Buffers>
+  std::size_t read_some(const Buffers& buffers) {
+    boost::system::error_code error;
+    const std::size_t count = read_some(buffers, error);
+    if (error) throw boost::system::system_error(error);
+    return count;
+  }
 
  private:
-  bool has_input() const { return begin_ < end_; }
-  bool fill();
-  bool send_all(const char* data, std::size_t size);
+  static constexpr std::chrono::seconds kReadTimeout{30};
 
-  const int fd_;
-  const std::chrono::seconds read_timeout_;
-  std::array<char, 16384> input_;
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
-  std::string output_;
-  Delivery delivery_ = Delivery::kWhole;
+  bool wait_readable(std::chrono::milliseconds timeout);
+  void refuse(int status);
+  void drain();
+
+  Socket& socket_;
+  boost::beast::flat_buffer input_;  // may hold the beginning of the next request
+
+  // Of the request that is being answered.
+  unsigned version_ = 11;
+  bool keep_alive_ = false;
+  bool head_only_ = false;
 };
 
 }  // namespace sim

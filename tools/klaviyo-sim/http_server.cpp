@@ -1,119 +1,45 @@
 #include "http_server.hpp"
 
-#include <httplib.h>
+#include <fcntl.h>
 
-#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <condition_variable>
+#include <list>
 #include <mutex>
-#include <set>
 #include <thread>
+#include <utility>
 
 #include "connection.hpp"
 
 namespace sim {
 namespace {
 
-constexpr std::size_t kConnectionThreads = 128;
-constexpr std::size_t kMaxReceivedBytes = 64U << 20U;
-constexpr std::chrono::seconds kKeepAliveTimeout{60};
-constexpr std::chrono::seconds kReadTimeout{30};
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
 
-// httplib would parse a form body itself and refuse a long one; under this name it does not.
-constexpr const char* kHiddenContentType = "x-sim-content-type";
-
-// The connection that this thread serves: a handler of httplib does not get it.
-thread_local Connection* current_connection = nullptr;
-
-std::string lower_case(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
-void prepare(httplib::Request& request) {
-  const auto type = request.headers.find("Content-Type");
-  if (type != request.headers.end()) {
-    const std::string value = type->second;
-    request.headers.erase("Content-Type");
-    request.headers.emplace(kHiddenContentType, value);
-  }
-  // Without a length httplib reads the body until the peer closes; it has none.
-  if (!request.has_header("Content-Length") && !request.has_header("Transfer-Encoding")) {
-    request.headers.emplace("Content-Length", "0");
-  }
-}
-
-Request read_request(const httplib::Request& received) {
-  Request request;
-  request.method = received.method;
-  request.path = received.path;
-  request.body = received.body;
-  request.query.insert(received.params.begin(), received.params.end());
-  for (const auto& [name, value] : received.headers) {
-    request.headers.emplace(lower_case(name), value);
-  }
-  const auto type = request.headers.find(kHiddenContentType);
-  if (type != request.headers.end()) request.headers["content-type"] = type->second;
-  return request;
-}
-
-void fill_answer(const Response& response, httplib::Response& answer) {
-  answer.status = response.status;
-  for (const auto& [name, value] : response.headers) {
-    answer.headers.emplace(name, value);
-  }
-  answer.body = response.body;
-  if (response.delivery == Delivery::kTruncated && answer.body.empty()) {
-    answer.body.assign(64, ' ');  // there must be something to cut
-  }
-  if (!response.content_type.empty()) answer.headers.emplace("Content-Type", response.content_type);
-  if (current_connection != nullptr) current_connection->set_delivery(response.delivery);
-}
-
-// What httplib itself refuses: a head that it cannot read, a body beyond every limit.
-void explain_refusal(const httplib::Request&, httplib::Response& answer) {
-  if (!answer.body.empty()) return;
-  Problem problem = invalid("/data", "The request could not be read.");
-  problem.status = answer.status;
-  fill_answer(problem_response({problem}), answer);
-}
+// A program that a test starts would keep the socket open, and its reset from its peer.
+void close_on_exec(int fd) { ::fcntl(fd, F_SETFD, FD_CLOEXEC); }
 
 }  // namespace
 
-class Server::Listener : public httplib::Server {
+class Server::Listener {
  public:
-  explicit Listener(Simulator& simulator) : simulator_(simulator) {
-    new_task_queue = [] { return new httplib::ThreadPool(kConnectionThreads); };
-    set_payload_max_length(kMaxReceivedBytes);
-    set_tcp_nodelay(true);
-    // What the Keep-Alive header promises; serve() keeps the first half of it.
-    set_keep_alive_timeout(kKeepAliveTimeout.count());
-    set_keep_alive_max_count(1'000'000);
-    // httplib's default also shares the port, which would hide a second simulator on it.
-    set_socket_options([](socket_t fd) {
-      const int yes = 1;
-      ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    });
-    const Handler handler = [this](const httplib::Request& request, httplib::Response& answer) {
-      fill_answer(simulator_.handle(read_request(request)), answer);
-    };
-    const char* any = ".*";
-    Get(any, handler).Post(any, handler).Put(any, handler).Patch(any, handler);
-    Delete(any, handler).Options(any, handler);
-    set_error_handler(explain_refusal);
-  }
+  explicit Listener(Simulator& simulator) : simulator_(simulator) {}
 
   int start(int port) {
-    const char* host = "127.0.0.1";
-    const int bound = port == 0 ? bind_to_any_port(host) : (bind_to_port(host, port) ? port : -1);
-    if (bound <= 0) return 0;
-    thread_ = std::thread([this] {
-      listen_after_bind();
-      ended_ = true;
-    });
-    // stop() before httplib's loop runs would be lost.
-    while (!is_running() && !ended_) std::this_thread::yield();
+    const tcp::endpoint wanted(asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(port));
+    error_code error;
+    acceptor_.open(wanted.protocol(), error);
+    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor_.bind(wanted, error);
+    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (error) return 0;
+    close_on_exec(acceptor_.native_handle());
+    const int bound = acceptor_.local_endpoint(error).port();
+    accept_next();
+    thread_ = std::thread([this] { context_.run(); });
     return bound;
   }
 
@@ -121,12 +47,14 @@ class Server::Listener : public httplib::Server {
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
-      for (const int fd : open_) ::shutdown(fd, SHUT_RDWR);
+      error_code error;
+      for (Served& served : served_) served.socket.shutdown(tcp::socket::shutdown_both, error);
     }
     stopped_.notify_all();
-    if (!thread_.joinable()) return;
-    stop();
-    thread_.join();
+    context_.stop();
+    if (thread_.joinable()) thread_.join();
+    for (Served& served : served_) served.thread.join();
+    served_.clear();
   }
 
   void wait(std::chrono::milliseconds delay) {
@@ -135,55 +63,61 @@ class Server::Listener : public httplib::Server {
   }
 
  private:
-  bool process_and_close_socket(socket_t fd) override {
-    if (enter(fd)) {
-      simulator_.count_connection();
-      serve(fd);
-    }
-    leave(fd);
-    return true;
+  struct Served {
+    explicit Served(tcp::socket accepted) : socket(std::move(accepted)) {}
+    tcp::socket socket;
+    std::thread thread;
+    bool ended = false;
+  };
+
+  void accept_next() {
+    acceptor_.async_accept([this](const error_code& error, tcp::socket socket) {
+      error ? wait(kAfterFailedAccept) : serve(std::move(socket));
+      accept_next();
+    });
   }
 
-  // False when the server is stopping.
-  bool enter(int fd) {
+  void serve(tcp::socket socket) {
+    close_on_exec(socket.native_handle());
+    error_code error;
+    socket.set_option(tcp::no_delay(true), error);
+    std::list<Served> ended;
     const std::lock_guard lock(mutex_);
-    if (!stopping_) open_.insert(fd);
-    return !stopping_;
+    if (stopping_) return;
+    for (auto it = served_.begin(); it != served_.end();) {
+      const auto next = std::next(it);
+      if (it->ended) ended.splice(ended.end(), served_, it);
+      it = next;
+    }
+    for (Served& done : ended) done.thread.join();
+    Served& served = served_.emplace_back(std::move(socket));
+    served.thread = std::thread([this, &served] { run(served); });
   }
 
-  // The close is under the lock: a number that end() shuts down must still be this socket.
-  void leave(int fd) {
+  void run(Served& served) {
+    simulator_.count_connection();
+    Connection connection(served.socket);
+    while (const auto request = connection.read()) {
+      if (!connection.answer(simulator_.handle(*request))) break;
+    }
+    // Under the lock: end() shuts down what is open.
     const std::lock_guard lock(mutex_);
-    open_.erase(fd);
-    ::close(fd);
+    error_code error;
+    served.socket.close(error);
+    served.ended = true;
   }
 
-  void serve(int fd) {
-    Connection connection(fd, kReadTimeout);
-    current_connection = &connection;
-    while (connection.wait_for_request(kKeepAliveTimeout)) {
-      bool closed = false;
-      connection.set_delivery(Delivery::kWhole);
-      const bool handled = process_request(connection, false, closed, prepare);
-      const bool sent = connection.finish_answer();
-      if (!handled || !sent || closed) break;
-    }
-    current_connection = nullptr;
-    if (connection.delivery() == Delivery::kReset) {
-      connection.abort();
-    } else {
-      ::shutdown(fd, SHUT_WR);
-    }
-  }
+  static constexpr std::chrono::milliseconds kAfterFailedAccept{10};  // no descriptors are left
 
   Simulator& simulator_;
-  std::thread thread_;
-  std::atomic<bool> ended_{false};
+  asio::io_context context_;
+  tcp::acceptor acceptor_{context_};
+  std::thread thread_;  // runs context_
 
   std::mutex mutex_;
   std::condition_variable stopped_;
   // Guarded by mutex_.
-  std::set<int> open_;
+  std::list<Served> served_;
   bool stopping_ = false;
 };
 

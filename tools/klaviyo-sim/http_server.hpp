@@ -1,8 +1,8 @@
 // Server serves a Simulator on a port of the loopback.
 //
 // Place:     made by main() and by tests; everything else is below it.
-// Threads:   start() and stop() belong to one thread; each connection is served by its own
-//            thread of a pool, an accept thread feeds the pool.
+// Threads:   start() and stop() belong to one thread; each connection is served by a thread of its
+//            own, which the accept thread makes.
 // Lifetime:  stop() is idempotent, is called by the destructor, and takes no longer than the
 //            request that is being carried out: it ends idle connections and scripted delays.
 // Failure:   start() returns 0 when the port cannot be had; nothing throws.

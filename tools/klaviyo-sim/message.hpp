@@ -19,7 +19,7 @@ struct Request {
   std::string path;                               // without the query
   std::multimap<std::string, std::string> query;  // percent-decoded
   std::map<std::string, std::string> headers;     // names in lower case
-  std::string body;                               // decompressed
+  std::string body;
 
   // The header's value, or "" when it is missing. The name is in lower case.
   std::string header(const std::string& name) const {

@@ -44,6 +44,14 @@ bool is_accepted_type(const Request& request) {
   return type == "application/json" && request.header("user-agent").rfind("klaviyo-api-", 0) == 0;
 }
 
+Problem unsupported(const std::string& detail) {
+  Problem problem = invalid("/data", detail);
+  problem.status = 415;
+  problem.code = "unsupported_media_type";
+  problem.title = "Unsupported media type.";
+  return problem;
+}
+
 }  // namespace
 
 std::optional<Problem> check_key(const Request& request, const std::vector<std::string>& keys) {
@@ -76,12 +84,12 @@ std::optional<Problem> check_revision(const Request& request) {
 std::optional<Problem> check_body_headers(const Request& request) {
   const std::string type = request.header("content-type");
   if (!is_accepted_type(request)) {
-    Problem problem = invalid(
-        "/data", "Unsupported media type '" + type + "' in request. Use '" + kJsonApiType + "'.");
-    problem.status = 415;
-    problem.code = "unsupported_media_type";
-    problem.title = "Unsupported media type.";
-    return problem;
+    return unsupported("Unsupported media type '" + type + "' in request. Use '" + kJsonApiType +
+                       "'.");
+  }
+  const std::string encoding = request.header("content-encoding");
+  if (!encoding.empty() && encoding != "identity") {
+    return unsupported("Unsupported Content-Encoding '" + encoding + "' in request.");
   }
   if (request.body.size() > kMaxBodyBytes) {
     Problem problem = invalid("/data", "The request body must not exceed 5 MB.");
