@@ -171,12 +171,11 @@ std::size_t end(Database& database, const Timing& timing, const Key& key, std::i
   return purged;
 }
 
-// An end far ahead is from before the clock was set back, and says nothing.
-bool is_ended(Database& database, std::string_view keys, std::int64_t as_of, std::int64_t now) {
+bool is_ended(Database& database, std::string_view keys, std::int64_t as_of) {
   bool ended = false;
   for_each_key(keys, [&](const Key& key) {
-    Query query(database, "SELECT 1 FROM timer_end WHERE key = ?1 AND as_of BETWEEN ?2 AND ?3");
-    ended |= query.bind(key, as_of, now + kSkew).step();
+    Query query(database, "SELECT 1 FROM timer_end WHERE key = ?1 AND as_of >= ?2");
+    ended |= query.bind(key, as_of).step();
   });
   return ended;
 }
@@ -210,7 +209,7 @@ std::size_t arm(Database& database, const Timing& timing, std::int64_t now) {
     purged = remove(database, known->id);
   }
   const std::string keys = joined(timing.slot, timer.ended_by);
-  if (is_ended(database, keys, started_at, now)) return purged;
+  if (is_ended(database, keys, started_at)) return purged;
   const EventRecord& event = timer.event;
   Query(database,
         "INSERT INTO timer(slot, due_at, delay, as_of, ended_by, queue_id, dedup_key, profile_key,"
