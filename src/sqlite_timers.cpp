@@ -314,35 +314,6 @@ void look_at_fired(Database& database, std::int64_t now) {
   transaction.commit();
 }
 
-// The oldest first, while there are more than `most`; and what the clock, set back since, would
-// keep for longer than a day.
-void forget_ends(Database& database, std::int64_t now, std::int64_t most, Chunks& chunks) {
-  const std::int64_t ahead = now + kEndMemory.count() + kSkew;
-  const auto is_any_over = [&] {
-    return database.integer("SELECT ifnull(min(expires_at), 9e18) FROM timer_end") <= now ||
-           database.integer("SELECT max(expires_at) FROM timer_end") > ahead;
-  };
-  while (is_any_over() && chunks.take()) {
-    Transaction transaction(database, Transaction::Kind::kWrite);
-    Query(database,
-          "DELETE FROM timer_end WHERE key IN"
-          " (SELECT key FROM timer_end WHERE expires_at <= ?1 OR expires_at > ?2 LIMIT ?3)")
-        .bind(now, ahead, kChunk)
-        .run();
-    transaction.commit();
-  }
-  std::int64_t too_many = database.integer("SELECT ends FROM totals") - most;
-  for (; too_many > 0 && chunks.take(); too_many -= kChunk) {
-    Transaction transaction(database, Transaction::Kind::kWrite);
-    Query(database,
-          "DELETE FROM timer_end WHERE key IN"
-          " (SELECT key FROM timer_end ORDER BY expires_at LIMIT ?1)")
-        .bind(std::min(too_many, kChunk))
-        .run();
-    transaction.commit();
-  }
-}
-
 // Returns whether anything was there to forget.
 bool forget(Database& database, const char* sql, std::int64_t now) {
   Transaction transaction(database, Transaction::Kind::kWrite);
@@ -364,8 +335,7 @@ Stored insert_timed(Database& database, const EventRecord& record, std::int64_t 
   return stored;
 }
 
-std::size_t fire_timers(Database& database, std::int64_t now, std::int64_t most_ends,
-                        Chunks& chunks) {
+std::size_t fire_timers(Database& database, std::int64_t now, Chunks& chunks) {
   // Each looks into an index first: nothing is written, and no lock taken, when nothing is due.
   date_anew(database, now, chunks);
   std::size_t fired = 0;
@@ -377,7 +347,6 @@ std::size_t fire_timers(Database& database, std::int64_t now, std::int64_t most_
          chunks.take()) {
     look_at_fired(database, now);
   }
-  forget_ends(database, now, most_ends, chunks);
   while (database.integer("SELECT ifnull(min(due_at), 9e18) FROM collapsing") <= now &&
          chunks.take() &&
          forget(database,
