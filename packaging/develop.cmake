@@ -169,6 +169,7 @@ postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3
   tests/sqlite_log_test.cpp
   tests/sqlite_moved_test.cpp
   tests/sqlite_order_test.cpp
+  tests/sqlite_room_test.cpp
   tests/sqlite_salvage_test.cpp
   tests/sqlite_timers_test.cpp)
 

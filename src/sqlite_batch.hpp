@@ -15,6 +15,7 @@
 #include <postbox/outbox.hpp>
 #include <random>
 #include <span>
+#include <utility>
 
 #include "sqlite_schema.hpp"
 
@@ -38,6 +39,11 @@ class BatchNumber {
   }
   void sure() noexcept { unsure_.reset(); }
 
+  // Whether an append of `batch` is refused as full now, and was not already the last time.
+  [[nodiscard]] bool is_refused_first(std::span<const EventRecord> batch) noexcept {
+    return std::exchange(refused_, contents_of(batch)) != contents_of(batch);
+  }
+
   // What of() 's batch did when its number is found in the file.
   [[nodiscard]] const Appended* repeated() const noexcept {
     return unsure_ ? &unsure_->appended : nullptr;
@@ -54,6 +60,10 @@ class BatchNumber {
     for (const EventRecord& record : batch) {
       const auto queue = static_cast<std::int64_t>(record.queue);
       sum = sum * 31 + static_cast<std::uint64_t>(dedup_of(queue, record.dedup_key));
+      if (has_event(record)) continue;
+      for (const Key& key : record.timing->ends) {
+        sum = sum * 31 + static_cast<std::uint64_t>(dedup_of(queue, key));
+      }
     }
     return sum;
   }
@@ -62,6 +72,7 @@ class BatchNumber {
   std::int64_t number_ = static_cast<std::int64_t>((std::uint64_t{std::random_device{}()} << 31U) |
                                                    std::random_device{}());
   std::optional<Unsure> unsure_;
+  std::uint64_t refused_ = 0;
 };
 
 }  // namespace postbox::sqlite

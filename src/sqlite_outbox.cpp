@@ -1,11 +1,12 @@
 #include "sqlite_outbox.hpp"
 
 #include <filesystem>
-#include <limits>
 #include <system_error>
 #include <utility>
 
 #include "sqlite_append.hpp"
+#include "sqlite_maintain.hpp"
+#include "sqlite_room.hpp"
 #include "sqlite_rows.hpp"
 #include "sqlite_run.hpp"
 #include "sqlite_salvage.hpp"
@@ -15,10 +16,8 @@
 namespace postbox {
 namespace {
 
-using sqlite::Chunks;
 using sqlite::Database;
 using sqlite::Failure;
-using sqlite::kChunk;
 using sqlite::Query;
 using sqlite::Transaction;
 
@@ -38,101 +37,6 @@ void check_payloads(std::span<const EventRecord> batch) {
                                                          " bytes is larger than " +
                                                          std::to_string(kMaxPayload.count)});
   }
-}
-
-// The log is part of what is used only while it cannot be emptied. Outside a transaction.
-void make_room(Database& database, Bytes max_disk) {
-  const std::uint64_t stalled = sqlite::stalled_log_bytes(database);
-  if (stalled == 0 || sqlite::live_bytes(database) + stalled < max_disk.count) return;
-  (void)database.empty_log();
-}
-
-// Returns how full it is, in thousandths of the cap.
-std::uint32_t check_room(Database& database, Bytes max_disk) {
-  const std::uint64_t live = sqlite::live_bytes(database);
-  const std::uint64_t stalled = sqlite::stalled_log_bytes(database);
-  const std::uint64_t used = live + stalled;
-  if (used < max_disk.count) return static_cast<std::uint32_t>(used * 1'000 / max_disk.count);
-  std::string what = "the outbox holds " + std::to_string(used) +
-                     " bytes, and POSTBOX_MAX_DISK allows " + std::to_string(max_disk.count);
-  if (live < max_disk.count) {
-    what += "; " + std::to_string(stalled) +
-            " of them are in its log because another program reads the file: it goes on when that "
-            "program has ended";
-  } else {
-    what += ": it goes on when events have been delivered, or raise the limit";
-  }
-  throw Failure(Error{ErrorCode::kOutboxFull, std::move(what)});
-}
-
-bool is_any_delayed(Database& database, std::int64_t after, std::int64_t until) {
-  Query query(database,
-              "SELECT 1 FROM outbox INDEXED BY outbox_delayed"
-              " WHERE state = 1 AND next_at > ?1 AND next_at <= ?2 LIMIT 1");
-  return query.bind(after, until).step();
-}
-
-// Makes delayed rows ready whose time lies in (after, until]. Returns how many.
-std::size_t promote(Database& database, std::int64_t after, std::int64_t until, Chunks& chunks) {
-  std::size_t promoted = 0;
-  while (chunks.take()) {
-    Transaction transaction(database, Transaction::Kind::kWrite);
-    const std::size_t chunk =
-        Query(database,
-              "UPDATE outbox SET state = 0 WHERE id IN (SELECT id FROM outbox"
-              " WHERE state = 1 AND next_at > ?1 AND next_at <= ?2 ORDER BY next_at LIMIT ?3)")
-            .bind(after, until, kChunk)
-            .run();
-    if (chunk == 0 && is_any_delayed(database, after, until)) {  // else this would never end
-      throw Failure(
-          Error{ErrorCode::kOutboxCorrupt, "an index names a delayed event that is missing"});
-    }
-    transaction.commit();
-    promoted += chunk;
-    if (chunk < static_cast<std::size_t>(kChunk)) break;
-  }
-  return promoted;
-}
-
-std::size_t promote_due(Database& database, std::int64_t now, Chunks& chunks) {
-  constexpr auto kLowest = std::numeric_limits<std::int64_t>::min();
-  constexpr auto kHighest = std::numeric_limits<std::int64_t>::max();
-  const std::int64_t horizon = now + sqlite::kDelayHorizon.count();
-  std::size_t promoted = 0;
-  // Two looks into the index first: nothing is written, and no lock taken, when nothing is due.
-  const std::int64_t earliest =
-      database.integer("SELECT ifnull(min(next_at), 9e18) FROM outbox WHERE state = 1");
-  if (earliest <= now) promoted += promote(database, kLowest, now, chunks);
-  const std::int64_t latest = database.integer("SELECT max(next_at) FROM outbox WHERE state = 1");
-  // Further ahead than any delay: the clock was set back, and the row would wait for it for ever.
-  if (latest > horizon) promoted += promote(database, horizon, kHighest, chunks);
-  return promoted;
-}
-
-std::size_t expire_dead(Database& database, std::int64_t cutoff, Chunks& chunks) {
-  const auto any_is_due = [&] {
-    return database.integer("SELECT ifnull(min(died_at), 9e18) FROM outbox_dead") <= cutoff;
-  };
-  std::size_t expired = 0;
-  // Not into a log that cannot be moved: there is no hurry.
-  while (any_is_due() && chunks.take() && database.log_pages() < sqlite::kStalledLog) {
-    Transaction transaction(database, Transaction::Kind::kWrite);
-    if (!any_is_due()) break;  // another process was quicker
-    const std::size_t chunk =
-        Query(database,
-              "DELETE FROM outbox_dead WHERE id IN (SELECT id FROM outbox_dead"
-              " WHERE died_at <= ?1 ORDER BY died_at LIMIT ?2)")
-            .bind(cutoff, kChunk)
-            .run();
-    if (chunk == 0) {  // else this would never end
-      throw Failure(
-          Error{ErrorCode::kOutboxCorrupt, "an index names a dead letter that is missing"});
-    }
-    sqlite::add_totals(database, {.expired = chunk});
-    transaction.commit();
-    expired += chunk;
-  }
-  return expired;
 }
 
 }  // namespace
@@ -169,7 +73,7 @@ Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
   return run<Appended>(Role::kFlow, "outbox append", [&](Database& database, Memory& memory) {
     check_payloads(batch);
     const std::int64_t number = memory.batch.of(batch);
-    make_room(database, max_disk_);
+    sqlite::make_room(database, max_disk_);
     Transaction transaction(database, Transaction::Kind::kDurable);
     // Asked under the lock: whoever moves a damaged file aside holds it until another stands there.
     if (database.has_moved()) {
@@ -184,11 +88,17 @@ Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
       memory.batch.sure();
       return appended;
     }
-    const std::uint32_t fullness = check_room(database, max_disk_);
+    const sqlite::Room room = sqlite::room_in(database, max_disk_);
+    if (room.is_full() && !sqlite::needs_no_room(batch)) {
+      if (memory.batch.is_refused_first(batch) && sqlite::end_all(database, batch, now())) {
+        transaction.commit();
+      }
+      throw Failure(room.error());
+    }
     const bool is_sender = memory.seat.is_ours(database, memory.token);
     Appended appended =
         sqlite::append_batch(database, batch, number, now(), is_sender ? &leases_ : nullptr);
-    appended.fullness = fullness;
+    appended.fullness = room.fullness();
     memory.batch.not_sure(batch, appended);
     transaction.commit();
     memory.batch.sure();
@@ -202,17 +112,20 @@ Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
 Result<Maintained> SqliteOutbox::maintain(std::chrono::milliseconds retention) {
   return run<Maintained>(Role::kOperator, "outbox maintain", [&](Database& database) {
     const std::int64_t time = now();
+    if (must_empty_log_ || database.log_pages() >= sqlite::kStalledLog) empty_log(database);
     Maintained maintained;
-    Chunks chunks(&database);
-    maintained.promoted = promote_due(database, time, chunks);
+    sqlite::Chunks chunks(&database);
+    maintained.promoted = sqlite::promote_due(database, time, chunks);
     if (maintained.promoted > 0) leases_.look_from_start();
     const std::int64_t cutoff = time - std::max<std::int64_t>(0, retention.count());
-    maintained.expired = expire_dead(database, cutoff, chunks);
-    maintained.fired = sqlite::fire_timers(database, time, most_ends(), chunks);
+    maintained.expired = sqlite::expire_dead(database, cutoff, chunks);
+    maintained.crowded_out = sqlite::crowd_out(database, max_disk_, chunks);
+    maintained.fired = sqlite::fire_timers(database, time, chunks);
+    sqlite::forget_ends(database, time, max_disk_, chunks);
     std::optional<std::int64_t> next = sqlite::next_timer(database);
     Query query(database, "SELECT next_at FROM outbox WHERE state = 1 ORDER BY next_at LIMIT 1");
     if (query.step()) next = std::min(next.value_or(query.integer(0)), query.integer(0));
-    if (must_empty_log_ || database.log_pages() >= sqlite::kStalledLog) empty_log(database);
+    database.keep_log_short();
     if (chunks.are_used_up()) next = time;
     if (next) maintained.next_due = sqlite::elapsed(time, *next);
     return maintained;
@@ -328,12 +241,6 @@ bool SqliteOutbox::close_operators() {
   operator_lane_.database.reset();
   operator_lane_.mutex.unlock();
   return true;
-}
-
-// A sixteenth of the disk: at 2 GiB what four orders a second leave in a day.
-std::int64_t SqliteOutbox::most_ends() const noexcept {
-  constexpr std::uint64_t kBytesOfAnEnd = 100;  // with its index
-  return static_cast<std::int64_t>(max_disk_.count / 16 / kBytesOfAnEnd);
 }
 
 std::int64_t SqliteOutbox::now() const noexcept {

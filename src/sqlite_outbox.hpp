@@ -107,7 +107,6 @@ class SqliteOutbox final : public Outbox, private Inherited {
   [[nodiscard]] Result<std::size_t> erased(Result<std::size_t> purged);
   [[nodiscard]] bool in_memory() const noexcept { return path_.empty(); }
   [[nodiscard]] std::int64_t now() const noexcept;
-  [[nodiscard]] std::int64_t most_ends() const noexcept;
 
   // Constant after construction.
   const std::string path_;

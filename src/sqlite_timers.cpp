@@ -171,12 +171,11 @@ std::size_t end(Database& database, const Timing& timing, const Key& key, std::i
   return purged;
 }
 
-// An end far ahead is from before the clock was set back, and says nothing.
-bool is_ended(Database& database, std::string_view keys, std::int64_t as_of, std::int64_t now) {
+bool is_ended(Database& database, std::string_view keys, std::int64_t as_of) {
   bool ended = false;
   for_each_key(keys, [&](const Key& key) {
-    Query query(database, "SELECT 1 FROM timer_end WHERE key = ?1 AND as_of BETWEEN ?2 AND ?3");
-    ended |= query.bind(key, as_of, now + kSkew).step();
+    Query query(database, "SELECT 1 FROM timer_end WHERE key = ?1 AND as_of >= ?2");
+    ended |= query.bind(key, as_of).step();
   });
   return ended;
 }
@@ -210,7 +209,7 @@ std::size_t arm(Database& database, const Timing& timing, std::int64_t now) {
     purged = remove(database, known->id);
   }
   const std::string keys = joined(timing.slot, timer.ended_by);
-  if (is_ended(database, keys, started_at, now)) return purged;
+  if (is_ended(database, keys, started_at)) return purged;
   const EventRecord& event = timer.event;
   Query(database,
         "INSERT INTO timer(slot, due_at, delay, as_of, ended_by, queue_id, dedup_key, profile_key,"
@@ -315,35 +314,6 @@ void look_at_fired(Database& database, std::int64_t now) {
   transaction.commit();
 }
 
-// The oldest first, while there are more than `most`; and what the clock, set back since, would
-// keep for longer than a day.
-void forget_ends(Database& database, std::int64_t now, std::int64_t most, Chunks& chunks) {
-  const std::int64_t ahead = now + kEndMemory.count() + kSkew;
-  const auto is_any_over = [&] {
-    return database.integer("SELECT ifnull(min(expires_at), 9e18) FROM timer_end") <= now ||
-           database.integer("SELECT max(expires_at) FROM timer_end") > ahead;
-  };
-  while (is_any_over() && chunks.take()) {
-    Transaction transaction(database, Transaction::Kind::kWrite);
-    Query(database,
-          "DELETE FROM timer_end WHERE key IN"
-          " (SELECT key FROM timer_end WHERE expires_at <= ?1 OR expires_at > ?2 LIMIT ?3)")
-        .bind(now, ahead, kChunk)
-        .run();
-    transaction.commit();
-  }
-  std::int64_t too_many = database.integer("SELECT ends FROM totals") - most;
-  for (; too_many > 0 && chunks.take(); too_many -= kChunk) {
-    Transaction transaction(database, Transaction::Kind::kWrite);
-    Query(database,
-          "DELETE FROM timer_end WHERE key IN"
-          " (SELECT key FROM timer_end ORDER BY expires_at LIMIT ?1)")
-        .bind(std::min(too_many, kChunk))
-        .run();
-    transaction.commit();
-  }
-}
-
 // Returns whether anything was there to forget.
 bool forget(Database& database, const char* sql, std::int64_t now) {
   Transaction transaction(database, Transaction::Kind::kWrite);
@@ -365,8 +335,7 @@ Stored insert_timed(Database& database, const EventRecord& record, std::int64_t 
   return stored;
 }
 
-std::size_t fire_timers(Database& database, std::int64_t now, std::int64_t most_ends,
-                        Chunks& chunks) {
+std::size_t fire_timers(Database& database, std::int64_t now, Chunks& chunks) {
   // Each looks into an index first: nothing is written, and no lock taken, when nothing is due.
   date_anew(database, now, chunks);
   std::size_t fired = 0;
@@ -378,7 +347,6 @@ std::size_t fire_timers(Database& database, std::int64_t now, std::int64_t most_
          chunks.take()) {
     look_at_fired(database, now);
   }
-  forget_ends(database, now, most_ends, chunks);
   while (database.integer("SELECT ifnull(min(due_at), 9e18) FROM collapsing") <= now &&
          chunks.take() &&
          forget(database,

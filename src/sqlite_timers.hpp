@@ -27,10 +27,9 @@ namespace postbox::sqlite {
 Stored insert_timed(Database& database, const EventRecord& record, std::int64_t id,
                     std::int64_t now, const Leases* leases);
 
-// Makes events of the timers that are due, and forgets what is of no use any more, and of the ends
-// the oldest beyond `most_ends`. Returns how many events there are now. As much as `chunks` allow.
-std::size_t fire_timers(Database& database, std::int64_t now, std::int64_t most_ends,
-                        Chunks& chunks);
+// Makes events of the timers that are due, and forgets what is of no use any more. Returns how many
+// events there are now. As much as `chunks` allow.
+std::size_t fire_timers(Database& database, std::int64_t now, Chunks& chunks);
 
 // When the next timer is due.
 [[nodiscard]] std::optional<std::int64_t> next_timer(Database& database);

@@ -154,7 +154,7 @@ struct OutboxTotals {
   std::uint64_t duplicates = 0;
   std::uint64_t delivered = 0;
   std::uint64_t purged = 0;   // by purge() and purge_profile(), or their timer ended after it fired
-  std::uint64_t expired = 0;  // dead letters past their retention
+  std::uint64_t expired = 0;  // dead letters past their retention, or crowded out
   std::uint64_t fired = 0;    // timers that became events
 };
 
@@ -172,8 +172,8 @@ class Outbox {
   [[nodiscard]] virtual OutboxCaps caps() const noexcept = 0;
 
   // Store all of `batch`, or nothing. Returns when it is as durable as caps().append says.
-  // Fails with kOutboxFull at the disk cap, and with kOutboxUnavailable, kOutboxBusy,
-  // kOutboxCorrupt or kOutboxTooNew.
+  // Fails with kOutboxFull at the disk cap (what stands alone in it happens all the same), and with
+  // kOutboxUnavailable, kOutboxBusy, kOutboxCorrupt or kOutboxTooNew.
   [[nodiscard]] virtual Result<Appended> append(std::span<const EventRecord> batch) = 0;
 
   // Lease the oldest ready events of `queue` until `lease` has passed by the store's clock. While
@@ -219,8 +219,8 @@ class Outbox {
   [[nodiscard]] virtual Result<std::size_t> purge_profile(const Key& profile) = 0;
 
   // Promote delayed events whose time has come; make events of timers that are due; remove dead
-  // letters older than `retention`. Some thousands at most, so that whoever calls it can do
-  // something else meanwhile.
+  // letters older than `retention`, and the oldest while they have more than a quarter of the disk.
+  // Some thousands at most, so that whoever calls it can do something else meanwhile.
   [[nodiscard]] virtual Result<Maintained> maintain(std::chrono::milliseconds retention) = 0;
 
   [[nodiscard]] virtual Result<OutboxStats> stats() = 0;

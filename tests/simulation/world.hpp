@@ -181,7 +181,9 @@ class World {
     if (what >= 91 && what < 93) vendor_.key_works = !vendor_.key_works;
     if (what >= 93 && what < 95) notes_on_ = !notes_on_;
     if (what >= 95 && what < 97) {
-      clock_->jump_wall(milliseconds(roll(7'200'000)) - hours(1));
+      const milliseconds jump = milliseconds(roll(7'200'000)) - hours(1);
+      clock_->jump_wall(jump);
+      if (jump.count() < 0) carts_.clock_was_set_back(clock_->now());
     }
     if (what >= 91) reload();
   }
