@@ -98,7 +98,8 @@ std::optional<Loader::Plan> Loader::plan(const Shelf& shelf, bool probe, SteadyT
   const std::size_t whole = std::max(kFewest, lanes_[bulk].limits.max_events);
   if (singly == Room::kNone && together == Room::kNone) return std::nullopt;
   if (singly == Room::kNone) {
-    return on(bulk, probe ? 1 : together == Room::kProbe ? kFewest : whole);
+    // While both fail, a probe is one event: those that fail twice in company travel alone after.
+    return on(bulk, probe || together == Room::kProbe ? 1 : whole);
   }
   if (probe || singly == Room::kProbe) return on(single, lanes_[single].limits.max_events);
   if (single == bulk) return on(single, whole);

@@ -108,6 +108,18 @@ TEST_F(LaneFaults, ASingleEndpointThatFailsAloneLeavesItsEventsToTheOther) {
   EXPECT_EQ(tracker->stats().delivered, 300U);
 }
 
+// What fails in an outage is not suspected of causing it: a day later most go together.
+TEST_F(LaneFaults, AfterALongOutageTheBacklogStillGoesInBulk) {
+  http->on_request([](const HttpRequest&) { return ScriptedHttpClient::answer(503); });
+  track_many(30'000, "n");
+  for (int hour = 0; hour < 24; ++hour) run_for(std::chrono::hours(1));
+  const std::size_t before = http->requests().size();
+  http->on_request([](const HttpRequest&) { return ScriptedHttpClient::answer(202); });
+  run_for(300s + 60s);  // after the longest backoff
+  EXPECT_EQ(tracker->stats().delivered, 30'000U);
+  EXPECT_LT(http->requests().size() - before, 6'000U);
+}
+
 // A 404, 410 or redirect of one endpoint.
 TEST_F(LaneFaults, AnEndpointThatIsParkedAloneLeavesItsEventsToTheOther) {
   http->on_request([](const HttpRequest& request) {

@@ -169,6 +169,23 @@ TEST_F(TrackerTest, ATenthOfMemoryIsKeptForTheFirstFamily) {
   EXPECT_EQ(tracker->stats().delivered, 10U);
 }
 
+// Of the first family, and yet no purchase of now.
+struct History : Note {
+  void encode(EventBatch& batch) const {
+    Note::encode(batch);
+    for (EventRecord& record : batch.records()) record.queue = kMemos.queue;
+  }
+};
+
+TEST_F(TrackerTest, HistoryOfTheFirstFamilyDoesNotTakeWhatIsKeptForIt) {
+  config.max_queued_events = 10;
+  start();
+  EXPECT_EQ(tracker->track(History{{"a", "1", 9}}).status(), TrackStatus::kAccepted);
+  EXPECT_EQ(tracker->track(History{{"b"}}).status(), TrackStatus::kFull);
+  EXPECT_EQ(tracker->track(Note{"c"}).status(), TrackStatus::kAccepted);
+  run_for(seconds(1));
+}
+
 TEST_F(TrackerTest, ATenthOfTheDiskIsKeptForTheFirstFamilyUntilThereIsRoomAgain) {
   outbox = open_outbox({.url = "memory:", .max_disk = kibibytes(512)}, clock).value();
   const std::string kilobytes(10'000, 'x');
