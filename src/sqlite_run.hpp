@@ -19,6 +19,9 @@ template <class Value, class Work>
 Result<Value> SqliteOutbox::run(Role role, std::string_view what, Work work) {
   try {
     const NoFork no_fork;
+    if (!forked_at_rest()) {
+      return Error{ErrorCode::kClosed, "forked while SQLite was in use"};
+    }
     Lane& chosen = lane(role);
     std::optional<sqlite::Turn> turn;
     if (role == Role::kFlow) turn.emplace(shared_.turn, busy_timeout_);
