@@ -169,6 +169,7 @@ postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3
   tests/sqlite_log_test.cpp
   tests/sqlite_moved_test.cpp
   tests/sqlite_order_test.cpp
+  tests/sqlite_processes_test.cpp
   tests/sqlite_room_test.cpp
   tests/sqlite_salvage_test.cpp
   tests/sqlite_timers_test.cpp)
@@ -203,8 +204,9 @@ target_compile_definitions(scenario_tests PRIVATE
                            POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
 add_dependencies(scenario_tests checkout_server klaviyo-sim)
 
-postbox_test(process_tests LINK klaviyo_sim_core postbox::klaviyo postbox::testing PkgConfig::httplib
-             SOURCES
+postbox_test(process_tests LINK klaviyo_sim_core postbox::stripe postbox::testing SQLite::SQLite3
+             PkgConfig::httplib SOURCES
+  tests/fork_in_host_test.cpp
   tests/tracker_fork_test.cpp
   tests/tracker_in_host_test.cpp)
 add_library(guest_module MODULE tests/support/guest_module.cpp)

@@ -3,11 +3,16 @@
 #include <array>
 #include <charconv>
 #include <limits>
+#include <vector>
+
+#include "file_name.hpp"
 
 namespace postbox {
 namespace {
 
 using std::chrono::milliseconds;
+
+constexpr std::string_view kFileScheme = "sqlite:";
 
 template <class Unit>
 struct UnitName {
@@ -68,6 +73,24 @@ Error out_of_range(std::string_view field, const std::string& value, std::string
   return bad_value(value, accepted).with_context(field);
 }
 
+// The working directory may be another one when the names are used, and in a child of fork().
+Result<Config> with_absolute_names(Config config) {
+  std::string& url = config.outbox.url;
+  const std::string path = url.starts_with(kFileScheme) ? url.substr(kFileScheme.size()) : "";
+  // What is no path is refused by open_outbox().
+  if (!path.empty() && path.front() != ':') {
+    const auto name = resolved_name(path);
+    if (!name) return name.error().with_context("POSTBOX_OUTBOX");
+    url = std::string(kFileScheme) + *name;
+  }
+  if (!config.http.ca_file.empty()) {
+    const auto name = absolute_name(config.http.ca_file);
+    if (!name) return name.error().with_context("POSTBOX_CA_FILE");
+    config.http.ca_file = *name;
+  }
+  return config;
+}
+
 }  // namespace
 
 Result<milliseconds> parse_duration(std::string_view text) {
@@ -89,7 +112,8 @@ Result<Bytes> parse_bytes(std::string_view text) {
 }
 
 Result<void> Config::apply(const Environment& environment) {
-  for (Result<void> step :
+  std::vector<Error> errors;
+  for (const Result<void>& step :
        {read(environment, "POSTBOX_OUTBOX", &parse_text, outbox.url),
         read(environment, "POSTBOX_MAX_DISK", &parse_bytes, outbox.max_disk),
         read(environment, "POSTBOX_MAX_MEMORY", &parse_bytes, max_queued_bytes),
@@ -97,45 +121,42 @@ Result<void> Config::apply(const Environment& environment) {
         read(environment, "POSTBOX_RETENTION", &parse_duration, retention),
         read(environment, "POSTBOX_CA_FILE", &parse_text, http.ca_file),
         read(environment, "POSTBOX_LOG_LEVEL", &parse_log_level, log_level)}) {
-    if (!step) return step;
+    if (!step) errors.push_back(step.error());
   }
+  if (!errors.empty()) return joined(errors);
   return {};
 }
 
 Result<ValidConfig> Config::validate() const {
+  std::vector<Error> errors;
+  const auto check = [&errors](bool ok, std::string_view field, const std::string& value,
+                               std::string_view accepted) {
+    if (!ok) errors.push_back(out_of_range(field, value, accepted));
+  };
   const auto text = [](milliseconds d) { return std::to_string(d.count()) + "ms"; };
-  if (!outbox.url.starts_with("sqlite:") && outbox.url != "memory:") {
-    const auto scheme = outbox.url.substr(0, outbox.url.find(':'));  // the rest may hold a password
-    return out_of_range("POSTBOX_OUTBOX", scheme, "sqlite:PATH or memory:");
-  }
-  if (outbox.max_disk < mebibytes(1)) {
-    return out_of_range("POSTBOX_MAX_DISK", std::to_string(outbox.max_disk.count) + "B",
-                        "at least 1MiB");
-  }
-  if (max_queued_bytes < kibibytes(64)) {
-    return out_of_range("POSTBOX_MAX_MEMORY", std::to_string(max_queued_bytes.count) + "B",
-                        "at least 64KiB");
-  }
-  if (max_queued_events == 0) {
-    return out_of_range("max_queued_events", "0", "at least 1");
-  }
-  if (max_in_flight == 0 || max_in_flight > 1'000) {
-    return out_of_range("max_in_flight", std::to_string(max_in_flight), "1 to 1000");
-  }
-  if (http.total_timeout < milliseconds(100)) {
-    return out_of_range("http.total_timeout", text(http.total_timeout), "at least 100ms");
-  }
-  if (lease < 2 * http.total_timeout) {
-    return out_of_range("lease", text(lease),
-                        "at least twice http.total_timeout, " + text(2 * http.total_timeout));
-  }
-  if (give_up_after < std::chrono::minutes(1)) {
-    return out_of_range("POSTBOX_GIVE_UP_AFTER", text(give_up_after), "at least 1m");
-  }
-  if (probe_interval < milliseconds(1'000)) {
-    return out_of_range("probe_interval", text(probe_interval), "at least 1000ms");
-  }
-  return ValidConfig(*this);
+  const auto size = [](Bytes bytes) { return std::to_string(bytes.count) + "B"; };
+  check(outbox.url.starts_with(kFileScheme) || outbox.url == "memory:", "POSTBOX_OUTBOX",
+        outbox.url.substr(0, outbox.url.find(':')),  // the rest may hold a password
+        "sqlite:PATH or memory:");
+  check(outbox.max_disk >= mebibytes(1), "POSTBOX_MAX_DISK", size(outbox.max_disk),
+        "at least 1MiB");
+  check(max_queued_bytes >= kibibytes(64), "POSTBOX_MAX_MEMORY", size(max_queued_bytes),
+        "at least 64KiB");
+  check(max_queued_events > 0, "max_queued_events", "0", "at least 1");
+  check(max_in_flight > 0 && max_in_flight <= 1'000, "max_in_flight", std::to_string(max_in_flight),
+        "1 to 1000");
+  check(http.total_timeout >= milliseconds(100), "http.total_timeout", text(http.total_timeout),
+        "at least 100ms");
+  check(lease >= 2 * http.total_timeout, "lease", text(lease),
+        "at least twice http.total_timeout, " + text(2 * http.total_timeout));
+  check(give_up_after >= std::chrono::minutes(1), "POSTBOX_GIVE_UP_AFTER", text(give_up_after),
+        "at least 1m");
+  check(probe_interval >= milliseconds(1'000), "probe_interval", text(probe_interval),
+        "at least 1000ms");
+  if (!errors.empty()) return joined(errors);
+  auto config = with_absolute_names(*this);
+  if (!config) return config.error();
+  return ValidConfig(*std::move(config));
 }
 
 }  // namespace postbox

@@ -1,12 +1,17 @@
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
-#include <memory>
 #include <system_error>
+#include <thread>
+#include <vector>
 
 #include <postbox/config.hpp>
+
+#include "file_name.hpp"
 
 namespace postbox {
 namespace {
@@ -47,18 +52,68 @@ std::optional<std::string> parse_value(std::string_view text) {
   return std::string(text.substr(1, end - 1));
 }
 
-// Returns zero, or the error's number. A stream would throw where `file` is a folder.
-int read_all(const std::string& file, std::string& text) {
-  struct Close {
-    void operator()(std::FILE* stream) const noexcept { (void)std::fclose(stream); }
-  };
-  const std::unique_ptr<std::FILE, Close> stream(std::fopen(file.c_str(), "rbe"));
-  if (!stream) return errno;
-  std::array<char, 4'096> chunk{};
-  while (const std::size_t size = std::fread(chunk.data(), 1, chunk.size(), stream.get())) {
-    text.append(chunk.data(), size);
+class Descriptor {
+ public:
+  explicit Descriptor(const std::string& file)
+      : number_(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
   }
-  return std::ferror(stream.get()) != 0 ? errno : 0;
+  [[nodiscard]] int get() const noexcept { return number_; }
+
+ private:
+  int number_;
+};
+
+bool same(const struct stat& a, const struct stat& b) noexcept {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
+         a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+}
+
+// Returns zero, or the error's number; EAGAIN when the file was written or replaced meanwhile.
+int read_once(const std::string& file, std::string& text) {
+  const Descriptor descriptor(file);
+  struct stat before {};
+  struct stat after {};
+  if (descriptor.get() < 0 || ::fstat(descriptor.get(), &before) != 0) return errno;
+  text.clear();
+  std::array<char, 4'096> chunk{};
+  for (;;) {
+    const ssize_t size = ::read(descriptor.get(), chunk.data(), chunk.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return errno;
+    if (size == 0) break;
+    text.append(chunk.data(), static_cast<std::size_t>(size));
+  }
+  if (!S_ISREG(before.st_mode)) return 0;  // a pipe, such as a shell's <(…)
+  if (::stat(file.c_str(), &after) != 0) return errno;
+  const bool whole = static_cast<std::size_t>(before.st_size) == text.size();
+  return whole && same(before, after) ? 0 : EAGAIN;
+}
+
+// Half a file is none: a setting that is not in it would be switched off.
+int read_whole(const std::string& file, std::string& text) {
+  constexpr int kTries = 20;
+  constexpr std::chrono::milliseconds kPause{5};
+  int failed = read_once(file, text);
+  for (int tries = 1; failed == EAGAIN && tries < kTries; ++tries) {
+    std::this_thread::sleep_for(kPause);
+    failed = read_once(file, text);
+  }
+  return failed;
+}
+
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+Error lost(const std::string& file, std::string_view what) {
+  return Error{ErrorCode::kInvalidConfig,
+               file + ": the file " + std::string(what) +
+                   ", and there were settings in it: none is changed; put the file back, or "
+                   "restart to do without it"};
 }
 
 // Never quotes the line: it may hold a secret.
@@ -73,6 +128,7 @@ Error bad_line(std::size_t number, std::string_view why) {
 
 Result<Environment> Environment::parse(std::string_view text) {
   Environment environment;
+  std::vector<Error> errors;
   for (std::size_t number = 1; !text.empty(); ++number) {
     const auto end = text.find('\n');
     std::string_view line = trim(text.substr(0, end));
@@ -80,26 +136,39 @@ Result<Environment> Environment::parse(std::string_view text) {
     if (line.empty() || line.front() == '#') continue;
     if (line.starts_with("export ")) line = trim(line.substr(7));
     const auto equals = line.find('=');
-    if (equals == std::string_view::npos) return bad_line(number, "no '='");
     const auto name = trim(line.substr(0, equals));
-    if (!is_name(name)) return bad_line(number, "not a variable's name before '='");
-    auto value = parse_value(trim(line.substr(equals + 1)));
-    if (!value) return bad_line(number, "a quote that does not close, or text after it");
-    environment.values_.insert_or_assign(std::string(name), *std::move(value));
+    auto value = parse_value(trim(line.substr(std::min(equals, line.size() - 1) + 1)));
+    if (equals == std::string_view::npos) {
+      errors.push_back(bad_line(number, "no '='"));
+    } else if (!is_name(name)) {
+      errors.push_back(bad_line(number, "not a variable's name before '='"));
+    } else if (!value) {
+      errors.push_back(bad_line(number, "a quote that does not close, or text after it"));
+    } else {
+      environment.values_.insert_or_assign(std::string(name), *std::move(value));
+    }
   }
+  if (!errors.empty()) return joined(errors);
   return environment;
 }
 
-Result<Environment> Environment::load(const std::string& file) {
-  Environment environment;
+Result<std::string> Environment::absolute(const std::string& file) { return absolute_name(file); }
+
+Result<Environment> Environment::load(const std::string& file, Missing missing) {
   std::string text;
-  if (const int failed = read_all(file, text); failed == 0) {
-    auto parsed = parse(text);
-    if (!parsed) return parsed.error().with_context(file);
-    environment = *std::move(parsed);
-  } else if (failed != ENOENT) {
-    return Error{ErrorCode::kInvalidConfig, file + ": " + std::generic_category().message(failed)};
+  const int failed = read_whole(file, text);
+  if (failed != 0 && failed != ENOENT) {
+    const std::string why = failed == EAGAIN ? "it is being written all the time"
+                                             : std::generic_category().message(failed);
+    return Error{ErrorCode::kInvalidConfig, file + ": " + why};
   }
+  if (missing == Missing::kIsError && (failed == ENOENT || is_blank(text))) {
+    return lost(file, failed == ENOENT ? "is not there" : "is empty");
+  }
+  auto parsed = parse(failed == ENOENT ? std::string_view() : text);
+  if (!parsed) return parsed.error().with_context(file);
+  Environment environment = *std::move(parsed);
+  environment.has_file_ = failed == 0 && !is_blank(text);
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view pair(*entry);
     const auto equals = pair.find('=');

@@ -1,15 +1,20 @@
 // NoFork keeps fork() away from SQLite, libcurl and OpenSSL while they are at work: none of them
 // can be used in a child that was forked in the middle of a call, for their locks stay taken there
-// for ever. A fork() waits until nobody is inside; then both sides go on.
+// forever. A fork() waits until nobody is inside; then both sides go on.
 //
-// Place:     around every use of the outbox's store and of the network.
+// Place:     around every use of a store and of the network; below everything, also below the
+//            integrations.
 // Threads:   everything from any thread; scopes of one thread may be nested. 🔒
 // Lifetime:  the process's, and its children's: nothing here is ever destroyed.
-// Failure:   a call that does not return (a disk that hangs) holds a fork() up for a second. The
-//            child of such a fork, and of one from inside a scope, was not forked_at_rest(): there
-//            nothing of this library may be used.
+// Failure:   no wait is without a bound. A call that does not return (a disk that hangs) holds a
+//            fork() up for a second. A fork() that does not return, since another library's
+//            handler waits for a lock of a thread that waits here, holds that thread up for a
+//            second, and for 20 ms from the second time on. The child of such a fork, and of one
+//            from inside a scope, was not forked_at_rest(): there nothing of this library may be
+//            used.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace postbox {
@@ -26,11 +31,12 @@ class NoFork {
 // Counts the forks between the first process and this one.
 [[nodiscard]] std::uint64_t fork_generation() noexcept;
 
-// True when no call was under way in any fork between the first process and this one.
+// True when no call was under way in any fork between the first process and this one, and all that
+// was inherited could be given up. Asked inside a NoFork scope, where the latter is known.
 [[nodiscard]] bool forked_at_rest() noexcept;
 
-// What a child inherits and must not go on using, such as connections to a database. It may be used
-// again in the child after give_up().
+// Something that a child inherits and must not go on using, such as connections to a database. It
+// may be used again in the child after give_up().
 class Inherited {
  public:
   Inherited(const Inherited&) = delete;
@@ -40,18 +46,22 @@ class Inherited {
   Inherited();
   ~Inherited();
 
+  // To be called inside the last NoFork scope of a destructor: what is destroyed after it is not to
+  // be found by a child.
+  void withdraw() noexcept;
+
  private:
   friend struct ForkGate;
 
   // In the child, before fork() returns, also when another thread was in the middle of a call:
   // system calls only, no memory, no locks, no log.
-  virtual void forked() noexcept = 0;
+  virtual void forked() noexcept {}
 
-  // In the child, before the first NoFork scope begins.
-  virtual void give_up() noexcept = 0;
+  // In the child, when the first NoFork scope begins. False when it cannot be given up without
+  // waiting forever.
+  [[nodiscard]] virtual bool give_up() noexcept { return true; }
 
-  Inherited* previous_ = nullptr;
-  Inherited* next_ = nullptr;
+  std::atomic<Inherited*> next_{nullptr};
 };
 
 }  // namespace postbox

@@ -107,6 +107,8 @@ void sync_directory(const std::string& directory) {
 
 }  // namespace
 
+void sync_folder_of(const std::string& path) { sync_directory(directory_of(path)); }
+
 void create_private_file(const std::string& path) {
   // O_EXCL, because closing a descriptor of a file that SQLite has open elsewhere in this process
   // would drop SQLite's locks on it.

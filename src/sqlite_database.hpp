@@ -288,4 +288,7 @@ class Transaction {
 // all, without touching the process's umask.
 void create_private_file(const std::string& path);
 
+// Makes what was renamed or created in the folder of `path` durable.
+void sync_folder_of(const std::string& path);
+
 }  // namespace postbox::sqlite

@@ -4,7 +4,9 @@
 #include <system_error>
 #include <utility>
 
+#include "file_name.hpp"
 #include "sqlite_append.hpp"
+#include "sqlite_locks.hpp"
 #include "sqlite_maintain.hpp"
 #include "sqlite_room.hpp"
 #include "sqlite_rows.hpp"
@@ -62,6 +64,7 @@ SqliteOutbox::~SqliteOutbox() {
   }
   const MutexLock lock(operator_lane_.mutex);
   operator_lane_.database.reset();
+  withdraw();
 }
 
 OutboxCaps SqliteOutbox::caps() const noexcept {
@@ -180,7 +183,8 @@ void SqliteOutbox::forked() noexcept POSTBOX_NO_THREAD_SAFETY_ANALYSIS {
   flow_lane_.memory.seat.leave();
 }
 
-void SqliteOutbox::give_up() noexcept {
+bool SqliteOutbox::give_up() noexcept {
+  if (!sqlite_locks_are_free()) return false;
   for (Lane* each : {&flow_lane_, &operator_lane_}) {
     const MutexLock lock(each->mutex);
     if (each->database.has_value()) each->database->abandon();
@@ -188,6 +192,7 @@ void SqliteOutbox::give_up() noexcept {
     each->memory.batch = {};  // the parent goes on with its numbers
   }
   leases_.end_all();
+  return true;
 }
 
 void SqliteOutbox::after_failure(ErrorCode code, Lane& lane) {
@@ -263,7 +268,9 @@ Result<std::shared_ptr<Outbox>> open_outbox(const OutboxOptions& options,
                                                 std::string(url.substr(0, url.find(':'))) +
                                                 ":…' is not supported; use sqlite:PATH or memory:"};
   }
-  return {std::make_shared<SqliteOutbox>(std::string(path), options, std::move(clock))};
+  auto resolved = resolved_name(std::string(path));
+  if (!resolved) return resolved.error().with_context("POSTBOX_OUTBOX");
+  return {std::make_shared<SqliteOutbox>(*std::move(resolved), options, std::move(clock))};
 }
 
 }  // namespace postbox

@@ -43,13 +43,14 @@ namespace postbox {
 
 class SqliteOutbox final : public Outbox, private Inherited {
  public:
-  // An empty `path` means memory.
+  // `path` is a resolved_name(); empty means memory.
   SqliteOutbox(std::string path, const OutboxOptions& options, std::shared_ptr<Clock> clock);
   SqliteOutbox(const SqliteOutbox&) = delete;
   SqliteOutbox& operator=(const SqliteOutbox&) = delete;
   ~SqliteOutbox() override;
 
   [[nodiscard]] OutboxCaps caps() const noexcept override;
+  [[nodiscard]] std::optional<std::string> file() const override { return path_; }
   [[nodiscard]] Result<Appended> append(std::span<const EventRecord> batch) override;
   [[nodiscard]] Result<Claim> claim(QueueId queue, const ClaimLimits& limits,
                                     std::chrono::milliseconds lease) override;
@@ -101,7 +102,7 @@ class SqliteOutbox final : public Outbox, private Inherited {
   [[noreturn]] void restore(Lane& flow) POSTBOX_REQUIRES(flow.mutex);
   [[nodiscard]] bool close_operators();
   void forked() noexcept override;
-  void give_up() noexcept override;
+  [[nodiscard]] bool give_up() noexcept override;
   void move_log();
   void empty_log(sqlite::Database& database) noexcept;
   [[nodiscard]] Result<std::size_t> erased(Result<std::size_t> purged);

@@ -22,6 +22,9 @@ template <class Value, class Work>
 Result<Value> SqliteOutbox::run(Role role, std::string_view what, Work work) {
   try {
     const NoFork no_fork;
+    if (!forked_at_rest()) {
+      return Error{ErrorCode::kClosed, "forked while SQLite was in use"};
+    }
     Lane& chosen = lane(role);
     const bool flows = role == Role::kFlow;
     const sqlite::Turn turn(flows || in_memory() ? shared_.turn : operator_turn_,

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string_view>
 
+#include "name_lock.hpp"
 #include "sqlite_schema.hpp"
 
 namespace postbox::sqlite {
@@ -35,7 +36,7 @@ std::string with_time(const std::string& path, const char* what) {
 void rename(const std::string& from, const std::string& to) {
   std::error_code error;
   fs::rename(from, to, error);
-  if (!error) return;
+  if (!error) return sync_folder_of(to);  // or a power cut would leave the new file's log alone
   throw Failure(Error{ErrorCode::kOutboxUnavailable,
                       "cannot rename '" + from + "' to '" + to + "': " + error.message()});
 }
@@ -230,7 +231,7 @@ Salvaged write_new_file(Database& from, const std::string& path) {
   SharedFile shared;
   Salvaged rows;
   {
-    Database to = open_store(name, shared, kBusyTimeout);
+    Database to = open_new_store(name, shared, kBusyTimeout);
     rows = copy_readable_rows(from, to);
   }
   if (fs::exists(name + "-wal")) {
@@ -268,6 +269,8 @@ bool is_an_outbox(Database& database) {
 }
 
 Error replace_damaged_file(const std::string& path) {
+  const NameLock name(path, kBusyTimeout);
+  if (name.trouble()) throw Failure(*name.trouble());
   const std::string aside = with_time(path, "damaged");
   SharedFile shared;
   Database from = Database::open_file(path, shared, kBusyTimeout);
@@ -297,6 +300,8 @@ Error replace_damaged_file(const std::string& path) {
 }
 
 Error restore_removed_file(Database& from, const std::string& path) {
+  const NameLock lock(path, kBusyTimeout);
+  if (lock.trouble()) throw Failure(*lock.trouble());
   const Salvaged rows = write_new_file(from, path);
   const bool replaced = fs::exists(path);
   if (from.owns_log()) remove_log_of(path);
@@ -314,6 +319,7 @@ void finish_salvage(const std::string& path) {
   if (fs::exists(path, ignored) || !fs::exists(new_file_of(path), ignored)) return;
   if (fs::exists(new_file_of(path) + "-wal", ignored)) return;  // it was not complete
   remove_log_of(path);
+  sync_folder_of(path);  // before the new name: with the old log it would be another file
   rename(new_file_of(path), path);
 }
 

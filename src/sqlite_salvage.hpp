@@ -1,8 +1,10 @@
 // What is done when an outbox's file is damaged, or removed while it is in use: its readable rows
 // go into a new file, and the old one is kept.
 //
-// Place:     called by the SQLite outbox, by the sender of the file only.
-// Threads:   the caller holds the turn and both connections.
+// Place:     called by the SQLite outbox, by the sender of the file only; finish_salvage() by
+//            whoever opens the file.
+// Threads:   the caller holds the turn and both connections. One process at a time: each function
+//            that moves files holds the NameLock of the path, or its caller does.
 // Lifetime:  free functions.
 // Failure:   throws sqlite::Failure; until the last step the old file stands where it stood.
 //
@@ -40,7 +42,7 @@ Salvaged copy_readable_rows(Database& from, Database& to);
 // operator.
 [[nodiscard]] Error restore_removed_file(Database& from, const std::string& path);
 
-// To be called before `path` is opened.
+// To be called before `path` is opened, under its NameLock.
 void finish_salvage(const std::string& path);
 
 }  // namespace postbox::sqlite

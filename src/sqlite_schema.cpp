@@ -7,7 +7,9 @@
 #include <string>
 #include <utility>
 
+#include "file_name.hpp"
 #include "mutex.hpp"
+#include "name_lock.hpp"
 #include "sqlite_salvage.hpp"
 
 namespace postbox::sqlite {
@@ -353,8 +355,16 @@ void checksums_of(std::span<const EventRecord* const> records,
 Database open_store(const std::string& path, SharedFile& shared,
                     std::chrono::milliseconds busy_timeout) {
   const MutexLock lock(opening());
+  const NameLock name(path, busy_timeout);
+  if (name.trouble()) throw Failure(*name.trouble());
   finish_salvage(path);
+  return open_new_store(path, shared, busy_timeout);
+}
+
+Database open_new_store(const std::string& path, SharedFile& shared,
+                        std::chrono::milliseconds busy_timeout) {
   create_private_file(path);
+  if (const auto only = check_only_name(path); !only) throw Failure(only.error());
   Database database = Database::open_file(path, shared, busy_timeout);
   prepare(database);
   return database;

@@ -1,5 +1,6 @@
 // What callers do; what the two threads do is in tracker_workers.cpp, what operators ask for in
 // tracker_operator.cpp.
+#include "sqlite_locks.hpp"
 #include "tracker_impl.hpp"
 
 #include <algorithm>
@@ -9,6 +10,7 @@ namespace postbox {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 
 // Empty when there is no memory even for this.
 std::vector<Violation> cannot_encode() noexcept {
@@ -186,6 +188,11 @@ Result<Tracker> Tracker::start(const ValidConfig& config, Services services) {
   }
   try {
     const NoFork no_fork;
+    if (!services.outbox && (!forked_at_rest() || !sqlite_locks_are_free())) {
+      return Error{ErrorCode::kClosed,
+                   "this process was forked while the host used SQLite, and cannot use it: start a "
+                   "tracker in the parent, or begin a process anew (exec)"};
+    }
     Services given = services;
     if (!services.clock) services.clock = system_clock();
     if (!services.random) services.random = system_random();
@@ -233,19 +240,28 @@ void Tracker::end() noexcept {
 TrackResult Tracker::offer(const EventView& event) {
   std::uint64_t sequence = 0;
   Impl* const impl = here();
-  return impl != nullptr ? impl->offer(event, sequence) : impl_->turn_away(event);
+  return impl != nullptr ? impl->offer(event, sequence) : turn_away(event);
 }
 
 TrackResult Tracker::offer_durably(const EventView& event, milliseconds deadline) {
   std::uint64_t sequence = 0;
   Impl* const impl = here();
-  if (impl == nullptr) return impl_->turn_away(event);
+  if (impl == nullptr) return turn_away(event);
   const SteadyTime until = impl->after(deadline);
   TrackResult offered = impl->offer(event, sequence);
   if (offered.status() != TrackStatus::kAccepted) return offered;
   if (!impl->services.threads) impl->attempt(&Impl::write_once);
-  if (impl->intake.wait_durable(sequence, until)) return offered;
+  if (impl->wait_durable(sequence, until)) return offered;
   return TrackResult(TrackStatus::kNotDurable);
+}
+
+// Without threads nobody else writes: waiting would change nothing.
+bool Tracker::Impl::wait_durable(std::uint64_t sequence, SteadyTime until) {
+  for (;;) {
+    const SteadyTime look = services.threads ? on_machine(until) : steady_clock::now();
+    if (intake.wait_durable(sequence, look)) return true;
+    if (!services.threads || now() >= until) return false;
+  }
 }
 
 bool Tracker::flush(milliseconds deadline) {
@@ -273,12 +289,14 @@ bool Tracker::flush(milliseconds deadline) {
     const SteadyTime again = std::min(until, now + 9 * (now - asked));
     MutexLock lock(impl.mutex);
     while (impl.progress == seen || impl.now() < again) {
-      if (impl.changed.wait_until(lock, std::max(again, std::min(until, now + kLook)))) break;
+      const SteadyTime look = std::max(again, std::min(until, now + kLook));
+      if (impl.changed.wait_until(lock, impl.on_machine(look))) break;
     }
   }
 }
 
 StopReport Tracker::stop(milliseconds deadline) {
+  if (!impl_) return {};
   if (impl_->is_foreign()) return impl_->stop_in_child(deadline);
   Impl& impl = *impl_;
   const MutexLock lock(impl.stop_mutex);
@@ -286,7 +304,7 @@ StopReport Tracker::stop(milliseconds deadline) {
   StopReport report;
   impl.intake.close();
   if (impl.services.threads) {
-    impl.end_workers(impl.after(deadline), report);
+    impl.end_workers(deadline, report);
   } else {
     impl.attempt(&Impl::write_once);
     impl.sender.stop_launching();
@@ -320,7 +338,7 @@ Stats Tracker::stats() const {
   if (Impl* const impl = here()) return impl->stats();
   Stats stats;
   stats.complete = false;
-  stats.offered = stats.closed = impl_->turned_away.load();
+  if (impl_) stats.offered = stats.closed = impl_->turned_away.load();
   return stats;
 }
 

@@ -17,8 +17,9 @@ Mutex& inheriting() {
 
 }  // namespace
 
+// Null, too, in a tracker that was moved from.
 Tracker::Impl* Tracker::here() const {
-  return impl_->is_foreign() ? impl_->in_child() : impl_.get();
+  return impl_ && impl_->is_foreign() ? impl_->in_child() : impl_.get();
 }
 
 // Returns null when calls are to be answered with kClosed.
@@ -26,6 +27,7 @@ Tracker::Impl* Tracker::Impl::in_child() try {
   if (Tracker* const found = heir.load()) return found->here();
   if (closed_in_child.load() || !forked_at_rest()) return nullptr;
   const NoFork no_fork;
+  if (!forked_at_rest()) return nullptr;  // the host was in the middle of a call of SQLite
   const MutexLock lock(inheriting());
   if (Tracker* const found = heir.load()) return found->here();
   if (closed_in_child.load()) return nullptr;
@@ -45,13 +47,14 @@ Tracker::Impl* Tracker::Impl::in_child() try {
   return nullptr;
 }
 
-TrackResult Tracker::Impl::turn_away(const EventView& event) {
-  add(turned_away, event.size(event.event));
+TrackResult Tracker::turn_away(const EventView& event) const {
+  if (impl_) add(impl_->turned_away, event.size(event.event));
   return TrackResult(TrackStatus::kClosed);
 }
 
 Error Tracker::Impl::not_here() {
-  return {ErrorCode::kClosed, "the tracker belongs to the process that this one was forked from"};
+  return {ErrorCode::kClosed,
+          "the tracker belongs to the process that this one was forked from, or was moved away"};
 }
 
 // Does not start an heir only to stop it.

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <optional>
 #include <thread>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct Tracker::Impl {
       : config(std::move(valid)),
         given(std::move(as_given)),
         services(std::move(complete)),
+        has_machines_clock(is_machines(*services.clock)),
         logger(config->log, config->log_level, services.clock),
         ledger(*services.outbox, flags),
         intake(config->max_queued_events, config->max_queued_bytes),
@@ -46,6 +48,7 @@ struct Tracker::Impl {
   const ValidConfig config;
   const Services given;     // what the heir in a child is made from, too
   const Services services;  // the same, with what was made from the configuration
+  const bool has_machines_clock;
 
   // What a child of fork() uses in place of this; tracker_fork.cpp.
   const std::uint64_t process = fork_generation();
@@ -67,7 +70,7 @@ struct Tracker::Impl {
 
   SteadyTime rest_until{};  // the sender's thread's
   std::atomic<bool> sender_stops{false};
-  std::atomic<SteadyTime> stop_deadline{SteadyTime::max()};
+  std::atomic<SteadyTime> stop_deadline{SteadyTime::max()};  // by the machine's clock
 
   mutable Mutex mutex;
   ConditionVariable changed;  // progress of the sender, or the end of a worker
@@ -80,9 +83,13 @@ struct Tracker::Impl {
 
   std::vector<std::thread> threads POSTBOX_GUARDED_BY(stop_mutex);
 
+  [[nodiscard]] static bool is_machines(const Clock& clock) {
+    const std::shared_ptr<Clock> machines = system_clock();
+    const Clock& known = *machines;
+    return typeid(clock) == typeid(known);
+  }
   [[nodiscard]] bool is_foreign() const noexcept { return process != fork_generation(); }
   [[nodiscard]] Impl* in_child();
-  [[nodiscard]] TrackResult turn_away(const EventView& event);
   [[nodiscard]] static Error not_here();
   StopReport stop_in_child(std::chrono::milliseconds deadline);
   static void leave(std::shared_ptr<Impl> foreign) noexcept;
@@ -103,7 +110,8 @@ struct Tracker::Impl {
   void run_writer();
   void run_sender();
   static void launch(const std::shared_ptr<Impl>& self, void (Impl::*loop)());
-  void end_workers(SteadyTime until, StopReport& report) POSTBOX_REQUIRES(stop_mutex);
+  void end_workers(std::chrono::milliseconds deadline, StopReport& report)
+      POSTBOX_REQUIRES(stop_mutex);
   void count(TrackStatus status, std::uint64_t events);
   TrackResult offer(const EventView& event, std::uint64_t& sequence);
   TrackResult accept(const EventView& event, EventBatch& batch, std::uint64_t& sequence);
@@ -113,7 +121,17 @@ struct Tracker::Impl {
   bool encode(const EventView& event, EventBatch& batch) const;
   [[nodiscard]] bool is_settled();
   [[nodiscard]] Stats stats();
+  [[nodiscard]] bool wait_durable(std::uint64_t sequence, SteadyTime until);
   [[nodiscard]] SteadyTime now() const noexcept { return services.clock->now(); }
+
+  // The machine's time at which to look whether `until` has come by the injected clock: that time
+  // itself, where the clock is the machine's own. A thread can wait for the machine's time only.
+  [[nodiscard]] SteadyTime on_machine(SteadyTime until) const noexcept {
+    if (has_machines_clock) return until;
+    const std::chrono::nanoseconds left = until - std::min(now(), until);
+    return std::chrono::steady_clock::now() + std::min<std::chrono::nanoseconds>(left, kSlice);
+  }
+  static constexpr std::chrono::milliseconds kSlice{10};
 
   // What a caller means by a deadline: a negative one has passed, and the longest is for ever.
   [[nodiscard]] SteadyTime after(std::chrono::milliseconds deadline) const noexcept {

@@ -69,6 +69,9 @@ Result<void> Tracker::reload() {
   for (const std::string& change : reloaded->changes) {
     impl.logger.log(LogLevel::kInfo, impl.services.change_prefix + ": " + change);
   }
+  for (const std::string& change : reloaded->needs_restart) {
+    impl.logger.log(LogLevel::kWarn, "set, but needs a restart: " + change);
+  }
   impl.sender.resume();
   impl.services.http->wake();
   return {};
@@ -130,6 +133,10 @@ Result<std::size_t> Tracker::purge(const DeadLetterQuery& query) {
   };
   if (query.type.empty()) return remove(filter_of(query));
   return for_each_of_type(*this, query, std::numeric_limits<std::size_t>::max(), remove);
+}
+
+std::optional<std::string> Tracker::outbox_file() const {
+  return impl_ ? impl_->services.outbox->file() : std::nullopt;
 }
 
 Result<std::size_t> Tracker::forget(const Key& profile) {

@@ -11,6 +11,7 @@ namespace postbox {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 
 // What the workers need after their last step to close files and leave, out of stop()'s deadline.
 constexpr milliseconds kStopMargin{30};
@@ -92,13 +93,13 @@ void Tracker::Impl::run_writer() {
     const SteadyTime next = step.value_or(now() + kAfterFailure);
     if (!intake.closed()) {
       // Events alone are no reason to repeat what has just failed.
-      if (next > now()) intake.wait(next, step.has_value() && writer.wants_events());
-      intake.gather(writer.gather_until());
+      if (next > now()) intake.wait(on_machine(next), step.has_value() && writer.wants_events());
+      intake.gather(on_machine(writer.gather_until()));
       continue;
     }
     const bool done = intake.is_empty() && writer.wants_events();
-    if (done || now() >= stop_deadline.load()) return;
-    std::this_thread::sleep_until(std::min(next, stop_deadline.load()));
+    if (done || steady_clock::now() >= stop_deadline.load()) return;
+    std::this_thread::sleep_until(std::min(on_machine(next), stop_deadline.load()));
   }
 }
 
@@ -108,14 +109,15 @@ void Tracker::Impl::run_sender() {
     if (stopping) sender.stop_launching();
     SteadyTime next = attempt(&Impl::send_once).value_or(now() + kAfterFailure);
     if (stopping) {
-      if (!sender.has_transfers() || now() >= stop_deadline.load()) break;
-      next = std::min(next, stop_deadline.load());
+      const auto left = stop_deadline.load() - steady_clock::now();
+      if (!sender.has_transfers() || left <= left.zero()) break;
+      next = std::min(next, now() + left);
     } else if (sender_stops.load()) {
       continue;  // the step has used up the wake that came with it
     }
-    rest_until = next;
+    rest_until = has_machines_clock ? next : std::min(next, now() + kSlice);
     if (!attempt(&Impl::rest)) {
-      std::this_thread::sleep_until(std::min(now() + kPause, stop_deadline.load()));
+      std::this_thread::sleep_until(std::min(steady_clock::now() + kPause, stop_deadline.load()));
     }
   }
   attempt(&Impl::drop_transfers);
@@ -137,7 +139,10 @@ void Tracker::Impl::launch(const std::shared_ptr<Impl>& self, void (Impl::*loop)
   ++self->workers;
 }
 
-void Tracker::Impl::end_workers(SteadyTime until, StopReport& report) {
+// By the machine's clock, whatever the injected one says: the deadline is there for what hangs.
+void Tracker::Impl::end_workers(milliseconds deadline, StopReport& report) {
+  constexpr milliseconds kLongest = std::chrono::hours(24 * 365);
+  const SteadyTime until = steady_clock::now() + std::clamp(deadline, milliseconds{}, kLongest);
   stop_deadline.store(until - kStopMargin);
   sender_stops.store(true);
   services.http->wake();

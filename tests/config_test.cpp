@@ -2,9 +2,16 @@
 
 #include <gmock/gmock.h>
 
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+
+#include "support/temporary_folder.hpp"
 
 namespace postbox {
 namespace {
@@ -77,6 +84,68 @@ TEST(EnvironmentFile, TheProcessWinsOverTheFileAndAMissingFileIsEmpty) {
   unsetenv("POSTBOX_CONFIG_TEST_A");
 }
 
+TEST(EnvironmentFile, EveryBadLineIsNamedAtOnce) {
+  const auto environment = Environment::parse("A=1\nno value\nB='open\n=x\n");
+  ASSERT_FALSE(environment);
+  EXPECT_THAT(environment.error().message,
+              AllOf(HasSubstr("line 2: "), HasSubstr("\nline 3: "), HasSubstr("\nline 4: ")));
+}
+
+TEST(EnvironmentFile, AFileThatIsMissedOrEmptyIsAnErrorWhereThereWasOne) {
+  using Missing = Environment::Missing;
+  const tests::TemporaryFolder folder;
+  const std::string file = folder.file("settings");
+  EXPECT_FALSE(Environment::load(file).value().has_file());
+  EXPECT_THAT(Environment::load(file, Missing::kIsError).error().message,
+              AllOf(HasSubstr(file), HasSubstr("is not there")));
+  for (const char* text : {"", "\n", " \t\n\n"}) {
+    std::ofstream(file) << text;
+    EXPECT_FALSE(Environment::load(file).value().has_file());
+    EXPECT_THAT(Environment::load(file, Missing::kIsError).error().message,
+                AllOf(HasSubstr(file), HasSubstr("is empty")));
+  }
+  std::ofstream(file) << "# nothing is set on purpose\n";
+  EXPECT_TRUE(Environment::load(file, Missing::kIsError).value().has_file());
+}
+
+TEST(EnvironmentFile, MayComeThroughAPipe) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  ASSERT_EQ(write(ends[1], "A=1\n", 4), 4);
+  close(ends[1]);
+  const auto environment = Environment::load("/dev/fd/" + std::to_string(ends[0]));
+  close(ends[0]);
+  ASSERT_TRUE(environment) << environment.error().message;
+  EXPECT_EQ(environment->get("A"), "1");
+}
+
+// An editor's or a deployment's: the new file is there before the old one is gone, or after it, or
+// is written over it. Whatever the moment, what is read is one of the two, or an error.
+TEST(EnvironmentFile, IsReadWholeOrNotAtAllWhileItIsWritten) {
+  using Missing = Environment::Missing;
+  const tests::TemporaryFolder folder;
+  const std::string file = folder.file("settings");
+  const std::string filler = "FILLER=" + std::string(20'000, 'x') + "\n";
+  const auto write_over = [&] { std::ofstream(file) << "FIRST=1\n" << filler << "LAST=1\n"; };
+  write_over();
+  std::atomic<bool> enough{false};
+  std::thread writer([&] {
+    while (!enough) write_over();
+  });
+  int whole = 0;
+  for (int i = 0; i < 300; ++i) {
+    const auto environment = Environment::load(file, Missing::kIsError);
+    if (!environment) continue;
+    ++whole;
+    EXPECT_EQ(environment->get("FIRST"), "1");
+    EXPECT_EQ(environment->get("LAST"), "1");
+    if (whole >= 20) break;
+  }
+  enough = true;
+  writer.join();
+  EXPECT_TRUE(Environment::load(file, Missing::kIsError));
+}
+
 TEST(EnvironmentFile, AFolderIsNoFile) {
   const auto folder = std::filesystem::temp_directory_path().string();
   const auto environment = Environment::load(folder);
@@ -130,6 +199,23 @@ TEST(ConfigVariables, ABadValueIsNamedWithWhatIsAccepted) {
               AllOf(HasSubstr("POSTBOX_RETENTION"), HasSubstr("'30'"), HasSubstr("30d")));
   EXPECT_THAT(apply_error("POSTBOX_LOG_LEVEL=loud"),
               AllOf(HasSubstr("POSTBOX_LOG_LEVEL"), HasSubstr("'loud'"), HasSubstr("debug")));
+}
+
+TEST(ConfigVariables, EveryBadOneIsNamedAtOnce) {
+  EXPECT_THAT(apply_error("POSTBOX_MAX_DISK=lots\nPOSTBOX_RETENTION=30\nPOSTBOX_LOG_LEVEL=loud"),
+              AllOf(HasSubstr("POSTBOX_MAX_DISK: "), HasSubstr("\nPOSTBOX_RETENTION: "),
+                    HasSubstr("\nPOSTBOX_LOG_LEVEL: ")));
+  EXPECT_THAT(validate_error("POSTBOX_MAX_DISK=1KiB\nPOSTBOX_GIVE_UP_AFTER=1s"),
+              AllOf(HasSubstr("POSTBOX_MAX_DISK: "), HasSubstr("\nPOSTBOX_GIVE_UP_AFTER: ")));
+}
+
+TEST(ConfigRanges, NamesOfFilesBecomeAbsolute) {
+  const std::string here = std::filesystem::canonical(std::filesystem::current_path()).string();
+  const auto valid =
+      config_from("POSTBOX_OUTBOX=sqlite:./a/../b.db\nPOSTBOX_CA_FILE=ca.pem").validate();
+  ASSERT_TRUE(valid) << valid.error().message;
+  EXPECT_EQ((*valid)->outbox.url, "sqlite:" + here + "/b.db");
+  EXPECT_EQ((*valid)->http.ca_file, std::filesystem::current_path().string() + "/ca.pem");
 }
 
 TEST(ConfigRanges, AreCheckedAtStartOnTheCallersThread) {

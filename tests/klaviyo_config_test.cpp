@@ -1,8 +1,14 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <klaviyo/api_url.hpp>
+#include <klaviyo/klaviyo.hpp>
+#include <postbox/testing/manual_clock.hpp>
+#include <postbox/testing/scripted_http_client.hpp>
 
 #include "klaviyo_test_data.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace {
 
@@ -53,6 +59,132 @@ TEST(KlaviyoConfig, EveryVariableIsRead) {
   EXPECT_EQ(config->recovery_secrets,
             (std::vector<std::string>{"the new one: 16 b", "the old one: 16 b"}));
   EXPECT_EQ(config->engine.outbox.max_disk, postbox::mebibytes(64));
+}
+
+TEST(KlaviyoConfig, EveryBadVariableIsNamedAtOnceInALineOfItsOwn) {
+  const std::string error = error_of(
+      "POSTBOX_MAX_DISK=lots\nPOSTBOX_RETENTION=30\nKLAVIYO_API_KEY=secretsecret\n"
+      "KLAVIYO_PURCHASE_EVENTS_ENABLED=maybe\nKLAVIYO_QUOTA_SHARE=2\nPOSTBOX_MAX_MEMORY=1KiB\n"
+      "KLAVIYO_CART_QUIET_TIME=5s");
+  EXPECT_EQ(std::ranges::count(error, '\n'), 5) << error;
+  for (const char* name :
+       {"POSTBOX_MAX_DISK", "POSTBOX_RETENTION", "KLAVIYO_API_KEY",
+        "KLAVIYO_PURCHASE_EVENTS_ENABLED", "KLAVIYO_QUOTA_SHARE", "POSTBOX_MAX_MEMORY"}) {
+    EXPECT_NE(("\n" + error).find("\n" + std::string(name) + ": "), std::string::npos) << error;
+  }
+  EXPECT_EQ(error.find("secretsecret"), std::string::npos) << error;
+}
+
+class Reload : public ::testing::Test {
+ protected:
+  void write(const std::string& more) const {
+    std::ofstream(file) << "KLAVIYO_API_KEY=pk_0123456789ab\nPOSTBOX_OUTBOX=memory:\n"
+                        << "KLAVIYO_PURCHASE_EVENTS_ENABLED=true\n" + more;
+  }
+
+  postbox::Tracker start() {
+    auto config = Config::from_env(file).value();
+    config.engine.log = [this](postbox::LogLevel, std::string_view line) {
+      lines.emplace_back(line);
+    };
+    return klaviyo::start(config, {.http = http, .clock = clock, .threads = false}).value();
+  }
+
+  // The family is on still, and the error says what is wrong.
+  void expect_unchanged(postbox::Tracker& tracker, const std::string& why) {
+    const auto reloaded = tracker.reload();
+    ASSERT_FALSE(reloaded);
+    EXPECT_NE(reloaded.error().message.find(why), std::string::npos) << reloaded.error().message;
+    EXPECT_NE(reloaded.error().message.find(file), std::string::npos) << reloaded.error().message;
+    EXPECT_TRUE(lines.empty()) << lines.front();
+    EXPECT_EQ(tracker.track(klaviyo::order_placed(klaviyo_test::order())).status(),
+              postbox::TrackStatus::kAccepted);
+    for (int i = 0; i < 10 && !tracker.flush({}); ++i) clock->advance(std::chrono::seconds(1));
+    EXPECT_TRUE(tracker.flush({}) && tracker.stats().conserved());
+    lines.clear();
+  }
+
+  postbox::tests::TemporaryFolder folder;
+  std::string file = folder.file("settings");
+  std::shared_ptr<postbox::testing::ScriptedHttpClient> http =
+      std::make_shared<postbox::testing::ScriptedHttpClient>();
+  std::shared_ptr<postbox::testing::ManualClock> clock =
+      std::make_shared<postbox::testing::ManualClock>(klaviyo_test::now());
+  std::vector<std::string> lines;
+};
+
+TEST_F(Reload, WithoutTheFileThatWasThereChangesNothing) {
+  write("");
+  postbox::Tracker tracker = start();
+  std::filesystem::rename(file, file + ".moved");
+  expect_unchanged(tracker, "is not there");
+  std::ofstream(file).close();
+  expect_unchanged(tracker, "is empty");
+  std::filesystem::remove(file);
+  std::filesystem::create_directory(file);
+  expect_unchanged(tracker, "Is a directory");
+  std::filesystem::remove(file);
+  write("KLAVIYO_CART_ABANDONED_ENABLED=nonsense\n");
+  ASSERT_FALSE(tracker.reload());
+  write("KLAVIYO_PURCHASE_EVENTS_ENABLED=false\n");
+  EXPECT_TRUE(tracker.reload());
+  EXPECT_EQ(tracker.track(klaviyo::order_placed(klaviyo_test::order())).status(),
+            postbox::TrackStatus::kDisabled);
+}
+
+TEST_F(Reload, AFileThatWasNotThereMayBeMissingUntilItHasBeen) {
+  Config config = Config::from_env(file).value();
+  config.engine.outbox.url = "memory:";
+  config.engine.log = nullptr;
+  auto tracker = klaviyo::start(config, {.http = http, .clock = clock, .threads = false}).value();
+  EXPECT_TRUE(tracker.reload());
+  write("");
+  EXPECT_TRUE(tracker.reload());
+  std::filesystem::remove(file);
+  EXPECT_FALSE(tracker.reload());
+  EXPECT_EQ(tracker.track(klaviyo::order_placed(klaviyo_test::order())).status(),
+            postbox::TrackStatus::kAccepted);
+}
+
+TEST_F(Reload, NamesEverySettingThatNeedsARestartAndShowsNoSecret) {
+  write("KLAVIYO_RECOVERY_SECRET=a secret of 16 b\n");
+  postbox::Tracker tracker = start();
+  const std::vector<std::string> names = {"POSTBOX_OUTBOX",
+                                          "POSTBOX_MAX_DISK",
+                                          "POSTBOX_MAX_MEMORY",
+                                          "POSTBOX_RETENTION",
+                                          "POSTBOX_GIVE_UP_AFTER",
+                                          "POSTBOX_CA_FILE",
+                                          "VITE_APP_URL",
+                                          "KLAVIYO_METRIC_NAMES",
+                                          "KLAVIYO_CART_ABANDONED_AFTER",
+                                          "KLAVIYO_CART_QUIET_TIME",
+                                          "KLAVIYO_RECOVERY_SECRET"};
+  const auto count = [&](const std::string& start_of_line) {
+    return std::ranges::count_if(
+        lines, [&](const std::string& line) { return line.starts_with(start_of_line); });
+  };
+  write(
+      "POSTBOX_OUTBOX=sqlite:other.db\nPOSTBOX_MAX_DISK=1GiB\nPOSTBOX_MAX_MEMORY=1MiB\n"
+      "POSTBOX_RETENTION=7d\nPOSTBOX_GIVE_UP_AFTER=24h\nPOSTBOX_CA_FILE=ca.pem\n"
+      "VITE_APP_URL=https://shop.example\nKLAVIYO_METRIC_NAMES=Placed Order=Bestellung\n"
+      "KLAVIYO_CART_ABANDONED_AFTER=90m\nKLAVIYO_CART_QUIET_TIME=1s\n"
+      "KLAVIYO_RECOVERY_SECRET=another of 16 by\nKLAVIYO_QUOTA_SHARE=0.5\n");
+  ASSERT_TRUE(tracker.reload());
+  for (const std::string& name : names) {
+    EXPECT_EQ(count("set, but needs a restart: " + name + " "), 1) << name;
+  }
+  EXPECT_EQ(count("set, but needs a restart: "), static_cast<std::ptrdiff_t>(names.size()));
+  EXPECT_EQ(count("set, but needs a restart: VITE_APP_URL none -> https://shop.example"), 1);
+  EXPECT_EQ(count("Klaviyo configuration changed: "), 1);
+  EXPECT_EQ(count("Klaviyo configuration changed: KLAVIYO_QUOTA_SHARE 0.9 -> 0.5"), 1);
+  for (const std::string& line : lines) {
+    EXPECT_EQ(line.find("of 16"), std::string::npos) << line;
+  }
+  lines.clear();
+  write("KLAVIYO_RECOVERY_SECRET=a secret of 16 b\n");
+  ASSERT_TRUE(tracker.reload());
+  EXPECT_EQ(count("set, but needs a restart: "), 0) << "it is as at the start again";
 }
 
 TEST(KlaviyoConfig, AShortSecretIsRefusedAndNotShown) {

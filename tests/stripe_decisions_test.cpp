@@ -119,7 +119,7 @@ TEST(StripeDecisions, TwoProcessesThatAreToldOfOneOrderAtTheSameTimeMakeOneOrder
   stripe::Config other_config = shop.config;
   auto other = stripe::Webhook::start(other_config, *shop.tracker);
   ASSERT_TRUE(other);
-  const auto memory = std::make_shared<Between>(stripe::sqlite_memory(shop.config.memory_path));
+  const auto memory = std::make_shared<Between>(stripe::sqlite_memory(*shop.config.memory_path));
   shop.config.memory = memory;
   const std::string invoice = invoice_of("billing@goldenacre.example").dump();
   memory->then = [&] {

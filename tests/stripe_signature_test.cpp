@@ -90,7 +90,7 @@ TEST(StripeSignature, EveryCollectedVectorHasItsAnswerFromAWebhook) {
     StripeShop shop(delivery.now);
     shop.config.secrets = delivery.secrets;
     shop.config.tolerance = delivery.tolerance;
-    shop.config.memory_path.clear();
+    shop.config.memory_path = "";
     auto webhook = stripe::Webhook::start(shop.config, *shop.tracker);
     if (!webhook) {  // a secret with white space around it is none
       EXPECT_NE(expected, "ok");

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <thread>
 
 #include "support/stripe_events.hpp"
@@ -195,7 +196,7 @@ TEST(StripeWebhook, TheMemoryIsForItsOwnerOnly) {
   StripeShop shop;
   shop.deliver(stripe_event("customer.created", stripe_customer()).dump());
   struct stat status {};
-  ASSERT_EQ(stat(shop.config.memory_path.c_str(), &status), 0);
+  ASSERT_EQ(stat(shop.config.memory_path->c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777U, 0600U);
 }
 
@@ -292,6 +293,36 @@ TEST(StripeWebhook, WithoutAKeyItIsAnsweredWith200AndCountedAsDisabled) {
   EXPECT_EQ(webhook->counts().disabled, 1U);
 }
 
+// A facts' file for each name would begin again with each name.
+TEST(StripeWebhook, ItsMemoryIsBesideTheOutboxWhateverItsName) {
+  StripeShop shop;
+  std::filesystem::create_directory(shop.folder.file("data"));
+  std::filesystem::create_symlink("data/real.db", shop.folder.file("link.db"));
+  shop.config.memory_path.reset();
+  const std::string body = stripe_event("customer.created", stripe_customer()).dump();
+  for (const char* name : {"link.db", "data/real.db"}) {
+    klaviyo::Config settings;
+    settings.engine.outbox.url = "sqlite:" + shop.folder.file(name);
+    settings.engine.log = nullptr;
+    auto tracker = klaviyo::start(settings, {.clock = shop.clock, .threads = false}).value();
+    auto webhook = stripe::Webhook::start(shop.config, tracker).value();
+    const auto signature = stripe::sign(body, StripeShop::kSecret, shop.clock->wall_now());
+    EXPECT_EQ(webhook.handle(body, signature).status, 200);
+  }
+  EXPECT_TRUE(std::filesystem::exists(shop.folder.file("data/real.db-stripe")));
+  EXPECT_FALSE(std::filesystem::exists(shop.folder.file("link.db-stripe")));
+}
+
+TEST(StripeWebhook, OneThatWasMovedFromAnswers503) {
+  StripeShop shop;
+  auto webhook = stripe::Webhook::start(shop.config, *shop.tracker).value();
+  const stripe::Webhook moved = std::move(webhook);
+  EXPECT_EQ(webhook.handle("{}", "").status, 503);  // NOLINT(bugprone-use-after-move)
+  EXPECT_EQ(webhook.counts().received, 0U);
+  EXPECT_EQ(webhook.forget("a@goldenacre.example").error().code, ErrorCode::kClosed);
+  EXPECT_EQ(webhook.run_once(), std::nullopt);
+}
+
 TEST(StripeConfig, ReadsTheEnvironment) {
   const auto config = stripe::Config::from(
       Environment::parse("STRIPE_WEBHOOK_SECRET=whsec_a,whsec_b\nSTRIPE_TEST_MODE=true\n"
@@ -300,7 +331,7 @@ TEST(StripeConfig, ReadsTheEnvironment) {
   ASSERT_TRUE(config);
   EXPECT_EQ(config->secrets, (Names{"whsec_a", "whsec_b"}));
   EXPECT_TRUE(config->test_mode);
-  EXPECT_EQ(config->memory_path, "/var/lib/shop/outbox.db-stripe");
+  EXPECT_FALSE(config->memory_path) << "beside the tracker's outbox, wherever that is";
 }
 
 TEST(StripeConfig, NamesTheVariableThatDoesNotParse) {
@@ -311,6 +342,14 @@ TEST(StripeConfig, NamesTheVariableThatDoesNotParse) {
     ASSERT_FALSE(config) << text;
     EXPECT_TRUE(config.error().message.starts_with(name)) << config.error().message;
   }
+}
+
+TEST(StripeConfig, NamesEveryVariableThatDoesNotParse) {
+  const auto config = stripe::Config::from(
+      Environment::parse("STRIPE_WEBHOOK_SECRET=whsec_a,\nSTRIPE_TEST_MODE=yes").value());
+  ASSERT_FALSE(config);
+  EXPECT_TRUE(config.error().message.starts_with("STRIPE_WEBHOOK_SECRET: "));
+  EXPECT_NE(config.error().message.find("\nSTRIPE_TEST_MODE: "), std::string::npos);
 }
 
 TEST(StripeConfig, ABlankSecretIsAnErrorOfStart) {

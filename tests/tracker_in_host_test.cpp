@@ -8,10 +8,12 @@
 
 #include <csignal>
 #include <stdexcept>
+#include <stripe/stripe.hpp>
 
 #include "support/fake_vendor.hpp"
 #include "support/guest.hpp"
 #include "support/guest_module.hpp"
+#include "support/stripe_events.hpp"
 
 namespace postbox::tests {
 namespace {
@@ -212,9 +214,21 @@ class Alarms {
 TEST_F(InHost, AStormOfSignalsInterruptsNothingAndNoHandlerRunsOnOurThreads) {
   klaviyo.stop();  // its threads would take the signals
   Tracker tracker = start();
+  stripe::Config settings;
+  settings.secrets = {"whsec_for_tests"};
+  settings.test_mode = true;
+  settings.log = nullptr;
+  auto webhook = stripe::Webhook::start(settings, tracker).value();
   Alarms::host = Alarms::stray = 0;
   {
     const Alarms alarms;
+    // It waits, and wakes the webhook's thread.
+    Json trial = stripe_subscription("trialing");
+    trial["trial_end"] = kStripeStart + 86'400;
+    const std::string body =
+        stripe_event("customer.subscription.trial_will_end", std::move(trial)).dump();
+    const WallTime now = system_clock()->wall_now();
+    EXPECT_EQ(webhook.handle(body, stripe::sign(body, "whsec_for_tests", now)).status, 200);
     for (int i = 0; i < 50 || Alarms::host < 20; ++i) {
       EXPECT_TRUE(bought(tracker, std::to_string(i)));
     }
@@ -223,6 +237,33 @@ TEST_F(InHost, AStormOfSignalsInterruptsNothingAndNoHandlerRunsOnOurThreads) {
   }
   EXPECT_GE(Alarms::host, 20);
   EXPECT_EQ(Alarms::stray, 0);
+}
+
+// A client that faults on the sender's thread, as a bug of the host's or of this library might.
+class FaultyClient final : public HttpClient {
+ public:
+  Result<TransferId> start(HttpRequest) override { return ++last_; }
+  std::vector<HttpCompletion> poll(std::chrono::nanoseconds) override {
+    raise(SIGSEGV);  // on this very thread
+    return {};
+  }
+  void wake() noexcept override {}
+  void cancel_all() noexcept override {}
+
+ private:
+  TransferId last_ = 0;
+};
+
+TEST_F(InHost, AFaultOnOurThreadReachesTheHostsCrashHandler) {
+  EXPECT_EXIT(
+      {
+        struct sigaction action {};
+        action.sa_handler = [](int) { _exit(9); };
+        sigaction(SIGSEGV, &action, nullptr);
+        const Tracker tracker = start({.http = std::make_shared<FaultyClient>()});
+        for (;;) pause();
+      },
+      ::testing::ExitedWithCode(9), "");
 }
 
 TEST_F(InHost, ConnectionsThatBreakRaiseNoSigpipeInTheHost) {

@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <thread>
 
+#include "support/broken_outbox.hpp"
 #include "support/engine_harness.hpp"
 
 namespace postbox::tests {
@@ -366,6 +368,70 @@ TEST_F(ThreadedTrackerTest, AMovedTrackerGoesOnAndTheOldOneMayDie) {
   tracker.reset();
   EXPECT_TRUE(moved.track(Note{"a"}));
   EXPECT_TRUE(moved.flush(seconds(60)));
+}
+
+TEST_F(TrackerTest, ATrackerThatWasMovedFromIsClosed) {
+  start();
+  Tracker moved = std::move(*tracker);
+  Tracker& old = *tracker;
+  EXPECT_EQ(old.track(Note{"a"}).status(), TrackStatus::kClosed);
+  EXPECT_EQ(old.track_durably(Note{"a"}, seconds(1)).status(), TrackStatus::kClosed);
+  EXPECT_TRUE(old.flush(seconds(1)));
+  EXPECT_EQ(old.stop(seconds(1)).in_memory, 0U);
+  EXPECT_FALSE(old.stats().complete);
+  EXPECT_EQ(old.reload().error().code, ErrorCode::kClosed);
+  EXPECT_EQ(old.dead_letters({}, {}, 1).error().code, ErrorCode::kClosed);
+  EXPECT_EQ(old.replay({}).error().code, ErrorCode::kClosed);
+  EXPECT_EQ(old.purge({}).error().code, ErrorCode::kClosed);
+  EXPECT_EQ(old.forget({}).error().code, ErrorCode::kClosed);
+  EXPECT_EQ(old.outbox_file(), std::nullopt);
+  EXPECT_EQ(old.run_once(), SteadyTime::max());
+  old = std::move(moved);
+  EXPECT_TRUE(old.track(Note{"b"}));
+}
+
+// Years ahead of the machine's clock, so that a wait for that one would not end.
+TEST_F(TrackerTest, TrackDurablyEndsByTheInjectedClock) {
+  clock->advance(std::chrono::hours(24 * 365 * 20));
+  const auto broken =
+      std::make_shared<BrokenOutbox>(open_outbox(OutboxOptions{.url = "memory:"}, clock).value());
+  outbox = broken;
+  start();
+  broken->broken = true;
+  EXPECT_EQ(tracker->track_durably(Note{"a"}, std::chrono::hours(1)).status(),
+            TrackStatus::kNotDurable);
+  broken->broken = false;
+  run_for(seconds(60));
+}
+
+TEST_F(TrackerTest, AThreadThatTracksDurablyWaitsByTheInjectedClock) {
+  clock->advance(std::chrono::hours(24 * 365 * 20));
+  const auto again =
+      std::make_shared<BrokenOutbox>(open_outbox(OutboxOptions{.url = "memory:"}, clock).value());
+  vendor = std::make_shared<FakeVendor>();
+  auto threaded = Tracker::start(config.validate().value(), {.destination = vendor,
+                                                             .outbox = again,
+                                                             .http = http_at_start,
+                                                             .clock = clock,
+                                                             .flags = flags})
+                      .value();
+  ASSERT_TRUE(threaded.track_durably(Note{"b"}, std::chrono::hours(1)));
+  again->broken = true;
+  std::atomic<bool> answered{false};
+  std::thread time([&] {
+    while (!answered) {
+      clock->advance(std::chrono::minutes(1));
+      std::this_thread::yield();
+    }
+  });
+  EXPECT_EQ(threaded.track_durably(Note{"c"}, std::chrono::hours(1)).status(),
+            TrackStatus::kNotDurable);
+  answered = true;
+  time.join();
+  again->broken = false;
+  EXPECT_TRUE(threaded.stop(seconds(60)).in_time);
+  const Stats stats = threaded.stats();
+  EXPECT_TRUE(stats.accepted == 2 && stats.conserved()) << describe(stats);
 }
 
 TEST_F(ThreadedTrackerTest, AStopFromSeveralThreadsHasOneReport) {

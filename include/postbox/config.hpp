@@ -8,6 +8,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -24,11 +25,18 @@ namespace postbox {
 // The process's variables over those of an environment file, taken at one moment.
 class Environment {
  public:
+  // What load() does when there is no file, or nothing in it.
+  enum class Missing : std::uint8_t {
+    kIsEmpty,  // take the process's variables alone
+    kIsError,  // fail: the file was there before, so that it is being replaced, or was lost
+  };
+
   // Read the file and the process's environment; a variable that stands in both has the process's
-  // value. A missing file is an empty one. The file's lines are NAME=VALUE, "export NAME=VALUE",
-  // comments (#) and blank lines; values may be quoted with ' or ". Fails with kInvalidConfig and
-  // the line's number when a line is none of these.
-  [[nodiscard]] static Result<Environment> load(const std::string& file);
+  // value. The file's lines are NAME=VALUE, "export NAME=VALUE", comments (#) and blank lines;
+  // values may be quoted with ' or ". Fails with kInvalidConfig and the number of each line that is
+  // none of these, and when the file cannot be read or changes all the time.
+  [[nodiscard]] static Result<Environment> load(const std::string& file,
+                                                Missing missing = Missing::kIsEmpty);
 
   // Read only `text`, in the file's format.
   [[nodiscard]] static Result<Environment> parse(std::string_view text);
@@ -36,8 +44,16 @@ class Environment {
   // Returns the value, or nothing when it is unset or empty.
   [[nodiscard]] std::optional<std::string> get(std::string_view name) const;
 
+  // Whether there was a file with something in it.
+  [[nodiscard]] bool has_file() const noexcept { return has_file_; }
+
+  // Puts the working directory in front of a relative name: a file that is to be read again later
+  // is that of now, wherever the process goes. Links stay and are followed at each reading.
+  [[nodiscard]] static Result<std::string> absolute(const std::string& file);
+
  private:
   std::map<std::string, std::string, std::less<>> values_;
+  bool has_file_ = false;
 };
 
 // Parse "250ms", "10s", "60m", "72h", "30d"; a unit is required.
@@ -88,9 +104,13 @@ struct Config {
   // What the destructor of a running Tracker gives stop(). Defaults to 2 s.
   std::chrono::milliseconds stop_timeout{2'000};
 
-  // Set the fields that have a variable. Fails with kInvalidConfig.
+  // Set the fields that have a variable. Fails with kInvalidConfig and a line for each value that
+  // does not parse; the others are set.
   [[nodiscard]] Result<void> apply(const Environment& environment);
 
+  // Check every field; the error has a line for each that is out of range. In what is returned the
+  // names of files are absolute, by the working directory of this moment, and the outbox's is
+  // without links.
   [[nodiscard]] Result<class ValidConfig> validate() const;
 };
 

@@ -6,10 +6,12 @@
 // Failure:   none.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace postbox {
 
@@ -38,12 +40,20 @@ enum class ErrorCode : std::uint16_t {
 
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
-  std::string message;  // one line, English, without secrets or personal data
+  // English, without secrets or personal data; one line, or one for each of several settings.
+  std::string message;
 
   // Returns the same error with `context` and a colon before its message.
   [[nodiscard]] Error with_context(std::string_view context) const {
     return Error{code, std::string(context) + ": " + message};
   }
 };
+
+// All of them as one, a line each, with the number of the first. There is at least one.
+[[nodiscard]] inline Error joined(const std::vector<Error>& errors) {
+  Error all = errors.front();
+  for (std::size_t i = 1; i < errors.size(); ++i) all.message += "\n" + errors[i].message;
+  return all;
+}
 
 }  // namespace postbox

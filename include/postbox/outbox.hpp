@@ -171,6 +171,10 @@ class Outbox {
 
   [[nodiscard]] virtual OutboxCaps caps() const noexcept = 0;
 
+  // The file in which events wait, by an absolute name without links; empty when they wait in
+  // memory. Nothing for a store that is no file.
+  [[nodiscard]] virtual std::optional<std::string> file() const { return std::nullopt; }
+
   // Store all of `batch`, or nothing. Returns when it is as durable as caps().append says.
   // Fails with kOutboxFull at the disk cap (what stands alone in it happens all the same), and with
   // kOutboxUnavailable, kOutboxBusy, kOutboxCorrupt or kOutboxTooNew.

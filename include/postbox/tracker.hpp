@@ -3,16 +3,18 @@
 // Place:     the front door. An integration makes one (klaviyo::start), routes call track().
 // Threads:   every member may be called from any thread, at the same time; stop() from any thread
 //            but a log sink.
-// Lifetime:  movable, not copyable. The destructor stops it within Config::stop_timeout. fork() at
-//            any time: see "In a child" below.
+// Lifetime:  movable, not copyable; one that was moved from is closed. The destructor stops it
+// within
+//            Config::stop_timeout. fork() at any time: see "In a child" below.
 // Failure:   nothing throws; a refusal is an answer, and every refusal is counted in stats().
 //
 // In a child: the first call there starts a tracker of the child's own, with the settings in force
 // at the fork, on the same outbox. The parent goes on as if nothing had happened; what it had
 // accepted stays its own, and so do its counts. The child's is closed, so that every call says so
 // and does nothing, when Services brought an outbox or an HTTP client (their connections would be
-// shared), or when the fork came while the disk hung for a second. A log sink with a lock of its
-// own must survive a fork() by itself.
+// shared), when the fork came while the disk hung for a second, or while a thread of the host was
+// in the middle of a call of SQLite of its own. A log sink with a lock of its own must survive a
+// fork() by itself.
 #pragma once
 
 #include <any>
@@ -109,6 +111,8 @@ struct Reloaded {
   std::vector<std::pair<QueueId, Flag>> flags;
   LogLevel log_level = LogLevel::kInfo;
   std::vector<std::string> changes;  // "NAME old -> new", secrets masked; logged one by one
+  // The same for what is set otherwise than at the start and cannot be applied without one.
+  std::vector<std::string> needs_restart{};
 };
 
 // The parts that a Tracker is built from. Unset ones are made from the configuration.
@@ -174,7 +178,9 @@ class Tracker {
   StopReport stop(std::chrono::milliseconds deadline);
 
   // Read flags, key and log level again from where the configuration came from, and apply them at
-  // once. Fails with kInvalidConfig and changes nothing when a value does not parse.
+  // once; a line in the log names each other setting that has changed and needs a restart. Fails
+  // with kInvalidConfig and changes nothing when a value does not parse, or when the file that was
+  // there before is missing, empty or cannot be read whole.
   [[nodiscard]] Result<void> reload();
 
   // Take a snapshot. Reads the outbox: milliseconds with a large backlog.
@@ -198,6 +204,9 @@ class Tracker {
   // has asked to be forgotten. A request under way is not recalled. Reads the whole outbox: takes
   // as long as that. Returns how many were removed.
   [[nodiscard]] Result<std::size_t> forget(const Key& profile);
+
+  // The file in which events wait, for state that belongs beside it: Outbox::file().
+  [[nodiscard]] std::optional<std::string> outbox_file() const;
 
   // Run one step of each worker and return when the next is due. Only for a tracker that was
   // started with Services::threads = false; from one thread.
@@ -236,6 +245,7 @@ class Tracker {
   }
 
   TrackResult offer(const EventView& event);
+  [[nodiscard]] TrackResult turn_away(const EventView& event) const;
   TrackResult offer_durably(const EventView& event, std::chrono::milliseconds deadline);
 
   std::shared_ptr<Impl> impl_;

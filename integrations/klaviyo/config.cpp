@@ -164,11 +164,16 @@ std::string QuotaShare::to_string() const {
   return text;
 }
 
-Result<Config> Config::from_env(std::string file, std::vector<postbox::Family> own_families) {
-  auto environment = Environment::load(file);
+Result<Config> Config::from_env(std::string file, std::vector<postbox::Family> own_families,
+                                Environment::Missing missing) {
+  auto absolute = Environment::absolute(file);
+  if (!absolute) return absolute.error();
+  auto environment = Environment::load(*absolute, missing);
   if (!environment) return environment.error();
   auto config = from(*environment, std::move(own_families));
-  if (config) config->environment_file = std::move(file);
+  if (!config) return config;
+  config->environment_file = *std::move(absolute);
+  config->needs_environment_file = environment->has_file();
   return config;
 }
 
@@ -177,7 +182,11 @@ Result<Config> Config::from(const Environment& environment,
   Config config;
   if (auto ok = check_families(own_families); !ok) return ok.error();
   config.own_families = std::move(own_families);
-  if (auto ok = config.engine.apply(environment); !ok) return ok.error();
+  std::vector<Error> errors;
+  const auto note = [&errors](const Result<void>& step) {
+    if (!step) errors.push_back(step.error());
+  };
+  note(config.engine.apply(environment));
   for (const Result<void>& step :
        {read(environment, "KLAVIYO_API_KEY", &parse_key, config.api_key),
         read(environment, "KLAVIYO_API_URL", &parse_api_url, config.api_url),
@@ -189,14 +198,15 @@ Result<Config> Config::from(const Environment& environment,
              config.cart_abandoned_after),
         read(environment, "KLAVIYO_CART_QUIET_TIME", &parse_quiet_time, config.cart_quiet_time),
         read(environment, "KLAVIYO_RECOVERY_SECRET", &parse_secrets, config.recovery_secrets)}) {
-    if (!step) return step.error();
+    note(step);
   }
   for (const postbox::Family& queue : every_queue(config.own_families)) {
-    auto ok = read(environment, queue.variable, &postbox::Flag::parse,
-                   config.flags[flag_index(queue.queue)]);
-    if (!ok) return ok.error();
+    const auto flag = read(environment, queue.variable, &postbox::Flag::parse,
+                           config.flags[flag_index(queue.queue)]);
+    if (queue.queue != backfill_queue(queue.queue)) note(flag);  // they have one variable
   }
-  if (auto ok = config.validate(); !ok) return ok.error();
+  note(config.validate());  // what did not parse has its default
+  if (!errors.empty()) return postbox::joined(errors);
   return config;
 }
 
@@ -212,25 +222,21 @@ postbox::Flag Config::flag(const postbox::Family& family) const {
 }
 
 Result<void> Config::validate() const {
-  const auto check = [](const auto& result, std::string_view name) -> Result<void> {
-    if (result) return {};
-    return result.error().with_context(name);
+  std::vector<Error> errors;
+  const auto check = [&errors](const auto& result, std::string_view name) {
+    if (!result) errors.push_back(result.error().with_context(name));
   };
-  if (!api_key.empty()) {
-    if (auto ok = check(parse_key(api_key), "KLAVIYO_API_KEY"); !ok) return ok;
-  }
-  if (auto ok = check(parse_api_url(api_url), "KLAVIYO_API_URL"); !ok) return ok;
-  if (auto ok = check(parse_revision(revision), "KLAVIYO_REVISION"); !ok) return ok;
-  if (auto ok = check(QuotaShare::parse(quota_share.to_string()), "KLAVIYO_QUOTA_SHARE"); !ok) {
-    return ok;
-  }
-  if (!app_url.empty()) {
-    if (auto ok = check(parse_app_url(app_url), "VITE_APP_URL"); !ok) return ok;
-  }
-  if (auto ok = check_families(own_families); !ok) return ok;
-  if (auto ok = check(check_secrets(recovery_secrets), "KLAVIYO_RECOVERY_SECRET"); !ok) return ok;
-  if (auto ok = check(check_metric_names(metric_names), "KLAVIYO_METRIC_NAMES"); !ok) return ok;
-  return check(engine.validate(), "configuration");
+  if (!api_key.empty()) check(parse_key(api_key), "KLAVIYO_API_KEY");
+  check(parse_api_url(api_url), "KLAVIYO_API_URL");
+  check(parse_revision(revision), "KLAVIYO_REVISION");
+  check(QuotaShare::parse(quota_share.to_string()), "KLAVIYO_QUOTA_SHARE");
+  if (!app_url.empty()) check(parse_app_url(app_url), "VITE_APP_URL");
+  if (const auto ok = check_families(own_families); !ok) errors.push_back(ok.error());
+  check(check_secrets(recovery_secrets), "KLAVIYO_RECOVERY_SECRET");
+  check(check_metric_names(metric_names), "KLAVIYO_METRIC_NAMES");
+  if (const auto valid = engine.validate(); !valid) errors.push_back(valid.error());
+  if (!errors.empty()) return postbox::joined(errors);
+  return {};
 }
 
 std::string masked_key(std::string_view key) {

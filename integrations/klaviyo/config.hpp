@@ -82,14 +82,21 @@ struct Config {
   // How long such a link is good, after the cart was abandoned. Defaults to 30 days.
   std::chrono::milliseconds recovery_link_life{std::chrono::days(30)};
 
-  // What Tracker::reload() reads again, together with the process's environment. Set by
-  // from_env(). Defaults to none: reload() fails, so that it never undoes what was set in code.
+  // What Tracker::reload() reads again, together with the process's environment: an absolute name.
+  // Set by from_env(). Defaults to none: reload() fails, so that it never undoes what was set in
+  // code.
   std::optional<std::string> environment_file;
 
+  // Whether it had something in it: then reload() fails when it is missing or empty, for it is
+  // being replaced or was lost, and every family would be switched off. Set by from_env().
+  bool needs_environment_file = false;
+
   // Set what the process's environment and `file` say; the former wins. A missing file is an empty
-  // one. Fails with kInvalidConfig.
+  // one, unless `missing` says otherwise. Fails with kInvalidConfig, and a line for each variable
+  // whose value cannot be used.
   [[nodiscard]] static postbox::Result<Config> from_env(
-      std::string file = ".env", std::vector<postbox::Family> own_families = {});
+      std::string file = ".env", std::vector<postbox::Family> own_families = {},
+      postbox::Environment::Missing missing = postbox::Environment::Missing::kIsEmpty);
 
   // The same, from variables that were read already.
   [[nodiscard]] static postbox::Result<Config> from(const postbox::Environment& environment,

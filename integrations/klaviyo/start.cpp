@@ -34,28 +34,71 @@ std::string level_name(postbox::LogLevel level) {
   return index < kNames.size() ? kNames[index] : "unknown";
 }
 
+// "NAME old -> new" for each that differs.
+class Changes {
+ public:
+  void note(std::string_view name, const std::string& before, const std::string& after) {
+    if (before != after) lines_.push_back(std::string(name) + " " + before + " -> " + after);
+  }
+  // A secret, or a value too long for a line.
+  void note_hidden(std::string_view name, bool differs) {
+    if (differs) lines_.push_back(std::string(name) + " (old) -> (new)");
+  }
+  [[nodiscard]] std::vector<std::string> take() { return std::move(lines_); }
+
+ private:
+  std::vector<std::string> lines_;
+};
+
+std::string or_none(const std::string& text) { return text.empty() ? "none" : text; }
+std::string in_ms(std::chrono::milliseconds time) { return std::to_string(time.count()) + "ms"; }
+std::string in_bytes(postbox::Bytes size) { return std::to_string(size.count) + "B"; }
+
+// The scheme alone where what follows may hold a password.
+std::string shown_url(const std::string& url) {
+  return url.starts_with("sqlite:") ? url : url.substr(0, url.find(':') + 1);
+}
+
 std::vector<std::string> changes_between(const Config& old, const Config& now) {
-  std::vector<std::string> changes;
-  const auto note = [&](std::string_view name, const std::string& before,
-                        const std::string& after) {
-    changes.push_back(std::string(name) + " " + before + " -> " + after);
-  };
+  Changes changes;
   if (old.api_key != now.api_key) {
-    note("KLAVIYO_API_KEY", masked_key(old.api_key), masked_key(now.api_key));
+    const std::string before = masked_key(old.api_key);
+    const std::string after = masked_key(now.api_key);
+    changes.note("KLAVIYO_API_KEY", before, before == after ? after + " (another)" : after);
   }
-  if (old.api_url != now.api_url) note("KLAVIYO_API_URL", old.api_url, now.api_url);
-  if (old.revision != now.revision) note("KLAVIYO_REVISION", old.revision, now.revision);
-  if (old.quota_share != now.quota_share) {
-    note("KLAVIYO_QUOTA_SHARE", old.quota_share.to_string(), now.quota_share.to_string());
-  }
+  changes.note("KLAVIYO_API_URL", old.api_url, now.api_url);
+  changes.note("KLAVIYO_REVISION", old.revision, now.revision);
+  changes.note("KLAVIYO_QUOTA_SHARE", old.quota_share.to_string(), now.quota_share.to_string());
   for (const postbox::Family& queue : every_queue(old.own_families)) {
-    if (queue.queue == backfill_queue(queue.queue) || old.flag(queue) == now.flag(queue)) continue;
-    note(queue.variable, old.flag(queue).to_string(), now.flag(queue).to_string());
+    if (queue.queue == backfill_queue(queue.queue)) continue;
+    changes.note(queue.variable, old.flag(queue).to_string(), now.flag(queue).to_string());
   }
-  if (old.engine.log_level != now.engine.log_level) {
-    note("POSTBOX_LOG_LEVEL", level_name(old.engine.log_level), level_name(now.engine.log_level));
-  }
-  return changes;
+  changes.note("POSTBOX_LOG_LEVEL", level_name(old.engine.log_level),
+               level_name(now.engine.log_level));
+  return changes.take();
+}
+
+// What a tracker takes over at its start only.
+std::vector<std::string> changes_for_a_restart(const Config& old, const Config& now) {
+  Changes changes;
+  changes.note("POSTBOX_OUTBOX", shown_url(old.engine.outbox.url),
+               shown_url(now.engine.outbox.url));
+  changes.note("POSTBOX_MAX_DISK", in_bytes(old.engine.outbox.max_disk),
+               in_bytes(now.engine.outbox.max_disk));
+  changes.note("POSTBOX_MAX_MEMORY", in_bytes(old.engine.max_queued_bytes),
+               in_bytes(now.engine.max_queued_bytes));
+  changes.note("POSTBOX_GIVE_UP_AFTER", in_ms(old.engine.give_up_after),
+               in_ms(now.engine.give_up_after));
+  changes.note("POSTBOX_RETENTION", in_ms(old.engine.retention), in_ms(now.engine.retention));
+  changes.note("POSTBOX_CA_FILE", or_none(old.engine.http.ca_file),
+               or_none(now.engine.http.ca_file));
+  changes.note_hidden("KLAVIYO_METRIC_NAMES", old.metric_names != now.metric_names);
+  changes.note("VITE_APP_URL", or_none(old.app_url), or_none(now.app_url));
+  changes.note("KLAVIYO_CART_ABANDONED_AFTER", in_ms(old.cart_abandoned_after),
+               in_ms(now.cart_abandoned_after));
+  changes.note("KLAVIYO_CART_QUIET_TIME", in_ms(old.cart_quiet_time), in_ms(now.cart_quiet_time));
+  changes.note_hidden("KLAVIYO_RECOVERY_SECRET", old.recovery_secrets != now.recovery_secrets);
+  return changes.take();
 }
 
 // An application whose events go nowhere should know it from its log, once.
@@ -97,13 +140,15 @@ class Reloader {
  public:
   Reloader(Config config, std::shared_ptr<Destination> destination, CartTimersPointer timers)
       : config_(std::move(config)),
+        set_at_start_(read().value_or(config_)),
         destination_(std::move(destination)),
         timers_(std::move(timers)) {}
 
   Result<Reloaded> reload() {
-    auto next = Config::from_env(*config_.environment_file, config_.own_families);
+    auto next = read();
     if (!next) return next.error();
-    Reloaded reloaded{flags_of(*next), next->engine.log_level, changes_between(config_, *next)};
+    Reloaded reloaded{flags_of(*next), next->engine.log_level, changes_between(config_, *next),
+                      changes_for_a_restart(set_at_start_, *next)};
     if (connection_of(*next) != connection_of(config_)) destination_->apply(connection_of(*next));
     timers_->switch_to(!next->flag(kCart).is_off());
     config_ = *std::move(next);
@@ -111,7 +156,14 @@ class Reloader {
   }
 
  private:
-  Config config_;
+  [[nodiscard]] Result<Config> read() const {
+    using Missing = postbox::Environment::Missing;
+    return Config::from_env(*config_.environment_file, config_.own_families,
+                            config_.needs_environment_file ? Missing::kIsError : Missing::kIsEmpty);
+  }
+
+  Config config_;              // as of the last reload
+  const Config set_at_start_;  // by the environment, whatever the host has changed in code
   std::shared_ptr<Destination> destination_;
   CartTimersPointer timers_;
 };

@@ -11,13 +11,6 @@ using postbox::Result;
 
 Error invalid(std::string message) { return {ErrorCode::kInvalidConfig, std::move(message)}; }
 
-// The outbox's file with -stripe behind it; nothing where the outbox is no file.
-std::string memory_path_of(std::string_view outbox) {
-  constexpr std::string_view kFile = "sqlite:";
-  if (!outbox.starts_with(kFile)) return {};
-  return std::string(outbox.substr(kFile.size())) + "-stripe";
-}
-
 }  // namespace
 
 Result<Config> Config::from_env(const std::string& file) {
@@ -28,20 +21,20 @@ Result<Config> Config::from_env(const std::string& file) {
 
 Result<Config> Config::from(const Environment& environment) {
   Config config;
+  std::vector<Error> errors;
   if (const auto text = environment.get("STRIPE_WEBHOOK_SECRET")) {
     auto secrets = parse_secrets(*text);
-    if (!secrets) return secrets.error().with_context("STRIPE_WEBHOOK_SECRET");
-    config.secrets = *std::move(secrets);
+    if (secrets) config.secrets = *std::move(secrets);
+    if (!secrets) errors.push_back(secrets.error().with_context("STRIPE_WEBHOOK_SECRET"));
   }
   if (const auto text = environment.get("STRIPE_TEST_MODE")) {
-    if (*text != "true" && *text != "false") {
-      return invalid("STRIPE_TEST_MODE: '" + *text + "' is not accepted; expected true or false");
-    }
     config.test_mode = *text == "true";
+    if (!config.test_mode && *text != "false") {
+      errors.push_back(
+          invalid("STRIPE_TEST_MODE: '" + *text + "' is not accepted; expected true or false"));
+    }
   }
-  if (const auto outbox = environment.get("POSTBOX_OUTBOX")) {
-    config.memory_path = memory_path_of(*outbox);
-  }
+  if (!errors.empty()) return postbox::joined(errors);
   return config;
 }
 

@@ -44,9 +44,10 @@ struct Config {
   // Larger bodies are refused. Defaults to 1 MiB; an invoice of many lines has some 200 KiB.
   postbox::Bytes max_body = postbox::mebibytes(1);
 
-  // Where facts and waiting bodies are kept: a file beside the outbox, POSTBOX_OUTBOX with -stripe
-  // behind it. Empty keeps them in memory only. Defaults to postbox.db-stripe.
-  std::string memory_path = "postbox.db-stripe";
+  // Where facts and waiting bodies are kept. Empty keeps them in memory only. Defaults to a file
+  // beside the tracker's outbox, with -stripe behind its name, and to memory where the outbox is in
+  // memory; postbox.db-stripe where it is no file.
+  std::optional<std::string> memory_path;
   MemoryLimits memory_limits;
 
   // How long facts are kept. Defaults to 400 days: longer than the year of a subscription.

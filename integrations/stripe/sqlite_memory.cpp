@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <sqlite3.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,6 +7,11 @@
 #include <mutex>
 #include <stripe/memory.hpp>
 #include <stripe/sqlite.hpp>
+
+#include "file_name.hpp"
+#include "fork_gate.hpp"
+#include "name_lock.hpp"
+#include "sqlite_locks.hpp"
 
 namespace stripe {
 namespace {
@@ -18,7 +22,9 @@ using postbox::LogLevel;
 using postbox::Result;
 using postbox::WallTime;
 
-constexpr int kBusyMilliseconds = 1'000;
+constexpr std::chrono::milliseconds kBusy{1'000};
+
+constexpr const char* kForked = "this process was forked while SQLite was in use";
 
 // Stripe delivers for up to three days; what has been replaced is of use for so long.
 constexpr std::chrono::hours kLate{24 * 4};
@@ -43,43 +49,28 @@ CREATE INDEX IF NOT EXISTS waiting_until ON waiting(until);
 CREATE INDEX IF NOT EXISTS waiting_key ON waiting(key);
 )";
 
-// A file by its identity, whatever its name is meanwhile.
-class File {
- public:
-  explicit File(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    is_open_ = descriptor_ >= 0 && ::fstat(descriptor_, &status_) == 0;
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-
-  [[nodiscard]] bool is_open() const noexcept { return is_open_; }
-  [[nodiscard]] ino_t inode() const noexcept { return status_.st_ino; }
-  void lock() const noexcept { ::flock(descriptor_, LOCK_EX); }
-  [[nodiscard]] bool is_at(const std::string& path) const noexcept {
-    struct stat now {};
-    return ::stat(path.c_str(), &now) == 0 && now.st_ino == status_.st_ino &&
-           now.st_dev == status_.st_dev;
-  }
-
- private:
-  int descriptor_;
-  bool is_open_ = false;
-  struct stat status_ {};
-};
-
 void create_private_file(const std::string& path) {
   const int descriptor =
       ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (descriptor >= 0) ::close(descriptor);  // otherwise opening it tells what is wrong
 }
 
-class SqliteMemory final : public Memory {
+class SqliteMemory final : public Memory, private postbox::Inherited {
  public:
   SqliteMemory(std::string path, MemoryLimits limits, postbox::LogSink log)
       : path_(path.empty() ? ":memory:" : std::move(path)), limits_(limits), log_(std::move(log)) {}
+  SqliteMemory(const SqliteMemory&) = delete;
+  SqliteMemory& operator=(const SqliteMemory&) = delete;
+  ~SqliteMemory() override {
+    const postbox::NoFork no_fork;
+    withdraw();
+    if (!postbox::forked_at_rest()) {
+      (void)handle_.release();
+    } else if (!is_current()) {
+      close();
+    }
+    handle_.reset();
+  }
 
   Result<void> put(const std::vector<Fact>& facts, WallTime now, WallTime expires) override {
     return use([&](sqlite3* handle) -> Result<void> {
@@ -246,6 +237,10 @@ class SqliteMemory final : public Memory {
   // to be damaged is replaced, and `work` has another try.
   template <class Work>
   auto use(Work work) -> decltype(work(nullptr)) {
+    const postbox::NoFork no_fork;
+    if (!postbox::forked_at_rest()) {
+      return Error{ErrorCode::kClosed, kForked};
+    }
     const std::lock_guard lock(mutex_);
     try {
       for (bool is_first = true;; is_first = false) {
@@ -254,8 +249,8 @@ class SqliteMemory final : public Memory {
           if (!handle_) open();
           return work(handle_.get());
         } catch (const Failure& failure) {
-          if (!failure.is_damage() || !is_first || path_ == ":memory:") return failure.error();
-          move_aside();
+          if (!failure.is_damage() || !is_first || in_memory()) return failure.error();
+          if (const auto failed = move_aside(); !failed) return failed.error();
         }
       }
     } catch (const std::exception& error) {  // out of memory
@@ -264,14 +259,21 @@ class SqliteMemory final : public Memory {
   }
 
   void open() {
-    if (path_ != ":memory:") create_private_file(path_);
+    if (!postbox::sqlite_locks_are_free()) throw_error({ErrorCode::kClosed, kForked});
+    std::optional<postbox::NameLock> name;
+    if (!in_memory()) {
+      name.emplace(path_, kBusy);
+      if (name->trouble()) throw_error(*name->trouble());
+      create_private_file(path_);
+      if (const auto only = postbox::check_only_name(path_); !only) throw_error(only.error());
+    }
     opened_inode_ = inode_now();
     sqlite3* handle = nullptr;
     const int code = sqlite3_open_v2(path_.c_str(), &handle,
                                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
     Handle opened(handle);
     if (code != SQLITE_OK) fail(handle);
-    sqlite3_busy_timeout(handle, kBusyMilliseconds);
+    sqlite3_busy_timeout(handle, static_cast<int>(kBusy.count()));
     execute(handle, kSchema);
     handle_ = std::move(opened);
   }
@@ -283,7 +285,7 @@ class SqliteMemory final : public Memory {
 
   // Whether the open file still bears the name: another process may have moved it aside.
   [[nodiscard]] bool is_current() const noexcept {
-    return path_ == ":memory:" || inode_now() == opened_inode_;
+    return in_memory() || inode_now() == opened_inode_;
   }
 
   // SQLite removes the log by its name at the last close, and that may be another file's by now.
@@ -294,20 +296,32 @@ class SqliteMemory final : public Memory {
   }
 
   // Another process may have done it: then a healthy file bears the name, and stays.
-  void move_aside() {
+  Result<void> move_aside() {
     close();
-    const File file(path_);
-    if (!file.is_open() || file.inode() != opened_inode_) return;
-    file.lock();
-    if (!file.is_at(path_)) return;
+    const postbox::NameLock name(path_, kBusy);
+    if (name.trouble()) return *name.trouble();
+    if (inode_now() != opened_inode_) return {};
     const std::string aside = free_name();
     for (const char* suffix : {"-wal", "-shm", ""}) {
       std::rename((path_ + suffix).c_str(), (aside + suffix).c_str());
     }
-    if (!log_) return;
+    if (!log_) return {};
     log_(LogLevel::kError, "the file '" + path_ + "' was damaged and is kept as '" + aside +
                                "': webhooks that waited in it are lost, addresses and orders are "
                                "learned again; check the disk");
+    return {};
+  }
+
+  [[nodiscard]] bool in_memory() const noexcept { return path_ == ":memory:"; }
+
+  [[noreturn]] static void throw_error(const Error& error) { throw Failure(error, false); }
+
+  // What was in memory is known to the child, too; what waits there is the parent's to track.
+  [[nodiscard]] bool give_up() noexcept override {
+    if (!postbox::sqlite_locks_are_free()) return false;
+    if (!in_memory()) close();
+    if (handle_) sqlite3_exec(handle_.get(), "DELETE FROM waiting", nullptr, nullptr, nullptr);
+    return true;
   }
 
   [[nodiscard]] std::string free_name() const {
@@ -333,6 +347,7 @@ class SqliteMemory final : public Memory {
 }  // namespace
 
 std::shared_ptr<Memory> sqlite_memory(std::string path, MemoryLimits limits, postbox::LogSink log) {
+  if (!path.empty()) path = postbox::resolved_name(path).value_or(path);
   return std::make_shared<SqliteMemory>(std::move(path), limits, std::move(log));
 }
 

@@ -1,390 +1,67 @@
-#include <algorithm>
 #include <atomic>
-#include <condition_variable>
+#include <exception>
 #include <mutex>
-#include <set>
-#include <stripe/draft.hpp>
+#include <stripe/reception.hpp>
 #include <stripe/webhook.hpp>
-#include <thread>
 #include <utility>
 
+#include "fork_gate.hpp"
+
 namespace stripe {
-namespace {
 
-using postbox::LogLevel;
 using postbox::Result;
-using postbox::TrackStatus;
 using postbox::WallTime;
-using namespace std::chrono_literals;
 
-// A line that somebody else can provoke, at most once in a while, with the count of the others.
-class RareLine {
- public:
-  // Returns how many were left out since the last one; nothing when this one is, too.
-  std::optional<std::uint64_t> admit(WallTime now) {
-    const std::lock_guard lock(mutex_);
-    if (now < next_) {
-      ++left_out_;
-      return std::nullopt;
-    }
-    next_ = now + 30s;
-    return std::exchange(left_out_, 0);
-  }
-
- private:
-  std::mutex mutex_;
-  WallTime next_{};
-  std::uint64_t left_out_ = 0;
-};
-
-constexpr std::string_view kCustomer = "customer:";
-
-// Before what could not be done is tried again.
-constexpr auto kPause = 1s;
-
-using Count = std::atomic<std::uint64_t>;
-
-struct AtomicCounts {
-  Count received, refused, unusable, ignored, tracked, disabled, waited, failed;
-  Count released, lost, incomplete;
-};
-
-}  // namespace
-
+// In a child of a fork() the parent's reception is of no use: its thread runs in the parent, and
+// its locks may be taken forever. An heir with the same settings takes its place.
 struct Webhook::Impl {
-  Impl(Config settings, postbox::Tracker& target) : config_(std::move(settings)), tracker_(target) {
-    if (!config_.clock) config_.clock = postbox::system_clock();
-    if (!config_.memory) {
-      config_.memory = sqlite_memory(
-          config_.memory_path, config_.memory_limits, [this](LogLevel, std::string_view line) {
-            note(damages_, LogLevel::kError, line, config_.clock->wall_now());
-          });
-    }
-    if (config_.secrets.empty()) return;  // there is nothing to wait for
-    if (config_.threads)
-      thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
+  Impl(Config settings, postbox::Tracker& target)
+      : tracker(target), reception(std::move(settings), target) {}
+
+  [[nodiscard]] bool is_foreign() const noexcept { return process != postbox::fork_generation(); }
+
+  // Returns null when the child can use nothing.
+  [[nodiscard]] Impl* here() noexcept try {
+    if (!is_foreign()) return this;
+    if (Impl* const found = heir.load()) return found->here();
+    if (!postbox::forked_at_rest()) return nullptr;
+    const postbox::NoFork no_fork;
+    if (!postbox::forked_at_rest()) return nullptr;
+    static std::mutex inheriting;  // taken inside NoFork only, so that no child inherits it taken
+    const std::lock_guard lock(inheriting);
+    if (heir == nullptr) heir = new Impl(reception.config(), tracker);
+    return heir.load()->here();
+  } catch (const std::exception&) {  // without memory
+    return nullptr;
   }
 
-  Answer handle(std::string_view body, std::string_view signature) noexcept {
-    ++counts_.received;
-    try {
-      Outcome outcome = take(body, signature);
-      ++*outcome.count;
-      return std::move(outcome.answer);
-    } catch (...) {  // out of memory, or the host's memory
-      ++counts_.failed;
-      return {503, "an exception"};
-    }
+  // Never destroyed in a child, for it would wait for a thread of the parent's.
+  static void leave(Impl* impl) noexcept {
+    if (impl == nullptr) return;
+    if (!impl->is_foreign()) return delete impl;
+    leave(impl->heir.exchange(nullptr));
   }
 
-  // Called by a thread: what is thrown here would end the program.
-  std::optional<WallTime> run_once() noexcept {
-    try {
-      return step();
-    } catch (...) {
-      return config_.clock->wall_now() + kPause;
-    }
-  }
-
-  Result<std::size_t> forget(std::string_view email) {
-    try {
-      const std::string address = usable_email(email);
-      return address.empty() ? Result<std::size_t>(0) : config_.memory->forget(address);
-    } catch (...) {
-      return postbox::Error{postbox::ErrorCode::kInternal, "an exception"};
-    }
-  }
-
-  [[nodiscard]] Counts counts() const noexcept {
-    const AtomicCounts& c = counts_;
-    return {c.received, c.refused, c.unusable, c.ignored, c.tracked,    c.disabled,
-            c.waited,   c.failed,  c.released, c.lost,    c.incomplete, waiting()};
-  }
-
- private:
-  std::optional<WallTime> step() {
-    const WallTime now = config_.clock->wall_now();
-    const bool asks_again = resolve_one(now);
-    const bool all_done = release({}, now, now);
-    if (asks_again) return now;
-    const auto next = config_.memory->next_due();
-    if (!next) report(next.error().message, now);
-    const auto due = next.value_or(std::nullopt);
-    // What could not be tracked is due still: not at once again.
-    return due && !all_done ? std::max(*due, now + kPause) : due;
-  }
-
-  struct Outcome {
-    Answer answer;
-    Count* count;
-    std::vector<Fact> facts{};  // what the body has told
-  };
-
-  Outcome take(std::string_view body, std::string_view signature) {
-    if (config_.secrets.empty()) {
-      return {{503, "STRIPE_WEBHOOK_SECRET is not set"}, &counts_.failed};
-    }
-    const WallTime now = config_.clock->wall_now();
-    if (body.size() > config_.max_body.count) return refuse("the body is too large", now);
-    const Verdict verdict = verify(body, signature, config_.secrets, now, config_.tolerance);
-    if (verdict != Verdict::kValid) return refuse(to_string(verdict), now);
-    Outcome outcome = process(body, now, std::nullopt);
-    // Whose time has come is left to run_once(): the sender waits for an answer.
-    if (!outcome.facts.empty()) release(outcome.facts, WallTime::min(), now);
-    return outcome;
-  }
-
-  // `until` is when a body that has waited already goes without what it waits for.
-  Outcome process(std::string_view body, WallTime now, std::optional<WallTime> until) {
-    // Each turn knows more decisions, and a body needs few.
-    for (int turns = 0; turns < 5; ++turns) {
-      auto mapping = to_events(body, options(now));
-      if (!mapping) {
-        report("a body cannot be mapped: " + mapping.error().message, now);
-        // No fault of the body's: without memory, say. It may be mapped the next time.
-        const bool is_ours = mapping.error().code == postbox::ErrorCode::kInternal;
-        return {{is_ours ? 503 : 400, mapping.error().message},
-                is_ours ? &counts_.failed : &counts_.unusable};
-      }
-      learn(mapping->facts, now);
-      if (!mapping->ignored.empty()) {
-        return {{200, "ignored: " + mapping->ignored}, &counts_.ignored, std::move(mapping->facts)};
-      }
-      if (auto waits = wait_for_more(*mapping, body, now, until)) return *std::move(waits);
-      if (!decide(mapping->decisions, now)) continue;
-      return track(*mapping, now);
-    }
-    return {{503, "decisions change all the time"}, &counts_.failed};
-  }
-
-  MappingOptions options(WallTime now) {
-    return {.test_mode = config_.test_mode,
-            .lookup = [this, now](
-                          std::string_view key,
-                          WallTime at) { return found(config_.memory->get(key, at, now), now); },
-            .decided =
-                [this, now](std::string_view key) {
-                  return found(config_.memory->decided(key, now), now);
-                }};
-  }
-
-  // Nothing when the body is to be tracked now.
-  std::optional<Outcome> wait_for_more(const Mapping& mapping, std::string_view body, WallTime now,
-                                       std::optional<WallTime> until) {
-    if (mapping.missing.empty()) return std::nullopt;
-    const WallTime deadline = until.value_or(now + config_.patience);
-    if (deadline <= now) return std::nullopt;
-    // What would be refused later must be refused while Stripe listens.
-    if (auto violations = violations_of(mapping, now); !violations.empty()) {
-      return reject(mapping, postbox::TrackResult(TrackStatus::kRejected, std::move(violations)),
-                    now);
-    }
-    const std::string& key = awaited_by(mapping);
-    if (!wait({mapping.event_id, std::string(body), key, deadline}, now)) return std::nullopt;
-    return Outcome{{200, "waits for " + key}, &counts_.waited, mapping.facts};
-  }
-
-  // What the resolver can tell comes first.
-  [[nodiscard]] const std::string& awaited_by(const Mapping& mapping) const {
-    const auto customer = std::ranges::find_if(mapping.missing, is_customer);
-    const bool ask = config_.resolver && customer != mapping.missing.end();
-    return ask ? *customer : mapping.missing.front();
-  }
-
-  [[nodiscard]] std::uint64_t waiting() const noexcept {
-    try {
-      const auto awaited = config_.memory->awaited();
-      return awaited ? awaited->size() : 0;
-    } catch (...) {
-      return 0;
-    }
-  }
-
-  static bool is_customer(std::string_view key) { return key.starts_with(kCustomer); }
-
-  static std::vector<postbox::Violation> violations_of(const Mapping& mapping, WallTime now) {
-    postbox::EventBatch batch(now);
-    for (const Event& event : mapping.events) {
-      std::visit([&](const auto& typed) { typed.encode(batch); }, event);
-    }
-    return std::move(batch.violations());
-  }
-
-  Outcome track(const Mapping& mapping, WallTime now) {
-    bool is_kept = false;
-    for (const Event& event : mapping.events) {
-      const auto result = std::visit(
-          [&](const auto& typed) { return tracker_.track_durably(typed, config_.disk_deadline); },
-          event);
-      if (!result) return reject(mapping, result, now);
-      is_kept = is_kept || result.status() == TrackStatus::kAccepted;
-    }
-    if (is_kept && !mapping.missing.empty()) ++counts_.incomplete;
-    return {{200, std::to_string(mapping.events.size()) + (is_kept ? " events" : " disabled")},
-            is_kept ? &counts_.tracked : &counts_.disabled,
-            mapping.facts};
-  }
-
-  Outcome reject(const Mapping& mapping, const postbox::TrackResult& result, WallTime now) {
-    report(mapping.type + " " + mapping.event_id + ": " + result.to_string(), now);
-    const bool is_rejected = result.status() == TrackStatus::kRejected;
-    return {{is_rejected ? 400 : 503, result.to_string()},
-            is_rejected ? &counts_.unusable : &counts_.failed,
-            mapping.facts};
-  }
-
-  // Tracks the bodies that wait for one of the facts, or whose time has come at `due`. False when
-  // one must stay.
-  bool release(const std::vector<Fact>& facts, WallTime due, WallTime now) {
-    const auto bodies = config_.memory->ready(facts, due);
-    if (!bodies) {
-      report(bodies.error().message, now);
-      return false;
-    }
-    bool all_done = true;
-    for (const WaitingBody& waiting : *bodies) {
-      const Outcome outcome = process(waiting.body, now, waiting.until);
-      if (outcome.count == &counts_.failed) {
-        all_done = false;
-      } else if (outcome.count != &counts_.waited && forget(waiting.event_id, now)) {
-        ++(outcome.count == &counts_.unusable ? counts_.lost : counts_.released);
-      }
-    }
-    return all_done;
-  }
-
-  // Asks for one of the customers whom bodies wait for, so that the others whose time comes need
-  // not wait for all answers. False when there is none left to be asked for.
-  bool resolve_one(WallTime now) {
-    if (!config_.resolver) return false;
-    const auto awaited = config_.memory->awaited();
-    if (!awaited) return false;  // run_once() reports it
-    std::set<std::string> asked;
-    std::string next;
-    for (const std::string& key : *awaited) {
-      if (asked_.contains(key)) asked.insert(key);
-      if (next.empty() && is_customer(key) && !asked_.contains(key)) next = key;
-    }
-    asked_ = std::move(asked);  // what nobody waits for any more may be asked for again
-    if (next.empty()) return false;
-    asked_.insert(next);
-    if (const auto email = ask_for(next, now)) {
-      const std::vector<Fact> facts = {{next, *email, now}};
-      learn(facts, now);
-      release(facts, WallTime::min(), now);
-    }
-    return true;
-  }
-
-  std::optional<std::string> ask_for(std::string_view key, WallTime now) {
-    const std::string_view id = key.substr(kCustomer.size());
-    const std::size_t colon = id.find(':');
-    const bool has_account = colon != std::string_view::npos;
-    try {
-      return config_.resolver(has_account ? id.substr(colon + 1) : id,
-                              has_account ? id.substr(0, colon) : std::string_view());
-    } catch (...) {
-      report("the resolver threw", now);
-      return std::nullopt;
-    }
-  }
-
-  std::optional<std::string> found(const Result<std::optional<std::string>>& result, WallTime now) {
-    if (result) return *result;
-    note(troubles_, LogLevel::kWarn, result.error().message, now);
-    return std::nullopt;
-  }
-
-  // False when somebody else has decided otherwise: then the body must be mapped again.
-  bool decide(const std::vector<Decision>& decisions, WallTime now) {
-    if (decisions.empty()) return true;
-    const auto stand = config_.memory->decide(decisions, now, now + config_.remember_for);
-    if (!stand) note(troubles_, LogLevel::kWarn, stand.error().message, now);
-    return stand.value_or(true);
-  }
-
-  // Without its memory a webhook goes on: events then carry Stripe's ids.
-  void learn(const std::vector<Fact>& facts, WallTime now) {
-    if (facts.empty()) return;
-    const auto kept = config_.memory->put(facts, now, now + config_.remember_for);
-    if (!kept) note(troubles_, LogLevel::kWarn, kept.error().message, now);
-  }
-
-  bool wait(const WaitingBody& body, WallTime now) {
-    const auto kept = config_.memory->wait(body);
-    if (!kept) note(troubles_, LogLevel::kWarn, kept.error().message, now);
-    const std::lock_guard lock(mutex_);
-    is_woken_ = true;
-    wake_.notify_one();
-    return kept.has_value();
-  }
-
-  bool forget(const std::string& event_id, WallTime now) {
-    const auto gone = config_.memory->done(event_id);
-    if (!gone) note(troubles_, LogLevel::kWarn, gone.error().message, now);
-    return gone.value_or(false);
-  }
-
-  Outcome refuse(std::string_view why, WallTime now) {
-    note(refusals_, LogLevel::kWarn, "refused: " + std::string(why), now);
-    return {{400, std::string(why)}, &counts_.refused};
-  }
-
-  void report(std::string_view what, WallTime now) { note(failures_, LogLevel::kError, what, now); }
-
-  void note(RareLine& lines, LogLevel level, std::string_view what, WallTime now) {
-    const auto left_out = lines.admit(now);
-    if (!left_out || !config_.log) return;
-    std::string line = "Stripe webhook: " + std::string(what);
-    if (*left_out > 0) line += " (and " + std::to_string(*left_out) + " lines before it)";
-    try {
-      config_.log(level, line);
-    } catch (...) {
-      // A sink that throws is the host's affair.
-    }
-  }
-
-  void serve(const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      const auto due = run_once();
-      const auto pause =
-          due ? std::clamp<std::chrono::milliseconds>(*due - config_.clock->wall_now(), 1ms, 60s)
-              : std::chrono::milliseconds(60s);
-      std::unique_lock lock(mutex_);
-      wake_.wait_for(lock, stop, pause, [this] { return is_woken_; });
-      is_woken_ = false;
-    }
-  }
-
-  // Constant after construction.
-  Config config_;
-  postbox::Tracker& tracker_;
-
-  // What strangers provoke, what the memory suffers, and events that are not kept: none hides
-  // another.
-  RareLine refusals_;
-  RareLine troubles_;
-  RareLine damages_;
-  RareLine failures_;
-
-  AtomicCounts counts_;
-  std::set<std::string> asked_;  // run_once() only: customers whom the resolver was asked for
-
-  std::mutex mutex_;
-  std::condition_variable_any wake_;
-  bool is_woken_ = false;  // guarded by mutex_
-
-  std::jthread thread_;  // last: it uses all the others
+  const std::uint64_t process = postbox::fork_generation();
+  postbox::Tracker& tracker;
+  Reception reception;
+  std::atomic<Impl*> heir{nullptr};
+  std::atomic<std::uint64_t> turned_away{0};
 };
 
 Result<Webhook> Webhook::start(Config config, postbox::Tracker& tracker) {
   if (auto ok = config.validate(); !ok) return ok.error().with_context("stripe::Config");
-  if (config.secrets.empty() && config.log) {
-    config.log(
-        LogLevel::kWarn,
-        "Stripe webhooks are off: STRIPE_WEBHOOK_SECRET is not set; each is answered with 503");
+  try {
+    if (config.secrets.empty() && config.log) {
+      config.log(
+          postbox::LogLevel::kWarn,
+          "Stripe webhooks are off: STRIPE_WEBHOOK_SECRET is not set; each is answered with 503");
+    }
+    return Webhook(new Impl(std::move(config), tracker));
+  } catch (const std::exception& failure) {
+    return postbox::Error{postbox::ErrorCode::kInternal,
+                          std::string("cannot start: ") + failure.what()};
   }
-  return Webhook(std::make_unique<Impl>(std::move(config), tracker));
 }
 
 Result<Webhook> Webhook::start(Result<Config> config, postbox::Tracker& tracker) {
@@ -392,19 +69,36 @@ Result<Webhook> Webhook::start(Result<Config> config, postbox::Tracker& tracker)
   return start(*std::move(config), tracker);
 }
 
-Webhook::Webhook(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Webhook::Webhook(Impl* impl) : impl_(impl) {}
 Webhook::Webhook(Webhook&&) noexcept = default;
 Webhook& Webhook::operator=(Webhook&&) noexcept = default;
 Webhook::~Webhook() = default;
+void Webhook::Leave::operator()(Impl* impl) const noexcept { Impl::leave(impl); }
+
+Webhook::Impl* Webhook::here() const noexcept { return impl_ ? impl_->here() : nullptr; }
 
 Answer Webhook::handle(std::string_view body, std::string_view signature) {
-  return impl_->handle(body, signature);
+  if (Impl* const impl = here()) return impl->reception.handle(body, signature);
+  if (!impl_) return {503, "the webhook was moved away"};
+  ++impl_->turned_away;
+  return {503, "forked in the middle of a call"};
 }
 
-Counts Webhook::counts() const { return impl_->counts(); }
+Counts Webhook::counts() const {
+  if (const Impl* const impl = here()) return impl->reception.counts();
+  Counts counts;
+  if (impl_) counts.received = counts.failed = impl_->turned_away;
+  return counts;
+}
 
-Result<std::size_t> Webhook::forget(std::string_view email) { return impl_->forget(email); }
+Result<std::size_t> Webhook::forget(std::string_view email) {
+  if (Impl* const impl = here()) return impl->reception.forget(email);
+  return postbox::Error{postbox::ErrorCode::kClosed, "the webhook cannot be used in this process"};
+}
 
-std::optional<WallTime> Webhook::run_once() { return impl_->run_once(); }
+std::optional<WallTime> Webhook::run_once() {
+  Impl* const impl = here();
+  return impl != nullptr ? impl->reception.run_once() : std::nullopt;
+}
 
 }  // namespace stripe

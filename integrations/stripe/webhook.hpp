@@ -3,7 +3,10 @@
 //
 // Place:     between the app's route and the tracker.
 // Threads:   handle() may be called from any thread, at the same time; run_once() from one.
-// Lifetime:  movable, not copyable. The tracker must outlive it. Start after fork(), not before.
+// Lifetime:  movable, not copyable; one that was moved from answers 503. The tracker must outlive
+//            it. fork() at any time: the first call in the child starts a webhook of the child's
+//            own with the same settings and the same file; where the child's tracker is closed,
+//            each is answered with 503.
 // Failure:   nothing throws. Every answer but 2xx makes Stripe deliver again, for up to three days.
 #pragma once
 
@@ -80,9 +83,13 @@ class Webhook {
 
  private:
   struct Impl;
-  explicit Webhook(std::unique_ptr<Impl> impl);
+  struct Leave {
+    void operator()(Impl* impl) const noexcept;
+  };
+  explicit Webhook(Impl* impl);
+  [[nodiscard]] Impl* here() const noexcept;  // null: it cannot be used
 
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<Impl, Leave> impl_;
 };
 
 }  // namespace stripe

@@ -36,9 +36,17 @@ for path in files("integrations", "*.hpp"):
         if not (STANDARD.match(name) or ours):
             breach(path, number, f"an integration's header may not include {name}")
 
-# integrations -> include/postbox; nothing in src or include knows an integration.
+# integrations -> include/postbox, and what stands below everything; nothing in src or include knows an integration.
+FLOOR = {"file_name.hpp", "fork_gate.hpp", "name_lock.hpp", "signals_blocked.hpp", "sqlite_locks.hpp"}
+for name in FLOOR:
+    path = root / "src" / name
+    for number, kind, other in includes(path):
+        if kind == '"' and other not in FLOOR:
+            breach(path, number, f"what stands below everything may not include {other}")
 for path in files("integrations", "*.hpp", "*.cpp"):
     for number, _, name in includes(path):
+        if name in FLOOR and path.suffix == ".cpp":
+            continue
         if (root / "src" / name).exists() and not (path.parent / name).exists():
             breach(path, number, f"an integration may not include the engine's inside, {name}")
 for path in files("src", "*.hpp", "*.cpp") + files("include", "*.hpp"):

@@ -45,10 +45,13 @@ class Child {
     if (pid_ > 0) end(SIGKILL);
   }
 
-  [[nodiscard]] bool went_well() {
+  [[nodiscard]] bool went_well() { return exit_code() == 0; }
+
+  // -1 when a signal ended it.
+  [[nodiscard]] int exit_code() {
     int status = 0;
     waitpid(std::exchange(pid_, 0), &status, 0);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
   void end(int signal) {
