@@ -170,8 +170,8 @@ class Outbox {
   // kOutboxUnavailable, kOutboxBusy, kOutboxCorrupt or kOutboxTooNew.
   [[nodiscard]] virtual Result<Appended> append(std::span<const EventRecord> batch) = 0;
 
-  // Lease the oldest ready events of `queue` until `lease`, a day at most, has passed by the store's
-  // clock. While another process is the sender of this store, the claim is empty.
+  // Lease the oldest ready events of `queue` until `lease`, a day at most, has passed by the
+  // store's clock. While another process is the sender of this store, the claim is empty.
   [[nodiscard]] virtual Result<Claim> claim(QueueId queue, const ClaimLimits& limits,
                                             std::chrono::milliseconds lease) = 0;
 
