@@ -23,7 +23,7 @@ namespace postbox::sqlite {
 struct Lease {
   std::int64_t token = 0;
   std::int64_t queue = 0;
-  std::int64_t claimed_at = 0;  // as column first_attempt_at
+  std::int64_t claimed_at = 0;  // by the AgeClock
   SteadyTime until{};
   bool in_order = false;  // the row has a slot
 };

@@ -49,6 +49,7 @@ SqliteOutbox::SqliteOutbox(std::string path, const OutboxOptions& options,
       max_disk_(options.max_disk),
       busy_timeout_(options.busy_timeout),
       clock_(std::move(clock)),
+      ages_(clock_),
       flow_lane_(path_.empty() ? std::string() : path_ + "-sender") {}
 
 SqliteOutbox::~SqliteOutbox() {
@@ -120,8 +121,10 @@ Result<Maintained> SqliteOutbox::maintain(std::chrono::milliseconds retention) {
     sqlite::Chunks chunks(&database);
     maintained.promoted = sqlite::promote_due(database, time, chunks);
     if (maintained.promoted > 0) leases_.look_from_start();
-    const std::int64_t cutoff = time - std::max<std::int64_t>(0, retention.count());
-    maintained.expired = sqlite::expire_dead(database, cutoff, chunks);
+    if (ages_.is_old()) {
+      const std::int64_t cutoff = ages_.earliest() - std::max<std::int64_t>(0, retention.count());
+      maintained.expired = sqlite::expire_dead(database, cutoff, chunks);
+    }
     maintained.crowded_out = sqlite::crowd_out(database, max_disk_, chunks);
     maintained.fired = sqlite::fire_timers(database, time, chunks);
     sqlite::forget_ends(database, time, max_disk_, chunks);

@@ -34,6 +34,7 @@
 
 #include "fork_gate.hpp"
 #include "mutex.hpp"
+#include "sqlite_age.hpp"
 #include "sqlite_batch.hpp"
 #include "sqlite_database.hpp"
 #include "sqlite_leases.hpp"
@@ -114,6 +115,7 @@ class SqliteOutbox final : public Outbox, private Inherited {
   const Bytes max_disk_;
   const std::chrono::milliseconds busy_timeout_;
   const std::shared_ptr<Clock> clock_;
+  const sqlite::AgeClock ages_;
 
   // Counts failures after which every lane must open again: one of them saw the file break.
   std::atomic<std::uint64_t> generation_{0};

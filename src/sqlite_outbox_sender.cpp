@@ -28,7 +28,8 @@ class ClaimableRows {
       : leases_(leases),
         now_(now),
         query_(database,
-               "SELECT id, attempts, max(created_at, first_attempt_at), dedup_key, profile_key,"
+               "SELECT id, attempts, iif(first_attempt_at > 0, first_attempt_at, created_at),"
+               " dedup_key, profile_key,"
                " payload, checksum, slot IS NOT NULL FROM outbox AS this"
                " INDEXED BY outbox_ready WHERE queue_id = ?1 AND state = 0 AND id > ?2"
                " AND (slot IS NULL OR NOT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_in_order"
@@ -47,11 +48,11 @@ class ClaimableRows {
   [[nodiscard]] std::size_t payload_size() const noexcept { return query_.size(5); }
   [[nodiscard]] std::int64_t checksum() const noexcept { return query_.integer(6); }
   [[nodiscard]] bool is_in_order() const noexcept { return query_.integer(7) != 0; }
-  [[nodiscard]] ClaimedEvent read(QueueId queue, std::int64_t wall_now) const {
+  [[nodiscard]] ClaimedEvent read(QueueId queue, const sqlite::AgeClock& ages) const {
     ClaimedEvent event;
     event.handle = EventHandle{query_.integer(0)};
     event.attempts = static_cast<std::uint32_t>(query_.integer(1)) + 1;
-    if (event.attempts > 1) event.tried_for = sqlite::elapsed(query_.integer(2), wall_now);
+    if (event.attempts > 1) event.tried_for = ages.since(query_.integer(2));
     event.record.queue = queue;
     event.record.dedup_key = query_.key(3);
     event.record.profile_key = query_.key(4);
@@ -217,7 +218,6 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
     if (!memory.seat.take(database, leases_)) return claim;
     const auto number = static_cast<std::int64_t>(queue);
     const SteadyTime time = clock_->now();
-    const std::int64_t wall_time = now();
     memory.token = memory.seat.next_token();
     CheckedEvents checked(claim.events);
     std::vector<std::int64_t> in_order;
@@ -227,18 +227,19 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
       claim.limited = claim.events.size() >= limits.max_events ||
                       (!claim.events.empty() && bytes > limits.max_bytes.count);
       if (claim.limited) break;
-      checked.add(rows.read(queue, wall_time), rows.checksum());
+      checked.add(rows.read(queue, ages_), rows.checksum());
       if (rows.is_in_order()) in_order.push_back(rows.id());
     }
     checked.check();
-    bury_damaged(database, checked.damaged(), wall_time);
+    bury_damaged(database, checked.damaged(), now());
     claim.damaged = checked.damaged().size();
     if (claim.damaged > 0) leases_.look_from_start();
     if (claim.events.empty()) return claim;
     claim.token = ClaimToken{memory.token};
     const auto until = time + milliseconds(sqlite::bounded(lease, sqlite::kLeaseHorizon));
-    leases_.add(ids_of(claim.events), in_order,
-                {.token = memory.token, .queue = number, .claimed_at = wall_time, .until = until});
+    leases_.add(
+        ids_of(claim.events), in_order,
+        {.token = memory.token, .queue = number, .claimed_at = ages_.now(), .until = until});
     return claim;
   });
 }

@@ -30,8 +30,8 @@ inline constexpr std::int64_t kSchemaVersion = 4;
 //   1  delayed: becomes ready at next_at
 //   2  held: becomes ready when its queue is released
 //
-// Column first_attempt_at: when the first attempt that was spent was claimed; 0 before it, and when
-// format 1 did not note it.
+// Column first_attempt_at: when the first attempt that was spent was claimed, by the AgeClock; 0
+// before it, and when format 1 did not note it.
 // Column dedup: dedup_of(queue_id, dedup_key), or the next number that was free when another key
 // had that one.
 // Column checksum, also of outbox_dead and timer: checksum_of(dedup_key, payload).
@@ -46,8 +46,9 @@ inline constexpr std::int64_t kSchemaVersion = 4;
 // Table timer_end: the newest end of a key. Table collapsing: the row of a slot that a newer record
 // may take the place of until due_at.
 // Table meta, key 'sender_epoch': counts the processes (or instances) that became the sender.
-// The longest lease.
-inline constexpr std::chrono::milliseconds kLeaseHorizon = std::chrono::hours(1);
+
+// The longest lease. Whoever claims believes in what it asked for, so nothing shorter is cut.
+inline constexpr std::chrono::milliseconds kLeaseHorizon = std::chrono::hours(24);
 
 // The longest delay, enforced when written and when read, in case somebody set the wall clock back
 // in between: what lies further ahead is over. A clock set back by less makes a row wait that much

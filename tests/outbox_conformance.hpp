@@ -160,6 +160,15 @@ TEST_P(OutboxConformance, ALeaseEnds) {
   EXPECT_NE(second.token, first.token);
 }
 
+TEST_P(OutboxConformance, ALongLeaseIsNotCut) {
+  append({event(1)});
+  const auto lease = std::chrono::milliseconds(24h);
+  const Claim claimed = take(outbox().claim(kQueue, {}, lease));
+  clock_->advance(lease - 1ms);
+  EXPECT_TRUE(claim().events.empty());
+  EXPECT_EQ(settle_all(claimed, OutcomeKind::kDelivered).applied, 1U);
+}
+
 TEST_P(OutboxConformance, AStaleTokenChangesNothing) {
   append({event(1)});
   const Claim first = claim();

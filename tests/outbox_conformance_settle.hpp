@@ -157,6 +157,7 @@ TEST_P(OutboxConformance, NoLeaseOrDelayIsBelievedForEver) {
   settle_all(claim(1), OutcomeKind::kRetry, std::chrono::milliseconds::max());
   clock_->advance(2h);
   EXPECT_EQ(take(outbox().maintain(24h)).promoted, 1U);
+  clock_->advance(22h);
   EXPECT_EQ(claim().events.size(), 2U);
 }
 
@@ -190,7 +191,28 @@ TEST_P(OutboxConformance, AClockThatWasSetBackFreezesNoEvent) {
   const Claim again = claim();
   ASSERT_EQ(again.events.size(), 2U);
   EXPECT_EQ(again.events[0].tried_for, 0ms);
+  EXPECT_EQ(again.events[1].tried_for, kLease);
   EXPECT_EQ(settle_all(claimed, OutcomeKind::kDelivered).stale, 1U);
+}
+
+TEST_P(OutboxConformance, AClockThatWasSetForwardMakesNothingOlder) {
+  append(events(1, 3));
+  settle_all(claim(1), OutcomeKind::kDead);
+  settle_all(claim(1), OutcomeKind::kRetry);
+  clock_->advance(2h);
+  clock_->jump_wall(24h * 31);
+  append({event(4)});
+  settle_all(claim(1), OutcomeKind::kRetry);  // a second time
+  EXPECT_EQ(take(outbox().maintain(24h * 30)).expired, 0U);
+  Claim claimed = claim(1);
+  EXPECT_EQ(claimed.events.at(0).attempts, 3U);
+  EXPECT_EQ(claimed.events.at(0).tried_for, 2h);
+  settle_all(claimed, OutcomeKind::kRetry);
+  clock_->jump_wall(-24h * 31);
+  clock_->advance(1s);
+  EXPECT_EQ(claim(1).events.at(0).tried_for, 2h + 1s);
+  clock_->advance(24h * 30);
+  EXPECT_EQ(take(outbox().maintain(24h * 30)).expired, 1U);
 }
 
 TEST_P(OutboxConformance, AClockThatWasSetForwardEndsDelays) {

@@ -1,5 +1,8 @@
 // SQLite's log beside the file: how long it may grow, and that nothing waits for a settlement to
 // shorten it.
+#include <atomic>
+#include <thread>
+
 #include "sqlite_outbox_fixture.hpp"
 #include "support/raw_file.hpp"
 #include "timed_records.hpp"
@@ -141,6 +144,27 @@ TEST_F(SqliteLog, WhatAnOperatorRemovesDoesNotFillTheLogAndIsNotReadableInItAfte
   EXPECT_EQ(contents(path()).find(personal.payload), std::string::npos);
   EXPECT_EQ(take(outbox().purge_profile(key_of(1))), 3'000U);
   EXPECT_LT(log_size(), kNormalLog);
+}
+
+// The sender, which maintains, gets its turn between the pages.
+TEST_F(SqliteLog, WhoForgetsAPersonAmongManyLetsOthersInBetween) {
+  use_with(mebibytes(256));
+  append_many(1, 40'000, 100);
+  std::atomic<bool> done{false};
+  std::atomic<bool> asks{false};
+  std::size_t answered = 0;
+  std::thread sender([&] {
+    while (!done) {
+      (void)take(outbox().maintain(24h));
+      if (!done) ++answered;
+      asks = true;
+    }
+  });
+  while (!asks) std::this_thread::yield();
+  EXPECT_EQ(take(outbox().purge_profile(key_of(1))), 4'000U);
+  done = true;
+  sender.join();
+  EXPECT_GT(answered, 5U) << "twenty pages, and each lets in who waits";
 }
 
 TEST_F(SqliteLog, WhatAReaderKeepsInTheLogIsOverwrittenWhenItHasEnded) {

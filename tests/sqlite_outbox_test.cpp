@@ -127,6 +127,35 @@ TEST_F(SqliteOutbox, ReopeningKeepsEverything) {
   expect_same(claim().events.at(0).record, event(4));
 }
 
+TEST_F(SqliteOutbox, AStartWhileTheClockIsAheadMakesNothingOldAtOnce) {
+  reopen();
+  append(events(1, 2));
+  settle_all(claim(1), OutcomeKind::kDead);
+  settle_all(claim(1), OutcomeKind::kRetry);
+  clock_->jump_wall(24h * 31);
+  reopen();
+  EXPECT_EQ(take(outbox().maintain(24h * 30)).expired, 0U);
+  clock_->advance(1min);
+  const Claim claimed = claim();
+  EXPECT_EQ(claimed.events.at(0).tried_for, 1min) << "what is certain";
+  settle_all(claimed, OutcomeKind::kRetry);
+  clock_->jump_wall(-24h * 31);
+  clock_->advance(1h);
+  EXPECT_EQ(take(outbox().maintain(24h * 30)).expired, 0U);
+  EXPECT_EQ(claim().events.at(0).tried_for, 61min) << "by both clocks";
+}
+
+TEST_F(SqliteOutbox, AStopOfAMonthMakesOldWhatWasThereBeforeIt) {
+  reopen();
+  bury({event(1)});
+  use(nullptr);
+  clock_->advance(24h * 31);
+  reopen();
+  EXPECT_EQ(take(outbox().maintain(24h * 30)).expired, 0U);
+  clock_->advance(1h);
+  EXPECT_EQ(take(outbox().maintain(24h * 30)).expired, 1U);
+}
+
 TEST_F(SqliteOutbox, OneInstanceIsTheSender) {
   reopen();
   append(events(1, 3));

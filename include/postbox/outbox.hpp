@@ -180,8 +180,8 @@ class Outbox {
   // kOutboxUnavailable, kOutboxBusy, kOutboxCorrupt or kOutboxTooNew.
   [[nodiscard]] virtual Result<Appended> append(std::span<const EventRecord> batch) = 0;
 
-  // Lease the oldest ready events of `queue` until `lease` has passed by the store's clock. While
-  // another process is the sender of this store, the claim is empty.
+  // Lease the oldest ready events of `queue` until `lease`, a day at most, has passed by the
+  // store's clock. While another process is the sender of this store, the claim is empty.
   [[nodiscard]] virtual Result<Claim> claim(QueueId queue, const ClaimLimits& limits,
                                             std::chrono::milliseconds lease) = 0;
 
@@ -232,7 +232,7 @@ class Outbox {
 
 struct OutboxOptions {
   std::string url = "sqlite:postbox.db";  // "sqlite:PATH" or "memory:"
-  Bytes max_disk = mebibytes(256);        // append fails with kOutboxFull beyond it
+  Bytes max_disk = mebibytes(2'048);      // append fails with kOutboxFull beyond it
   std::chrono::milliseconds busy_timeout{5'000};
 };
 
