@@ -82,9 +82,12 @@ class Demo:
         self.klaviyo = Klaviyo(url, self.key, since=self.goods.started)
         self.write_flags()
         ours = ("KLAVIYO_", "POSTBOX_", "STRIPE_", "VITE_")  # a demo is the same for everybody
-        env = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-        env.update(KLAVIYO_API_KEY=self.key, KLAVIYO_API_URL=url, STRIPE_WEBHOOK_SECRET=SECRET)
-        self.server = self.start_program("checkout_server", "--port", "0", env=env)
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+        self.env.update(KLAVIYO_API_KEY=self.key, KLAVIYO_API_URL=url, STRIPE_WEBHOOK_SECRET=SECRET)
+        self.start_server()
+
+    def start_server(self, port="0"):
+        self.server = self.start_program("checkout_server", "--port", port, env=self.env)
         self.shop = Shop(self.server.url)
 
     def write_flags(self):

@@ -81,7 +81,7 @@ TEST(CurlHttpClient, CancelAndDestructionDoNotWaitForTheNetwork) {
     (void)client->poll(0ns);  // the look-up may have failed by now
     if (i % 2 == 0) client->cancel_all();
   }
-  EXPECT_LT(steady_clock::now() - before, 2s);
+  EXPECT_LT(steady_clock::now() - before, 30s);  // a wait for each connection is 50 s
 }
 
 struct sigaction sigpipe_action() {

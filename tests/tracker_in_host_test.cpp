@@ -71,7 +71,7 @@ TEST_F(InHost, StopKeepsItsDeadlineWhileARequestHangsAndSaysWhatItLeft) {
   const auto took = std::chrono::duration_cast<milliseconds>(steady_clock::now() - before);
   RecordProperty("stop_took_ms", static_cast<int>(took.count()));
   std::cout << "stop(" << kDeadline.count() << " ms) took " << took.count() << " ms\n";
-  EXPECT_LT(took, kDeadline + std::chrono::seconds(5));
+  EXPECT_LT(took, kDeadline + std::chrono::seconds(10));
   EXPECT_EQ(report.in_memory, 0U);
   EXPECT_EQ(report.in_outbox, 2U);
   EXPECT_EQ(lines.count("stopped: 2 events wait in the outbox for the next start"), 1U);

@@ -23,7 +23,7 @@
 
 namespace postbox::test {
 
-inline constexpr std::chrono::seconds kPatience{20};
+inline constexpr std::chrono::seconds kPatience{200};
 
 inline std::shared_ptr<HttpClient> make_client(HttpOptions options = {}) {
   auto client = curl_http_client(options);

@@ -36,6 +36,7 @@ class ServedCheckout : public ::testing::Test {
     ASSERT_TRUE(port) << "no port";
     client.emplace("127.0.0.1", *port);
     client->set_keep_alive(false);
+    client->set_read_timeout(300);
   }
   void TearDown() override {
     if (!server_) return;

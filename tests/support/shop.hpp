@@ -90,7 +90,7 @@ class Shop : public ::testing::Test {
     httplib::Client result("127.0.0.1", server->port());
     result.set_keep_alive(true);
     result.set_tcp_nodelay(true);
-    result.set_read_timeout(30);
+    result.set_read_timeout(300);
     return result;
   }
 
