@@ -99,8 +99,11 @@ class Reload : public ::testing::Test {
     EXPECT_TRUE(lines.empty()) << lines.front();
     EXPECT_EQ(tracker.track(klaviyo::order_placed(klaviyo_test::order())).status(),
               postbox::TrackStatus::kAccepted);
-    for (int i = 0; i < 10 && !tracker.flush({}); ++i) clock->advance(std::chrono::seconds(1));
-    EXPECT_TRUE(tracker.flush({}) && tracker.stats().conserved());
+    for (int i = 0; i < 10 && !tracker.flush(std::chrono::seconds(1)); ++i) {
+      clock->advance(std::chrono::seconds(1));
+    }
+    const postbox::Stats stats = tracker.stats();
+    EXPECT_TRUE(stats.conserved() && stats.waiting == 0) << stats.waiting << " wait";
     lines.clear();
   }
 
