@@ -84,6 +84,7 @@ class Reload : public ::testing::Test {
 
   postbox::Tracker start() {
     auto config = Config::from_env(file).value();
+    config.app_url = "https://set-in-code.example";  // which is no change of the environment's
     config.engine.log = [this](postbox::LogLevel, std::string_view line) {
       lines.emplace_back(line);
     };
