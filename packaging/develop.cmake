@@ -133,6 +133,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_order_events_test.cpp
   tests/klaviyo_orders_test.cpp
   tests/klaviyo_profile_test.cpp
+  tests/klaviyo_reason_test.cpp
   tests/klaviyo_recovery_test.cpp
   tests/klaviyo_warnings_test.cpp)
 

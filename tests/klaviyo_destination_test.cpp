@@ -292,7 +292,7 @@ TEST(KlaviyoReason, HasCodeTitlePointerAndDetail) {
   EXPECT_EQ(
       verdict_for(400, 1, error_body("invalid", "Invalid input.", "Not a number.", "/data/value"))
           .reason,
-      "HTTP 400 invalid: Invalid input. (/data/value) Not a number.");
+      "HTTP 400 invalid: Invalid input. (/data/value); detail: Not a number.");
 }
 
 TEST(KlaviyoReason, ForeignBodiesAreNoFailure) {

@@ -174,6 +174,7 @@ Result<Config> Config::from_env(std::string file, std::vector<postbox::Family> o
   if (!config) return config;
   config->environment_file = *std::move(absolute);
   config->needs_environment_file = environment->has_file();
+  config->as_read = std::make_shared<const Config>(*config);
   return config;
 }
 

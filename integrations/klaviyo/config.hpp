@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <klaviyo/families.hpp>
+#include <memory>
 #include <optional>
 #include <postbox/config.hpp>
 #include <postbox/flags.hpp>
@@ -90,6 +91,10 @@ struct Config {
   // Whether it had something in it: then reload() fails when it is missing or empty, for it is
   // being replaced or was lost, and every family would be switched off. Set by from_env().
   bool needs_environment_file = false;
+
+  // What from_env() returned, whatever was changed in code since: reload() tells by it which
+  // setting was changed in the environment and needs a restart.
+  std::shared_ptr<const Config> as_read;
 
   // Set what the process's environment and `file` say; the former wins. A missing file is an empty
   // one, unless `missing` says otherwise. Fails with kInvalidConfig, and a line for each variable

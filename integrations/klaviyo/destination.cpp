@@ -233,10 +233,11 @@ Verdict Destination::verdict(
     verdict.kind = VerdictKind::kDelivered;
     return verdict;
   }
-  Refusal refusal = read_refusal(*response);
+  Refusal refusal = read_refusal(*response, events);
   verdict.kind =
       verdict.foreign ? VerdictKind::kRetry : judge(*response, events.size(), refusal.blames_key);
   verdict.reason = std::move(refusal.reason);
+  if (verdict.kind == VerdictKind::kDead) verdict.reason += refusal.detail;
   if (verdict.kind == VerdictKind::kSplit) {
     verdict.culprits = find_culprits(events, refusal.pointers);
   }
@@ -274,7 +275,8 @@ LogLine Destination::log_line(const postbox::EventRecord& event, const Verdict& 
       return {LogLevel::kDebug, "Klaviyo " + what + " will be retried: " + verdict.reason};
     case VerdictKind::kDead: {
       const std::string damage = payload ? "" : payload.error().message + "; ";
-      return {LogLevel::kError, "Failed to send Klaviyo " + what + ": " + damage + verdict.reason};
+      return {LogLevel::kError, "Failed to send Klaviyo " + what + ": " + damage +
+                                    std::string(without_detail(verdict.reason))};
     }
     case VerdictKind::kSplit:
       break;

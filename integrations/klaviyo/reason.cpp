@@ -48,12 +48,56 @@ std::string_view pointer_of(const Json& error) {
   return pointer.empty() ? text_member(*source, "parameter") : pointer;
 }
 
-// A detail that points into the event may quote it: one shop's property must not stop everything.
-bool blames_key(std::string_view code, std::string_view detail, std::string_view pointer) {
+using Events = std::span<const postbox::EventRecord* const>;
+
+constexpr std::string_view kDetail = "; detail: ";
+
+bool any_contains(Events events, std::string_view text) {
+  return std::ranges::any_of(events, [text](const postbox::EventRecord* event) {
+    return contains_ignoring_case(event->payload, text);
+  });
+}
+
+// A detail that speaks of an API key may quote one out of the event: one shop's property must not
+// stop everything.
+bool blames_key(std::string_view code, std::string_view detail, std::string_view pointer,
+                Events events) {
   constexpr std::array<std::string_view, 3> kCodes = {"not_authenticated", "authentication_failed",
                                                       "permission_denied"};
+  constexpr std::string_view kKey = "api key";
   return std::find(kCodes.begin(), kCodes.end(), code) != kCodes.end() ||
-         (contains_ignoring_case(detail, "api key") && !pointer.starts_with("/data/attributes"));
+         (contains_ignoring_case(detail, kKey) && !pointer.starts_with("/data/attributes") &&
+          !any_contains(events, kKey));
+}
+
+constexpr bool is_word(char c) {
+  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9');
+}
+
+// Words of a sentence that say nothing, although they may be part of a value, too.
+bool is_common(std::string_view word) {
+  constexpr std::array<std::string_view, 28> kCommon = {
+      "a",   "an",   "and",   "are",   "as",      "at",    "be",    "by",    "for",  "in",
+      "is",  "it",   "must",  "not",   "of",      "on",    "or",    "the",   "this", "to",
+      "was", "with", "field", "value", "invalid", "valid", "input", "number"};
+  return word.size() == 1 || std::ranges::find(kCommon, word) != kCommon.end();
+}
+
+// True when nothing in the detail can come out of the events: no quotation, no letter that English
+// has not, and no word that stands in them.
+bool quotes_nothing(std::string_view detail, Events events) {
+  const auto is_plain = [](char c) {
+    return is_word(c) || std::string_view(" .,:;()-_/!?").find(c) != std::string_view::npos;
+  };
+  if (!std::ranges::all_of(detail, is_plain)) return false;
+  while (!detail.empty()) {
+    const auto end = std::ranges::find_if_not(detail, is_word);
+    const auto length = static_cast<std::size_t>(end - detail.begin());
+    const std::string_view word = detail.substr(0, length);
+    if (!word.empty() && !is_common(word) && any_contains(events, word)) return false;
+    detail.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return true;
 }
 
 void append_part(std::string& reason, std::string_view before, std::string_view text,
@@ -86,7 +130,7 @@ std::string_view fault_name(postbox::TransportFault fault) {
 
 }  // namespace
 
-Refusal read_refusal(const postbox::HttpResponse& response) {
+Refusal read_refusal(const postbox::HttpResponse& response, Events events) {
   std::string reason = "HTTP " + std::to_string(response.status);
   const Json body = Json::parse(response.body, nullptr, /*allow_exceptions=*/false);
   const Json* errors = errors_of(body);
@@ -100,15 +144,21 @@ Refusal read_refusal(const postbox::HttpResponse& response) {
   const std::string_view pointer = pointer_of(error);
   append_part(reason, " ", code);
   append_part(reason, ": ", text_member(error, "title"));
-  // Before the detail, which may be long and is cut.
   append_part(reason, " (", pointer, ")");
-  append_part(reason, " ", detail);
   Refusal refusal{.reason = redact(reason, kMaxReasonBytes),
-                  .blames_key = blames_key(code, detail, pointer)};
+                  .blames_key = blames_key(code, detail, pointer, events)};
+  if (!detail.empty() && quotes_nothing(detail, events)) {
+    const std::size_t taken = std::min(refusal.reason.size() + kDetail.size(), kMaxReasonBytes);
+    append_part(refusal.detail, kDetail, redact(detail, kMaxReasonBytes - taken));
+  }
   for (const Json& one : *errors) {
     if (const auto place = pointer_of(one); !place.empty()) refusal.pointers.emplace_back(place);
   }
   return refusal;
+}
+
+std::string_view without_detail(std::string_view reason) {
+  return reason.substr(0, reason.find(kDetail));
 }
 
 bool is_edge_page(const postbox::HttpResponse& response) {

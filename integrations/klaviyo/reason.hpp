@@ -1,4 +1,5 @@
-// Refusal is what an error answer says, in one line that may be logged and stored.
+// Refusal is what an error answer says: a line that may be logged, and what may be stored with the
+// event in addition.
 //
 // Place:     used by Destination::verdict().
 // Threads:   pure functions.
@@ -7,8 +8,11 @@
 #pragma once
 
 #include <cstddef>
+#include <postbox/event.hpp>
 #include <postbox/http_client.hpp>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace klaviyo {
@@ -16,9 +20,13 @@ namespace klaviyo {
 inline constexpr std::size_t kMaxReasonBytes = 300;
 
 struct Refusal {
-  // "HTTP 400 invalid: Invalid input. Not a number. (/data/attributes/value)", at most
-  // kMaxReasonBytes. The body's `detail` may quote the event, so addresses are masked in it.
+  // "HTTP 400 invalid: Invalid input. (/data/attributes/value)", at most kMaxReasonBytes. Addresses
+  // are masked in it.
   std::string reason;
+
+  // "; detail: Not a number.", for the dead letter: the body's `detail`, unless it seems to quote
+  // the event. Names and streets have no form by which they could be masked. Empty otherwise.
+  std::string detail{};
 
   // The places that the answer blames, one for each of its errors that names one.
   std::vector<std::string> pointers{};
@@ -28,7 +36,11 @@ struct Refusal {
   bool blames_key = false;
 };
 
-[[nodiscard]] Refusal read_refusal(const postbox::HttpResponse& response);
+[[nodiscard]] Refusal read_refusal(const postbox::HttpResponse& response,
+                                   std::span<const postbox::EventRecord* const> events = {});
+
+// The reason as it may be logged: without the detail.
+[[nodiscard]] std::string_view without_detail(std::string_view reason);
 
 // True for a page of the network before Klaviyo (a challenge, a gateway's error), not an answer of
 // the API.

@@ -140,15 +140,17 @@ class Reloader {
  public:
   Reloader(Config config, std::shared_ptr<Destination> destination, CartTimersPointer timers)
       : config_(std::move(config)),
-        set_at_start_(read().value_or(config_)),
+        as_read_(config_.as_read ? *config_.as_read : config_),
         destination_(std::move(destination)),
         timers_(std::move(timers)) {}
 
   Result<Reloaded> reload() {
-    auto next = read();
+    using Missing = postbox::Environment::Missing;
+    const auto missing = config_.needs_environment_file ? Missing::kIsError : Missing::kIsEmpty;
+    auto next = Config::from_env(*config_.environment_file, config_.own_families, missing);
     if (!next) return next.error();
     Reloaded reloaded{flags_of(*next), next->engine.log_level, changes_between(config_, *next),
-                      changes_for_a_restart(set_at_start_, *next)};
+                      changes_for_a_restart(as_read_, *next)};
     if (connection_of(*next) != connection_of(config_)) destination_->apply(connection_of(*next));
     timers_->switch_to(!next->flag(kCart).is_off());
     config_ = *std::move(next);
@@ -156,14 +158,8 @@ class Reloader {
   }
 
  private:
-  [[nodiscard]] Result<Config> read() const {
-    using Missing = postbox::Environment::Missing;
-    return Config::from_env(*config_.environment_file, config_.own_families,
-                            config_.needs_environment_file ? Missing::kIsError : Missing::kIsEmpty);
-  }
-
-  Config config_;              // as of the last reload
-  const Config set_at_start_;  // by the environment, whatever the host has changed in code
+  Config config_;         // as of the last reload
+  const Config as_read_;  // by the start
   std::shared_ptr<Destination> destination_;
   CartTimersPointer timers_;
 };
