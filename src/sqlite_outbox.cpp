@@ -108,7 +108,7 @@ Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
     memory.batch.sure();
     // What has given way in order stood before others perhaps.
     if (appended.duplicates > 0) leases_.look_from_start();
-    if (database.log_pages() >= sqlite::kStalledLog) (void)database.empty_log();
+    if (database.log_pages() >= sqlite::kStalledLog) database.checkpoint();
     return appended;
   });
 }
