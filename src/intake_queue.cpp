@@ -87,11 +87,11 @@ bool IntakeQueue::wait_durable(std::uint64_t sequence, SteadyTime deadline) {
 
 void IntakeQueue::wait(SteadyTime deadline, bool for_work) {
   MutexLock lock(mutex_);
-  while (!closed_ && !(for_work && !queue_.empty())) {
+  while (!closed_ && !woken_ && !(for_work && !queue_.empty())) {
     writer_waits_ = for_work;
     if (work_.wait_until(lock, deadline)) break;
   }
-  writer_waits_ = false;
+  writer_waits_ = woken_ = false;
 }
 
 void IntakeQueue::gather(SteadyTime until) {
@@ -106,6 +106,14 @@ void IntakeQueue::gather(SteadyTime until) {
 bool IntakeQueue::is_urgent() const {
   return waiting_callers_ > 0 || queue_.size() > 1 ||
          (!queue_.empty() && queue_.front().records.size() >= kWorthACommit);
+}
+
+void IntakeQueue::wake() {
+  {
+    const MutexLock lock(mutex_);
+    woken_ = true;
+  }
+  work_.notify_one();
 }
 
 void IntakeQueue::close() {

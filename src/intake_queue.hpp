@@ -60,12 +60,16 @@ class IntakeQueue {
   // Wait until the event of that sequence is on disk. False when the deadline came first.
   bool wait_durable(std::uint64_t sequence, SteadyTime deadline) POSTBOX_EXCLUDES(mutex_);
 
-  // Wait until `deadline`, or, if `for_work`, until something can be taken. close() ends both.
+  // Wait until `deadline`, or, if `for_work`, until something can be taken. close() and wake() end
+  // both.
   void wait(SteadyTime deadline, bool for_work) POSTBOX_EXCLUDES(mutex_);
 
   // Wait until `until`, so that more events share a commit; not while a caller waits for one, nor
   // when enough has gathered, nor after close().
   void gather(SteadyTime until) POSTBOX_EXCLUDES(mutex_);
+
+  // End the writer's wait, or its next one.
+  void wake() POSTBOX_EXCLUDES(mutex_);
 
   // Refuse everything from now on, and end all waits for work.
   void close() POSTBOX_EXCLUDES(mutex_);
@@ -105,6 +109,7 @@ class IntakeQueue {
   int waiting_callers_ POSTBOX_GUARDED_BY(mutex_) = 0;
   bool writer_waits_ POSTBOX_GUARDED_BY(mutex_) = false;    // for the first event
   bool writer_gathers_ POSTBOX_GUARDED_BY(mutex_) = false;  // until it is urgent
+  bool woken_ POSTBOX_GUARDED_BY(mutex_) = false;           // by wake()
   bool closed_ POSTBOX_GUARDED_BY(mutex_) = false;
 };
 

@@ -34,12 +34,12 @@ SteadyTime OutboxWriter::run_once(SteadyTime now) {
   appended_ = false;
   report_refusals();
   if (batch_.empty()) batch_ = intake_.take();
-  if (batch_.empty() && !is_crowded()) return SteadyTime::max();
+  if (batch_.empty() && !looks_for_room()) return SteadyTime::max();
   if (now < retry_at_) return retry_at_;
   if (batch_.empty() && now < look_at_) return look_at_;
 
   const auto appended = append(now);
-  if (batch_.empty()) return is_crowded() ? look_at_ : SteadyTime::max();
+  if (batch_.empty()) return looks_for_room() ? look_at_ : SteadyTime::max();
   if (!appended) {
     fail(now, appended.error());
     return retry_at_;
@@ -59,9 +59,13 @@ SteadyTime OutboxWriter::run_once(SteadyTime now) {
 }
 
 Result<Appended> OutboxWriter::append(SteadyTime now) {
+  asked_.store(false);
   auto appended = outbox_.append(batch_);
   const bool full = !appended && appended.error().code == ErrorCode::kOutboxFull;
-  full_.store(full, std::memory_order_relaxed);
+  // A row takes more than its event, and an index more than that.
+  if (full || appended) {
+    room_.store(full ? 0 : appended->room.count / 4 * 3, std::memory_order_relaxed);
+  }
   crowded_.store(full || (appended && appended->fullness >= kCrowded), std::memory_order_relaxed);
   look_at_ = now + kLook;
   return appended;

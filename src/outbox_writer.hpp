@@ -8,6 +8,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -43,11 +45,13 @@ class OutboxWriter {
     return crowded_.load(std::memory_order_relaxed);
   }
 
-  // The bytes of events that the store can still take, beside what it holds; none while it is full.
-  // May be asked by any thread.
-  [[nodiscard]] Bytes room() const noexcept {
-    return full_.load(std::memory_order_relaxed) ? Bytes{0} : IntakeQueue::kUnlimited;
-  }
+  // The bytes of events that the store could take at the last append; none while it is full. What
+  // waits in memory has to fit into it. May be asked by any thread.
+  [[nodiscard]] Bytes room() const noexcept { return {room_.load(std::memory_order_relaxed)}; }
+
+  // Somebody found too little room: look whether there is more now. Returns whether the writer's
+  // thread has to be woken for it. From any thread.
+  [[nodiscard]] bool ask_for_room() noexcept { return !asked_.exchange(true); }
 
   // True when the last run_once() made events durable, so that the sender has work.
   [[nodiscard]] bool appended() const noexcept { return appended_; }
@@ -57,6 +61,7 @@ class OutboxWriter {
 
  private:
   Result<Appended> append(SteadyTime now);
+  [[nodiscard]] bool looks_for_room() const noexcept { return is_crowded() || asked_.load(); }
   void fail(SteadyTime now, const Error& error);
   void report_refusals();
 
@@ -68,7 +73,8 @@ class OutboxWriter {
   const std::string failure_prefix_;
 
   std::atomic<bool> crowded_{false};
-  std::atomic<bool> full_{false};
+  std::atomic<bool> asked_{false};
+  std::atomic<std::uint64_t> room_{std::numeric_limits<std::uint64_t>::max()};
 
   // Only touched by the writer's thread.
   std::vector<EventRecord> batch_;

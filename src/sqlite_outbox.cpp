@@ -41,6 +41,11 @@ void check_payloads(std::span<const EventRecord> batch) {
   }
 }
 
+Appended room_left(const sqlite::Room& room) {
+  if (room.is_full()) throw Failure(room.error());
+  return {.fullness = room.fullness(), .room = room.left()};
+}
+
 }  // namespace
 
 SqliteOutbox::SqliteOutbox(std::string path, const OutboxOptions& options,
@@ -76,6 +81,7 @@ OutboxCaps SqliteOutbox::caps() const noexcept {
 Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
   return run<Appended>(Role::kFlow, "outbox append", [&](Database& database, Memory& memory) {
     check_payloads(batch);
+    if (batch.empty()) return room_left(sqlite::room_in(database, max_disk_));
     const std::int64_t number = memory.batch.of(batch);
     sqlite::make_room(database, max_disk_);
     Transaction transaction(database, Transaction::Kind::kDurable);
@@ -103,6 +109,7 @@ Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
     Appended appended =
         sqlite::append_batch(database, batch, number, now(), is_sender ? &leases_ : nullptr);
     appended.fullness = room.fullness();
+    appended.room = room.left();
     memory.batch.not_sure(batch, appended);
     transaction.commit();
     memory.batch.sure();

@@ -24,6 +24,9 @@ struct Room {
 
   [[nodiscard]] bool is_full() const noexcept { return live + stalled_log >= allowed; }
   [[nodiscard]] std::uint32_t fullness() const noexcept;  // in thousandths
+  [[nodiscard]] Bytes left() const noexcept {
+    return Bytes{is_full() ? 0 : allowed - live - stalled_log};
+  }
   [[nodiscard]] Error error() const;
 };
 

@@ -158,6 +158,7 @@ TrackResult Tracker::Impl::accept(const EventView& event, EventBatch& batch,
       return TrackResult(TrackStatus::kAccepted, {}, std::move(batch.warnings()));
     case IntakeQueue::Answer::kFull:
       take_back(counters.full);
+      if (writer.ask_for_room()) intake.wake();
       return full();
     case IntakeQueue::Answer::kClosed:
       break;

@@ -136,6 +136,40 @@ TEST_F(TrackerTest, AFullDiskRefusesBeforeItAccepts) {
   EXPECT_GE(report.in_outbox, accepted - 1);
 }
 
+TEST_F(TrackerTest, WhatIsLeftOfTheDiskBoundsWhatWaitsInMemory) {
+  outbox = open_outbox({.url = "memory:", .max_disk = kibibytes(512)}, clock).value();
+  start();
+  hang(true);
+  ASSERT_EQ(track("first"), TrackStatus::kAccepted);
+  tracker->run_once();  // the store tells what it has left
+  const std::string kilobytes(10'000, 'x');
+  std::size_t accepted = 0;
+  for (int i = 0; i < 100; ++i)
+    accepted += track(kilobytes + std::to_string(i)) == TrackStatus::kAccepted;
+  EXPECT_GE(accepted, 20U);
+  EXPECT_LT(accepted, 45U);
+  const StopReport report = tracker->stop(seconds(1));
+  EXPECT_EQ(report.in_memory, 0U) << "all of it found a place";
+}
+
+// No append comes to tell that there is room again.
+TEST_F(TrackerTest, AnEventThatFoundTooLittleRoomIsTakenWhenThereIsMore) {
+  outbox = open_outbox({.url = "memory:", .max_disk = kibibytes(512)}, clock).value();
+  start();
+  hang(true);
+  ASSERT_EQ(track(std::string(250'000, 'a')), TrackStatus::kAccepted);
+  run_for(milliseconds(10));
+  ASSERT_EQ(track("b"), TrackStatus::kAccepted);
+  run_for(milliseconds(10));
+  const std::string large(230'000, 'c');
+  EXPECT_EQ(track(large), TrackStatus::kFull);
+  hang(false);
+  run_for(seconds(10));
+  EXPECT_EQ(track(large), TrackStatus::kAccepted);
+  run_for(seconds(10));
+  EXPECT_EQ(tracker->stats().delivered, 3U);
+}
+
 // A burst is stored piece by piece, each call as a whole.
 TEST_F(TrackerTest, AHundredThousandEventsAtOnceAreAccepted) {
   config.log_level = LogLevel::kWarn;

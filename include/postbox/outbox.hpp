@@ -21,6 +21,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -57,6 +58,8 @@ struct Appended {
   // older than that: not an error.
   std::size_t duplicates = 0;
   std::uint32_t fullness = 0;  // how much of the store's cap was used before, in thousandths
+  // Bytes of the store's cap that were left before. Unlimited unless the store knows.
+  Bytes room{std::numeric_limits<std::uint64_t>::max()};
 };
 
 struct ClaimLimits {
@@ -175,9 +178,10 @@ class Outbox {
   // memory. Nothing for a store that is no file.
   [[nodiscard]] virtual std::optional<std::string> file() const { return std::nullopt; }
 
-  // Store all of `batch`, or nothing. Returns when it is as durable as caps().append says.
-  // Fails with kOutboxFull at the disk cap (what stands alone in it happens all the same), and with
-  // kOutboxUnavailable, kOutboxBusy, kOutboxCorrupt or kOutboxTooNew.
+  // Store all of `batch`, or nothing; an empty one only asks for the room. Returns when it is as
+  // durable as caps().append says. Fails with kOutboxFull at the disk cap (what stands alone in it
+  // happens all the same), and with kOutboxUnavailable, kOutboxBusy, kOutboxCorrupt or
+  // kOutboxTooNew.
   [[nodiscard]] virtual Result<Appended> append(std::span<const EventRecord> batch) = 0;
 
   // Lease the oldest ready events of `queue` until `lease`, a day at most, has passed by the
