@@ -147,8 +147,8 @@ Result<ValidConfig> Config::validate() const {
         "1 to 1000");
   check(http.total_timeout >= milliseconds(100), "http.total_timeout", text(http.total_timeout),
         "at least 100ms");
-  check(lease >= 2 * http.total_timeout, "lease", text(lease),
-        "at least twice http.total_timeout, " + text(2 * http.total_timeout));
+  check(lease >= 2 * http.total_timeout && lease <= std::chrono::hours(24), "lease", text(lease),
+        "24h at most, and at least twice http.total_timeout, " + text(2 * http.total_timeout));
   check(give_up_after >= std::chrono::minutes(1), "POSTBOX_GIVE_UP_AFTER", text(give_up_after),
         "at least 1m");
   check(probe_interval >= milliseconds(1'000), "probe_interval", text(probe_interval),

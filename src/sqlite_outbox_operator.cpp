@@ -301,7 +301,7 @@ Result<Released> SqliteOutbox::release_held(QueueId queue, Flag flag, EventHandl
   const NoFork no_fork;  // the leases have a lock, too
   auto result = run<Released>(Role::kOperator, "outbox release", [&](Database& database) {
     Released released{.go_on_after = after};
-    for (sqlite::Chunks chunks; released.go_on_after && chunks.take();) {
+    for (sqlite::Chunks chunks(&database); released.go_on_after && chunks.take();) {
       const HeldRows held = next_held(database, queue, flag, *released.go_on_after);
       if (!held.included.empty()) released.released += make_ready(database, held.included);
       released.go_on_after = held.last;

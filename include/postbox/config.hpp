@@ -87,8 +87,8 @@ struct Config {
   // Requests in flight at once. Defaults to 16.
   std::size_t max_in_flight = 16;
 
-  // How long a claimed event belongs to this process; must exceed twice the request's time-out.
-  // Defaults to 60 s.
+  // How long a claimed event belongs to this process: at least twice http.total_timeout, a day at
+  // most. Defaults to 60 s.
   std::chrono::milliseconds lease{60'000};
 
   // How long an event is tried, ten times at least, before it becomes a dead letter. Counts from
