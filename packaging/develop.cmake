@@ -149,7 +149,8 @@ postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing
   tests/stripe_signature_test.cpp
   tests/stripe_webhook_test.cpp)
 
-postbox_test(simulation_tests OPTIMIZED LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
+postbox_test(simulation_tests OPTIMIZED LINK postbox::klaviyo postbox::testing SQLite::SQLite3 SOURCES
+  tests/simulation/sabotage_test.cpp
   tests/simulation/simulation_test.cpp)
 target_include_directories(simulation_tests PRIVATE ${PROJECT_SOURCE_DIR}/tests/simulation)
 set(lives 2000)

@@ -50,7 +50,11 @@ class MemoryDisk {
     gone = false;
     dies_in = 0;
     ignore_syncs = false;
+    writes = 0;
   }
+
+  // Writes, truncations and syncs that were asked for.
+  std::uint64_t writes = 0;
 
   // Everything that is asked of the disk fails: the process is no more.
   bool gone = false;
@@ -138,6 +142,7 @@ class MemoryDisk {
 
   // What a change or a sync returns before anything is done.
   int trouble() {
+    ++writes;
     if (dies_in > 0 && --dies_in == 0) gone = true;
     if (gone) return SQLITE_IOERR;
     if (write_error == SQLITE_OK || random_() % error_in != 0) return SQLITE_OK;

@@ -1,0 +1,92 @@
+// Profiles are updated again and again; of each the last update counts, whatever happens to those
+// before it.
+//
+// Place:     below World.
+// Threads:   one.
+// Lifetime:  one life.
+// Failure:   problems() lists what was found, empty when all is well.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <postbox/event.hpp>
+
+#include "outbox_decorator.hpp"
+#include "sky.hpp"
+#include "vendor.hpp"
+
+namespace postbox::simulation {
+
+// As identify(): the same values are the same event, whenever they are told.
+struct ProfileUpdate {
+  std::size_t number = 0;
+  std::string value;
+  WallTime as_of{};
+
+  [[nodiscard]] std::string subject() const { return "profile " + std::to_string(number); }
+  [[nodiscard]] std::string text() const { return subject() + " " + value; }
+
+  [[nodiscard]] const Family& family() const noexcept { return kProfiles; }
+  [[nodiscard]] Key profile_key() const { return tests::key_of(std::to_string(number)); }
+  [[nodiscard]] std::size_t size() const noexcept { return 1; }
+  void encode(EventBatch& batch) const {
+    Timing timing{.slot = tests::key_of(subject()), .as_of = as_of};
+    set_in_order(timing, true);
+    batch.add({.queue = kProfiles.queue,
+               .dedup_key = tests::key_of(text()),
+               .profile_key = profile_key(),
+               .payload = text(),
+               .timing = std::make_shared<Timing>(std::move(timing))});
+  }
+};
+
+class Profiles {
+ public:
+  static ProfileUpdate next(std::mt19937_64& random, WallTime now) {
+    static constexpr const char* kValues[] = {"bronze", "silver", "gold"};
+    return {.number = random() % 3, .value = kValues[random() % 3], .as_of = now};
+  }
+
+  // `promised`: it is on disk. Otherwise it may get there, or not.
+  void happened(const ProfileUpdate& update, bool promised) {
+    std::vector<Told>& all = told_[update.subject()];
+    all.push_back({update.value, promised});
+  }
+
+  [[nodiscard]] bool knows(const std::string& text) const {
+    return told_.contains(text.substr(0, text.rfind(' ')));
+  }
+
+  [[nodiscard]] std::vector<std::string> problems(const Vendor& vendor) const {
+    std::vector<std::string> found;
+    for (const auto& [subject, all] : told_) {
+      std::set<std::string> possible;
+      bool certain = false;
+      for (auto told = all.rbegin(); told != all.rend() && !certain; ++told) {
+        possible.insert(told->value);
+        certain = told->promised;
+      }
+      const auto is = vendor.profiles.find(subject);
+      if (is == vendor.profiles.end()) {
+        if (certain) found.push_back("lost: every update of " + subject);
+      } else if (certain && !possible.contains(is->second)) {
+        found.push_back(subject + " ended as " + is->second + ", not as its last update");
+      }
+    }
+    return found;
+  }
+
+ private:
+  struct Told {
+    std::string value;
+    bool promised;
+  };
+  std::map<std::string, std::vector<Told>> told_;
+};
+
+}  // namespace postbox::simulation
