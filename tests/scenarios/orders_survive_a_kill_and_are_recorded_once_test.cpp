@@ -1,6 +1,6 @@
 // kill -9 at random points of the real server under load, against the real simulator's program.
 // Half of the rounds die during an outage of the API. Nothing that was acknowledged may be lost,
-// and nothing may be recorded twice.
+// and nothing may be recorded twice, also where two servers share one outbox.
 //
 //   POSTBOX_KILL_ROUNDS=500 scenario_tests --gtest_filter='*Kill*'   more than the usual rounds
 //   POSTBOX_SEED=17 …                                                the same random points again
@@ -55,15 +55,17 @@ class KilledShop : public Shop {
     return {random() % 4 == 0 ? 0 : random() % 60, std::chrono::microseconds(random() % 5'000)};
   }
 
-  // Several customers buy at once until the server is gone; every order that got its 2xx is kept.
+  // Several customers buy at once until the servers are gone, one after the other; every order that
+  // got its 2xx is kept.
   void buy_until_killed(std::uint64_t round, const RandomPoint& point) {
     std::mutex mutex;
     std::condition_variable changed;
     std::size_t in_this_round = 0;
     std::vector<std::thread> customers;
     for (int customer = 0; customer < kCustomers; ++customer) {
+      const Program& shop = second && customer % 2 == 1 ? *second : *server;
       customers.emplace_back([&, customer] {
-        auto http = client();
+        auto http = client_of(shop);
         for (int i = 0;; ++i) {
           const std::string id =
               std::to_string(round) + "-" + std::to_string(customer) + "-" + std::to_string(i);
@@ -76,12 +78,17 @@ class KilledShop : public Shop {
         }
       });
     }
-    {
-      std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return in_this_round >= point.orders; });
-      changed.wait_for(lock, point.later, [] { return false; });
-    }
-    EXPECT_EQ(server->end(SIGKILL), -SIGKILL);
+    const auto kill_at = [&](Program& shop, std::size_t orders) {
+      {
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [&] { return in_this_round >= orders; });
+        changed.wait_for(lock, point.later, [] { return false; });
+      }
+      EXPECT_EQ(shop.end(SIGKILL), -SIGKILL);
+    };
+    kill_at(*server, point.orders);
+    // The other one becomes the sender, and dies in the midst of that or later.
+    if (second) kill_at(*second, point.orders + random() % 30);
     for (auto& customer : customers) customer.join();
   }
 
@@ -103,24 +110,35 @@ class KilledShop : public Shop {
     expect_conservation();
   }
 
+  void die_in_rounds(std::uint64_t rounds, bool two_servers) {
+    for (std::uint64_t round = 0; round < rounds && !HasFailure(); ++round) {
+      const bool outage = round % 2 == 1;
+      set_faults(outage ? kOutages.at(round / 2 % kOutages.size()) : kNoFaults);
+      open_shop();
+      if (two_servers) second = start_server();
+      buy_until_killed(round, random_point());
+    }
+    second.reset();
+    expect_each_once();
+    std::cout << rounds << " rounds from POSTBOX_SEED=" << seed << ": " << acknowledged.size()
+              << " orders were acknowledged\n";
+  }
+
   std::unique_ptr<Program> simulator;
+  std::unique_ptr<Program> second;          // on the same outbox
   std::map<std::string, int> acknowledged;  // orders, and how many lines each has
   std::uint64_t seed = number_from("POSTBOX_SEED", std::random_device{}());
   std::mt19937_64 random{seed};
 };
 
 TEST_F(KilledShop, LosesNothingAndDoublesNothingInAnyRound) {
-  const std::uint64_t rounds = number_from("POSTBOX_KILL_ROUNDS", kUsualRounds);
   SCOPED_TRACE("POSTBOX_SEED=" + std::to_string(seed));
-  for (std::uint64_t round = 0; round < rounds && !HasFailure(); ++round) {
-    const bool outage = round % 2 == 1;
-    set_faults(outage ? kOutages.at(round / 2 % kOutages.size()) : kNoFaults);
-    open_shop();
-    buy_until_killed(round, random_point());
-  }
-  expect_each_once();
-  std::cout << rounds << " rounds from POSTBOX_SEED=" << seed << ": " << acknowledged.size()
-            << " orders were acknowledged\n";
+  die_in_rounds(number_from("POSTBOX_KILL_ROUNDS", kUsualRounds), false);
+}
+
+TEST_F(KilledShop, WithTwoServersOnOneOutboxLosesNothingAndDoublesNothing) {
+  SCOPED_TRACE("POSTBOX_SEED=" + std::to_string(seed));
+  die_in_rounds(number_from("POSTBOX_KILL_ROUNDS", kUsualRounds) * 2 / 5, true);
 }
 
 }  // namespace

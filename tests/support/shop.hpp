@@ -55,9 +55,13 @@ class Shop : public ::testing::Test {
             {"POSTBOX_OUTBOX", "sqlite:" + folder.file("outbox.db")}};
   }
 
+  std::unique_ptr<Program> start_server(const std::string& flag = "true") const {
+    return std::make_unique<Program>("checkout_server", std::vector<std::string>{"--port", "0"},
+                                     variables(flag));
+  }
+
   void open_shop(const std::string& flag = "true") {
-    server = std::make_unique<Program>("checkout_server", std::vector<std::string>{"--port", "0"},
-                                       variables(flag));
+    server = start_server(flag);
     ASSERT_NE(server->port(), 0);
   }
 
@@ -86,8 +90,10 @@ class Shop : public ::testing::Test {
     return answer ? answer->status : 0;
   }
 
-  httplib::Client client() const {
-    httplib::Client result("127.0.0.1", server->port());
+  httplib::Client client() const { return client_of(*server); }
+
+  static httplib::Client client_of(const Program& program) {
+    httplib::Client result("127.0.0.1", program.port());
     result.set_keep_alive(true);
     result.set_tcp_nodelay(true);
     result.set_read_timeout(300);
