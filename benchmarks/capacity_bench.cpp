@@ -1,4 +1,4 @@
-// What the defaults hold: a burst that comes in one go, and an outage that lasts.
+// The room that the defaults give: for a burst that comes in one go, and for an outage that lasts.
 // Arguments: orders.
 #include <atomic>
 #include <cstdlib>

@@ -103,6 +103,7 @@ postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
   tests/broken_outbox_test.cpp
   tests/config_test.cpp
   tests/dead_letters_test.cpp
+  tests/file_name_test.cpp
   tests/flags_test.cpp
   tests/intake_queue_test.cpp
   tests/logger_test.cpp

@@ -25,7 +25,7 @@ namespace postbox {
 // The process's variables over those of an environment file, taken at one moment.
 class Environment {
  public:
-  // What load() does when there is no file, or nothing in it.
+  // The way in which load() takes a file that is missing or empty.
   enum class Missing : std::uint8_t {
     kIsEmpty,  // take the process's variables alone
     kIsError,  // fail: the file was there before, so that it is being replaced, or was lost

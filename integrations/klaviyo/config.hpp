@@ -83,7 +83,8 @@ struct Config {
   // How long such a link is good, after the cart was abandoned. Defaults to 30 days.
   std::chrono::milliseconds recovery_link_life{std::chrono::days(30)};
 
-  // What Tracker::reload() reads again, together with the process's environment: an absolute name.
+  // The file that Tracker::reload() reads again, together with the process's environment: an
+  // absolute name.
   // Set by from_env(). Defaults to none: reload() fails, so that it never undoes what was set in
   // code.
   std::optional<std::string> environment_file;
@@ -92,7 +93,7 @@ struct Config {
   // being replaced or was lost, and every family would be switched off. Set by from_env().
   bool needs_environment_file = false;
 
-  // What from_env() returned, whatever was changed in code since: reload() tells by it which
+  // The result of from_env(), whatever was changed in code since: reload() tells by it which
   // setting was changed in the environment and needs a restart.
   std::shared_ptr<const Config> as_read;
 
