@@ -149,8 +149,10 @@ void Loader::pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now) {
   const std::size_t alone = is_shut(shelf.route.single, now) ? lane : shelf.route.single;
   Parcel parcel{.lane = lane, .leased_until = now + config_->lease};
   const auto put = [&shelf](Parcel& full) {
-    if (!full.pieces.empty()) shelf.of(full.lane).push_back(std::move(full));
-    full.pieces.clear();
+    if (full.pieces.empty()) return;
+    shelf.of(full.lane).push_back({.lane = full.lane,
+                                   .leased_until = full.leased_until,
+                                   .pieces = std::exchange(full.pieces, {})});
   };
   std::uint64_t bytes = 0;
   for (ClaimedEvent& event : claim.events) {

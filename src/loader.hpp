@@ -95,8 +95,8 @@ class Loader {
       return parcels[lane == route.single ? 0 : 1];
     }
     [[nodiscard]] const std::deque<Parcel>* find(std::size_t lane) const noexcept {
-      if (lane == route.single) return &parcels[0];
-      return lane == route.bulk ? &parcels[1] : nullptr;
+      if (lane == route.single) return &parcels.front();
+      return lane == route.bulk ? &parcels.back() : nullptr;
     }
   };
 

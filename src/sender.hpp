@@ -26,6 +26,12 @@
 
 namespace postbox {
 
+// How far a look at all held events has come.
+struct ReleasePass {
+  std::size_t family = 0;  // by its place among the destination's
+  EventHandle after{std::numeric_limits<std::int64_t>::min()};
+};
+
 class Sender {
  public:
   Sender(const ValidConfig& config, SenderParts parts);
@@ -60,12 +66,6 @@ class Sender {
   [[nodiscard]] bool settled() const noexcept { return settled_; }
 
  private:
-  // Which held events are looked at next.
-  struct ReleasePass {
-    std::size_t family = 0;  // by its place among the destination's
-    EventHandle after{std::numeric_limits<std::int64_t>::min()};
-  };
-
   void apply_resume();
   void release_held(SteadyTime now);
   void take_finished(std::chrono::nanoseconds max_wait);

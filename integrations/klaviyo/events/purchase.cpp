@@ -40,14 +40,14 @@ postbox::EventRecord placed_order(const PlacedOrder& properties, EventHead head)
 constexpr std::size_t kMostOnEachLine = 2'048;
 
 const std::vector<Property>& properties_of_lines(const Order& order, postbox::EventBatch& batch) {
-  static const std::vector<Property> kNone;
+  static const std::vector<Property> none;
   const std::size_t size = json_size_hint(order.properties);
   if (size <= kMostOnEachLine) return order.properties;
   batch.warn({"properties", "take some " + std::to_string(size) +
                                 " bytes: they stand on Placed Order alone, since what each Ordered "
                                 "Product repeats may have " +
                                 std::to_string(kMostOnEachLine)});
-  return kNone;
+  return none;
 }
 
 postbox::EventRecord ordered_product(const Order& order, std::size_t index,
