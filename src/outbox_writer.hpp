@@ -73,7 +73,7 @@ class OutboxWriter {
   const std::string failure_prefix_;
 
   std::atomic<bool> crowded_{false};
-  std::atomic<bool> asked_{false};
+  std::atomic<bool> asked_{true};  // nothing is known at the start
   std::atomic<std::uint64_t> room_{std::numeric_limits<std::uint64_t>::max()};
 
   // Only touched by the writer's thread.

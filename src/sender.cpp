@@ -247,8 +247,10 @@ void Sender::retry_or_bury(const Parcel& parcel, const Verdict& verdict) {
     if (verdict.foreign || event.tried_for < config_->give_up_after ||
         event.attempts < kFewestAttempts) {
       add(parts_.counters.retries, 1);
-      settler_.finish(piece.token,
-                      {.handle = event.handle, .kind = OutcomeKind::kRetry, .delay = wait});
+      settler_.finish(piece.token, {.handle = event.handle,
+                                    .kind = OutcomeKind::kRetry,
+                                    .delay = wait,
+                                    .begin_again = verdict.foreign});
       continue;
     }
     Verdict last = verdict;

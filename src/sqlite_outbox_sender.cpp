@@ -128,10 +128,11 @@ bool apply(Database& database, const Outcome& outcome, std::int64_t claimed_at, 
       if (delay == 0 && !outcome.spend_attempt) return true;  // as if it had never been claimed
       return Query(database,
                    "UPDATE outbox SET state = ?2, next_at = ?3, attempts = attempts + ?4,"
-                   " first_attempt_at = iif(attempts = 0, ?5, first_attempt_at)"
+                   " first_attempt_at = iif(attempts = 0 OR ?6, ?5, first_attempt_at)"
                    " WHERE id = ?1 AND state = 0")
                  .bind(id, std::int64_t{delay > 0 ? 1 : 0}, now + delay,
-                       std::int64_t{outcome.spend_attempt ? 1 : 0}, claimed_at)
+                       std::int64_t{outcome.spend_attempt ? 1 : 0}, claimed_at,
+                       std::int64_t{outcome.begin_again ? 1 : 0})
                  .run() == 1;
     }
     case OutcomeKind::kHold:  // nothing was sent, so no attempt is spent

@@ -187,6 +187,21 @@ TEST_F(LaneFaults, AnAnswerThatIsNotTheVendorsKeepsEveryEventHoweverLongItLasts)
   EXPECT_EQ(tracker->stats().delivered, 200U);
 }
 
+// A day behind a proxy's page proves nothing against an event whose next request is not answered.
+TEST_F(LaneFaults, TimeBehindAForeignAnswerGivesNothingUp) {
+  config.give_up_after = std::chrono::hours(1);
+  restart();
+  http->on_request([](const HttpRequest&) { return ScriptedHttpClient::answer(407); });
+  track("n");
+  run_for(std::chrono::hours(24));
+  http->on_request([](const HttpRequest&) { return ScriptedHttpClient::answer(503); });
+  run_for(std::chrono::minutes(50));
+  EXPECT_EQ(tracker->stats().dead, 0U);
+  http->on_request([](const HttpRequest&) { return ScriptedHttpClient::answer(202); });
+  run_for(600s);
+  EXPECT_EQ(tracker->stats().delivered, 1U);
+}
+
 // 2 Mbit/s: four requests of a megabyte at once do not end within fifteen seconds.
 class OnASlowLink : public LaneFaults {
  protected:

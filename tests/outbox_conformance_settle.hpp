@@ -75,6 +75,23 @@ TEST_P(OutboxConformance, ARetryComesBackAfterItsDelayAndNotBefore) {
   EXPECT_EQ(take(outbox().maintain(24h)).next_due, std::nullopt);
 }
 
+TEST_P(OutboxConformance, AnAttemptMayBeginTheTimeAgain) {
+  append({event(1)});
+  settle_all(claim(), OutcomeKind::kRetry, 1ms);
+  clock_->advance(10min);
+  ASSERT_EQ(take(outbox().maintain(24h)).promoted, 1U);
+  const Claim claimed = claim();
+  EXPECT_EQ(claimed.events.at(0).tried_for, 10min);
+  std::vector<Outcome> foreign = outcomes(claimed, OutcomeKind::kRetry, 1ms);
+  foreign[0].begin_again = true;
+  settle(claimed, foreign);
+  clock_->advance(1min);
+  ASSERT_EQ(take(outbox().maintain(24h)).promoted, 1U);
+  const Claim again = claim();
+  EXPECT_EQ(again.events.at(0).tried_for, 1min);
+  EXPECT_EQ(again.events.at(0).attempts, 3U) << "which are spent all the same";
+}
+
 TEST_P(OutboxConformance, ARetryWithoutDelayIsReadyAtOnce) {
   append({event(1)});
   settle_all(claim(), OutcomeKind::kRetry);

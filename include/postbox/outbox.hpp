@@ -90,6 +90,8 @@ struct Outcome {
   OutcomeKind kind = OutcomeKind::kRetry;
   std::chrono::milliseconds delay{0};  // kRetry: not claimable before; zero makes it ready at once
   bool spend_attempt = true;  // kRetry, kDead: false gives the attempt back (429, stop, damage)
+  bool begin_again = false;   // kRetry: the time for which the event was tried counts from this
+                              // attempt, since what failed before it says nothing of the event
   int http_status = 0;        // kDead: the answer that ended it, or zero
   std::string reason{};       // kDead: for the operator; holds no personal data
   std::string pointer{};      // kDead: the place in the request that the answer blames, if any

@@ -97,15 +97,6 @@ class Books {
     for (auto& [text, entry] : entries_) entry.excused |= entry.profile == profile;
   }
 
-  // What waits, in bytes of its payload and what the store has around it.
-  [[nodiscard]] std::size_t open_bytes(const Vendor& vendor) const {
-    std::size_t bytes = 0;
-    for (const auto& known : open_) {
-      if (!vendor.recorded.contains(known->first)) bytes += known->second.bytes + 400;
-    }
-    return bytes;
-  }
-
   [[nodiscard]] SteadyTime::duration longest_wait() const noexcept { return longest_wait_; }
 
   [[nodiscard]] std::vector<std::string> problems(const Vendor& vendor) const {
@@ -127,6 +118,7 @@ class Books {
                           const Sky& sky) {
     if (nature_of(text) != Nature::kGood) return true;
     if (sky.bad_weather || !sky.key_works || !sky.disk_works || sky.edge) return true;
+    if (!sky.has_room && !entry.promised) return true;
     if (!sky.flag_of(*entry.family).includes(tests::key_of(std::to_string(entry.profile)))) {
       return true;
     }

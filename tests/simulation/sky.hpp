@@ -45,6 +45,7 @@ struct Sky {
   std::array<LaneFault, kLanes> lanes{};
   std::optional<int> edge{};  // the status with which it answers everything
   std::uint64_t uplink = 0;   // bytes a second; zero: no limit
+  bool has_room = true;       // in the store, for what is in memory alone
   Flag notes = Flag::on();
   Flag memos = Flag::on();
 

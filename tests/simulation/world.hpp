@@ -111,7 +111,10 @@ class World {
   }
 
   // Whatever changes under the sky, the books are brought up to date before.
-  void look() { books_.review(vendor_, sky(), clock().now()); }
+  void look() {
+    sky().has_room = has_room();
+    books_.review(vendor_, sky(), clock().now());
+  }
 
   void wait_a_while() {
     const bool is_long = roll(is_disk_bad() ? 50 : 10) == 0;
@@ -214,7 +217,7 @@ class World {
   void send_much() {
     if (sky().uplink == 0) return;
     Shop& shop = any_shop();
-    for (int i = 0; i < 300; ++i) offer_one(shop, "event", false, 4'000);
+    for (int i = 0; i < 300; ++i) offer_one(shop, "event", false, kLongEvent);
   }
 
   void change_long_read() {
@@ -313,10 +316,18 @@ class World {
     if (problems_.size() < 5) problems_.push_back("refused while there was room: " + text);
   }
 
-  // Whether the store has room by what is known of what waits there.
+  // Whether the store has room by the rows that it has. What the vendor has taken stays there, too,
+  // until its answer has come.
   [[nodiscard]] bool has_room() {
     if (is_disk_bad() || long_read_.is_open() || clock().now() < tight_until_) return false;
-    return books_.open_bytes(vendor_) * 2 + kEmptyStore < around_.climate.max_disk.count;
+    const auto stored = shops_.front().outbox->stats();
+    if (!stored) return false;
+    std::uint64_t rows = stored->armed;
+    for (const QueueStats& queue : stored->queues) {
+      rows += queue.ready + queue.leased + queue.delayed + queue.held;
+    }
+    const std::uint64_t most = has(Trouble::kSlowUplink) ? kLongEvent + 500 : 500;
+    return rows * most * 2 + kEmptyStore < around_.climate.max_disk.count;
   }
 
   void shop_around() {
@@ -542,6 +553,8 @@ class World {
     }
     return found;
   }
+
+  static constexpr std::size_t kLongEvent = 4'000;
 
   // An outbox without events, with the ends of a day's orders.
   static constexpr std::uint64_t kEmptyStore = 250'000;
