@@ -45,21 +45,14 @@ enum class Trouble : std::uint8_t {
   kCount,
 };
 
-// Troubles that this engine does not stand yet. No life has them until their fault is mended.
-inline constexpr std::array kNotYetMended{Trouble::kProfiles};
-
 class Climate {
  public:
-  // Of `drawn` none that is not mended, unless `all`.
-  static Climate from(std::mt19937_64& random, bool all) {
+  static Climate from(std::mt19937_64& random) {
     Climate climate;
     for (std::size_t i = 0; i < kTroubles; ++i) {
       // The first five have always been there, and are what outages are made of.
       const std::uint64_t one_in = i < kUsual ? 3 : 5;
       climate.troubles_[i] = (random() % one_in == 0) != (i < kUsual);
-    }
-    for (const Trouble trouble : kNotYetMended) {
-      if (!all) climate.drop(trouble);
     }
     climate.choose(random);
     return climate;

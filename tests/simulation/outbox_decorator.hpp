@@ -19,12 +19,6 @@
 
 namespace postbox::simulation {
 
-// An engine without Timing::in_order has no order.
-template <class T>
-void set_in_order(T& timing, bool on) {
-  if constexpr (requires { timing.in_order; }) timing.in_order = on;
-}
-
 class OutboxDecorator : public Outbox {
  public:
   explicit OutboxDecorator(std::shared_ptr<Outbox> outbox) : outbox_(std::move(outbox)) {}

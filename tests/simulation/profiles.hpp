@@ -22,11 +22,13 @@
 
 namespace postbox::simulation {
 
-// As identify(): the same values are the same event, whenever they are told.
+// As identify(): each time it is told it is an event of its own, also with values that were told
+// before.
 struct ProfileUpdate {
   std::size_t number = 0;
   std::string value;
   WallTime as_of{};
+  std::uint64_t own = 0;  // of this update alone
 
   [[nodiscard]] std::string subject() const { return "profile " + std::to_string(number); }
   [[nodiscard]] std::string text() const { return subject() + " " + value; }
@@ -36,9 +38,9 @@ struct ProfileUpdate {
   [[nodiscard]] std::size_t size() const noexcept { return 1; }
   void encode(EventBatch& batch) const {
     Timing timing{.slot = tests::key_of(subject()), .as_of = as_of};
-    set_in_order(timing, true);
+    timing.in_order = true;
     batch.add({.queue = kProfiles.queue,
-               .dedup_key = tests::key_of(text()),
+               .dedup_key = tests::key_of(text() + " " + std::to_string(own)),
                .profile_key = profile_key(),
                .payload = text(),
                .timing = std::make_shared<Timing>(std::move(timing))});
@@ -49,7 +51,7 @@ class Profiles {
  public:
   static ProfileUpdate next(std::mt19937_64& random, WallTime now) {
     static constexpr const char* kValues[] = {"bronze", "silver", "gold"};
-    return {.number = random() % 3, .value = kValues[random() % 3], .as_of = now};
+    return {.number = random() % 3, .value = kValues[random() % 3], .as_of = now, .own = random()};
   }
 
   // `promised`: it is on disk. Otherwise it may get there, or not.

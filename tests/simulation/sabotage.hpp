@@ -92,7 +92,7 @@ class BrokenOutbox final : public OutboxDecorator {
   void spoil(Timing& timing) const {
     if (sabotage_ == Sabotage::kNoEnds) timing.ends.clear();
     if (sabotage_ == Sabotage::kNoTimers) timing.timer.reset();
-    if (sabotage_ == Sabotage::kNoOrder) set_in_order(timing, false);
+    if (sabotage_ == Sabotage::kNoOrder) timing.in_order = false;
     if (sabotage_ == Sabotage::kCartsAhead && !timing.ends.empty()) timing.as_of -= minutes(2);
     if (sabotage_ == Sabotage::kHistoryEnds && timing.as_of + hours(24) < clock_->wall_now()) {
       timing.as_of = clock_->wall_now();

@@ -26,8 +26,7 @@ class Simulation : public ::testing::Test {
 
   std::vector<std::string> live(std::uint64_t seed, Sabotage sabotage = Sabotage::kNone) {
     constexpr int kSteps = 120;
-    const bool all_troubles = number_from("POSTBOX_ALL_TROUBLES").has_value();
-    World world(seed, folder_.file(""), sabotage, all_troubles);
+    World world(seed, folder_.file(""), sabotage);
     try {
       world.live(kSteps);
     } catch (const std::exception& failure) {

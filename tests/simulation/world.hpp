@@ -30,11 +30,10 @@ namespace postbox::simulation {
 
 class World {
  public:
-  World(std::uint64_t seed, const std::string& folder, Sabotage sabotage = Sabotage::kNone,
-        bool all_troubles = false)
+  World(std::uint64_t seed, const std::string& folder, Sabotage sabotage = Sabotage::kNone)
       : random_(seed),
         around_{.path = folder + "/outbox.db", .sabotage = sabotage, .random = random_} {
-    around_.climate = Climate::from(random_, all_troubles);
+    around_.climate = Climate::from(random_);
     disk().format(seed);
     disk().ignore_syncs = sabotage == Sabotage::kNoSync;
     for (const Happening& one : kHappenings) {
