@@ -315,13 +315,14 @@ class World {
     if (problems_.size() < 5) problems_.push_back("refused while there was room: " + text);
   }
 
-  // Whether the store has room by the rows that it has. What the vendor has taken stays there, too,
-  // until its answer has come.
+  // Whether the store has room by the rows that it has and those that wait in memory to be some.
+  // What the vendor has taken stays there, too, until its answer has come.
   [[nodiscard]] bool has_room() {
     if (is_disk_bad() || long_read_.is_open() || clock().now() < tight_until_) return false;
     const auto stored = shops_.front().outbox->stats();
     if (!stored) return false;
     std::uint64_t rows = stored->armed;
+    for (const Shop& shop : shops_) rows += shop.in_memory();
     for (const QueueStats& queue : stored->queues) {
       rows += queue.ready + queue.leased + queue.delayed + queue.held;
     }
