@@ -235,7 +235,6 @@ class World {
       order.as_of = clock().wall_now() - hours(24 * 730);
       take(shop, order, order.text(), 0, false);
     }
-    imported_ += 40;
   }
 
   void offer_bad_ones() {
@@ -570,7 +569,6 @@ class World {
   std::uint64_t weights_ = 0;
   std::set<std::string> known_;  // whatever may come to the vendor
   std::size_t next_event_ = 0;
-  std::size_t imported_ = 0;
   int floods_ = 0;
   SteadyTime tight_until_{};  // the store may still be full of what was
   std::vector<std::string> problems_;
