@@ -7,7 +7,6 @@
 // Failure:   none.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bitset>
 #include <chrono>
@@ -46,16 +45,6 @@ enum class Trouble : std::uint8_t {
   kCount,
 };
 
-<<<<<<< Updated upstream
-=======
-// Troubles that this engine does not stand yet. No life has them until their fault is mended.
-inline constexpr std::array kNotYetMended{Trouble::kProfiles};
-
-[[nodiscard]] inline bool is_mended(Trouble trouble) {
-  return std::ranges::find(kNotYetMended, trouble) == kNotYetMended.end();
-}
-
->>>>>>> Stashed changes
 class Climate {
  public:
   static Climate from(std::mt19937_64& random) {

@@ -57,7 +57,6 @@ TEST_F(Simulation, APoisonThatSpreadsIsNoticed) {
 TEST_F(Simulation, OneLaneForEverythingIsNoticed) { EXPECT_TRUE(is_noticed(Sabotage::kOneLane)); }
 
 TEST_F(Simulation, UpdatesOfAProfileWithoutOrderAreNoticed) {
-  if (!is_mended(Trouble::kProfiles)) GTEST_SKIP() << "no life has profiles yet";
   EXPECT_TRUE(is_noticed(Sabotage::kNoOrder));
 }
 
