@@ -7,6 +7,7 @@
 // Failure:   problems() lists what was found, empty when all is well.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <random>
@@ -54,10 +55,9 @@ class Profiles {
     return {.number = random() % 3, .value = kValues[random() % 3], .as_of = now, .own = random()};
   }
 
-  // `promised`: it is on disk. Otherwise it may get there, or not.
-  void happened(const ProfileUpdate& update, bool promised) {
-    std::vector<Told>& all = told_[update.subject()];
-    all.push_back({update.value, promised});
+  // `promised`: it is on disk. Otherwise it may get there, or not; of another shop, also later.
+  void happened(std::size_t shop, const ProfileUpdate& update, bool promised) {
+    told_[update.subject()].push_back({shop, update.value, promised});
   }
 
   [[nodiscard]] bool knows(const std::string& text) const {
@@ -67,11 +67,14 @@ class Profiles {
   [[nodiscard]] std::vector<std::string> problems(const Vendor& vendor) const {
     std::vector<std::string> found;
     for (const auto& [subject, all] : told_) {
+      const auto last = std::find_if(all.rbegin(), all.rend(), &is_promised).base();
+      const bool certain = last != all.begin();
       std::set<std::string> possible;
-      bool certain = false;
-      for (auto told = all.rbegin(); told != all.rend() && !certain; ++told) {
-        possible.insert(told->value);
-        certain = told->promised;
+      for (auto told = all.begin(); told != all.end(); ++told) {
+        const bool is_newer = !certain || told + 1 >= last;
+        if (is_newer || (!told->promised && told->shop != (last - 1)->shop)) {
+          possible.insert(told->value);
+        }
       }
       const auto is = vendor.profiles.find(subject);
       if (is == vendor.profiles.end()) {
@@ -85,9 +88,12 @@ class Profiles {
 
  private:
   struct Told {
+    std::size_t shop;
     std::string value;
     bool promised;
   };
+  static bool is_promised(const Told& told) { return told.promised; }
+
   std::map<std::string, std::vector<Told>> told_;
 };
 

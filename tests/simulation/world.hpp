@@ -348,7 +348,7 @@ class World {
       if (status == TrackStatus::kAccepted || status == TrackStatus::kNotDurable) {
         ++shop.accepted;
         known_.insert(update.text());
-        profiles_.happened(update, status == TrackStatus::kAccepted);
+        profiles_.happened(number_of(shop), update, status == TrackStatus::kAccepted);
       }
     }
   }
