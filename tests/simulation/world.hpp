@@ -192,7 +192,7 @@ class World {
       return;
     }
     // What is tried for hours on the one lane that is left to it is given up, and rightly.
-    if (has(Trouble::kImpatience) && &lane == &sky().lanes.at(kSingleLane)) return;
+    if (has(Trouble::kImpatience) && &lane != &sky().lanes.at(kBulkLane)) return;
     lane = static_cast<LaneFault>(1 + roll(5));
   }
 
