@@ -144,8 +144,11 @@ Bytes Loader::most_bytes(std::size_t lane) const noexcept {
 }
 
 void Loader::pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now) {
-  // A queue that was idle gets no credit for that time.
-  if (const Shelf* other = next_shelf(lane)) shelf.used = std::max(shelf.used, other->used);
+  // A queue that was idle gets no credit for that time. One that had to give back what it had keeps
+  // its turn: while a lane is probed, the first family would take every probe.
+  const Shelf* other = next_shelf(lane);
+  const bool was_idle = !std::exchange(shelf.had_to_wait, false);
+  if (other != nullptr && was_idle) shelf.used = std::max(shelf.used, other->used);
   const std::size_t alone = is_shut(shelf.route.single, now) ? lane : shelf.route.single;
   Parcel parcel{.lane = lane, .leased_until = now + config_->lease};
   const auto put = [&shelf](Parcel& full) {
@@ -219,7 +222,7 @@ void Loader::release_shut(Settler& settler, SteadyTime now) {
 void Loader::release(Shelf& shelf, std::deque<Parcel>& parcels, Settler& settler) {
   for (const Parcel& parcel : std::exchange(parcels, {})) {
     settler.release(parcel);
-    shelf.look = true;
+    shelf.look = shelf.had_to_wait = true;
   }
 }
 

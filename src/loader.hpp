@@ -87,8 +87,9 @@ class Loader {
     double weight = 1;
     double used = 0;  // events taken, divided by the weight: the least goes next
     std::array<std::deque<Parcel>, 2> parcels{};  // for the single lane, and for the bulk lane
-    bool look = true;                             // the outbox may have more
-    bool backlog = false;                         // it surely has: the last claim was cut off
+    bool had_to_wait = false;  // it gave back what it had at hand: its turn is still to come
+    bool look = true;          // the outbox may have more
+    bool backlog = false;      // it surely has: the last claim was cut off
 
     [[nodiscard]] bool empty() const noexcept { return parcels[0].empty() && parcels[1].empty(); }
     [[nodiscard]] std::deque<Parcel>& of(std::size_t lane) noexcept {

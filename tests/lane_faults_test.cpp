@@ -150,6 +150,19 @@ TEST_F(LaneFaults, AProbeAfterKeyTroubleTakesTheLaneThatIsOpen) {
   EXPECT_EQ(tracker->stats().delivered, 5U);
 }
 
+// Hundreds of events of the first family fail, and each closes the lane again.
+TEST_F(LaneFaults, WhileALaneIsProbedEveryFamilyHasItsTurn) {
+  http->on_request([](const HttpRequest& request) {
+    if (is_bulk(request)) return ScriptedHttpClient::answer(403);
+    return ScriptedHttpClient::answer(request.body.starts_with("bad") ? 503 : 202);
+  });
+  track_many(500, "bad");
+  run_for(120s);
+  track_many(3, "memo", kMemos);
+  run_for(120s);
+  EXPECT_EQ(tracker->stats().delivered, 3U);
+}
+
 TEST_F(LaneFaults, HangingRequestsOfOneLaneLeaveTheOtherAPlace) {
   track_many(3'000, "memo", kMemos);
   hang(true);
