@@ -63,9 +63,9 @@ VerdictKind refused(std::size_t events) {
   return events > 1 ? VerdictKind::kSplit : VerdictKind::kDead;
 }
 
-// True for an answer that somebody between here and Klaviyo has written, or that another server has
-// because the URL is wrong: a page, or a status that the API does not have. (403 and 408 with a
-// page have a rule of their own: Cloudflare's challenge is about the request.)
+// True for an answer of something between here and Klaviyo, or of another server because the URL is
+// wrong: a page, or a status that the API does not have. (403 and 408 with a page have a rule of
+// their own: Cloudflare's challenge is about the request.)
 bool is_foreign(const postbox::HttpResponse& response) {
   const int status = response.status;
   if (status >= 200 && status < 300) return is_edge_page(response);

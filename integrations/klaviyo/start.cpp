@@ -78,7 +78,7 @@ std::vector<std::string> changes_between(const Config& old, const Config& now) {
   return changes.take();
 }
 
-// What a tracker takes over at its start only.
+// The settings that a tracker takes over at its start only.
 std::vector<std::string> changes_for_a_restart(const Config& old, const Config& now) {
   Changes changes;
   changes.note("POSTBOX_OUTBOX", shown_url(old.engine.outbox.url),

@@ -1,4 +1,4 @@
-// RareLine keeps a line that somebody else can provoke to one in a while, with the count of the
+// RareLine keeps a line that others can provoke to one in a while, with the count of the
 // others.
 //
 // Place:     inside the integration: webhook.cpp.

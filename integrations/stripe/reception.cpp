@@ -107,7 +107,7 @@ struct Reception::Impl {
     const auto next = config_.memory->next_due();
     if (!next) report(next.error().message, now);
     const auto due = next.value_or(std::nullopt);
-    // What could not be tracked is due still: not at once again.
+    // A body that could not be tracked is due still: not at once again.
     return due && !all_done ? std::max(*due, now + kPause) : due;
   }
 
