@@ -28,6 +28,20 @@ constexpr std::size_t kMostAtHand = 2'000;
 
 bool travels_alone(const ClaimedEvent& event) { return event.attempts > kFailuresInCompany; }
 
+// Where most of what waits fails, a good event must not wait for all of it: a probe costs the
+// longest request and a pause.
+void put_least_failed_first(Claim& claim) {
+  std::ranges::stable_sort(claim.events, {}, &ClaimedEvent::attempts);
+}
+
+// Costs the outbox no write.
+void release_all_but_first(Claim& claim, Settler& settler) {
+  for (std::size_t i = 1; i < claim.events.size(); ++i) {
+    settler.release(claim.token, claim.events[i].handle);
+  }
+  claim.events.resize(1);
+}
+
 }  // namespace
 
 Loader::Loader(const ValidConfig& config, const SenderParts& parts, OutboxTurn& turn,
@@ -47,7 +61,7 @@ void Loader::look_again() noexcept {
   for (Shelf& shelf : shelves_) shelf.look = true;
 }
 
-void Loader::load(SteadyTime now, bool probe) {
+void Loader::load(Settler& settler, SteadyTime now, bool probe) {
   if (next_load(now) > now) return;
   const auto due = parts_.outbox.due_queues();
   if (!due) {
@@ -62,7 +76,7 @@ void Loader::load(SteadyTime now, bool probe) {
       shelf.look = shelf.backlog = false;
       continue;
     }
-    if (turn_.is_due() || shelf.backlog) fill(shelf, probe, now);
+    if (turn_.is_due() || shelf.backlog) fill(shelf, settler, probe, now);
     if (!turn_.works(now)) return;
   }
 }
@@ -90,8 +104,8 @@ bool Loader::wants_more(const Shelf& shelf, SteadyTime now) const {
 // Nothing while neither lane can take anything.
 std::optional<Loader::Plan> Loader::plan(const Shelf& shelf, bool probe, SteadyTime now) {
   const auto [single, bulk] = shelf.route;
-  const auto on = [&](std::size_t lane, std::size_t most) {
-    return Plan{lane, {.max_events = most, .max_bytes = most_bytes(lane)}};
+  const auto on = [&](std::size_t lane, std::size_t most, bool is_probe = false) {
+    return Plan{lane, {.max_events = most, .max_bytes = most_bytes(lane)}, is_probe};
   };
   const Room singly = room(single, now);
   const Room together = single == bulk ? Room::kNone : room(bulk, now);
@@ -99,9 +113,9 @@ std::optional<Loader::Plan> Loader::plan(const Shelf& shelf, bool probe, SteadyT
   if (singly == Room::kNone && together == Room::kNone) return std::nullopt;
   if (singly == Room::kNone) {
     // While both fail, a probe is one event: those that fail twice in company travel alone after.
-    return on(bulk, probe || together == Room::kProbe ? 1 : whole);
+    return on(bulk, whole, probe || together == Room::kProbe);
   }
-  if (probe || singly == Room::kProbe) return on(single, lanes_[single].limits.max_events);
+  if (probe || singly == Room::kProbe) return on(single, whole, true);
   if (single == bulk) return on(single, whole);
   if (together == Room::kNone)
     return on(single, std::max<std::size_t>(1, carried_soon(shelf, now)));
@@ -111,7 +125,7 @@ std::optional<Loader::Plan> Loader::plan(const Shelf& shelf, bool probe, SteadyT
 }
 
 // Claims first, then decides how the events travel.
-void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
+void Loader::fill(Shelf& shelf, Settler& settler, bool probe, SteadyTime now) {
   const auto planned = plan(shelf, probe, now);
   if (!planned) return;
   auto claim = parts_.outbox.claim(shelf.queue, planned->limits, config_->lease);
@@ -125,6 +139,8 @@ void Loader::fill(Shelf& shelf, bool probe, SteadyTime now) {
   }
   shelf.look = shelf.backlog = claim->limited;
   if (claim->events.empty()) return;
+  put_least_failed_first(*claim);
+  if (planned->is_probe) release_all_but_first(*claim, settler);
   const bool is_few = planned->undecided && fits_singly(shelf, claim->events.size(), now);
   pack(shelf, std::move(*claim), is_few ? shelf.route.single : planned->lane, now);
 }

@@ -52,9 +52,9 @@ class Loader {
   // Any queue may have events that can be claimed.
   void look_again() noexcept;
 
-  // Claim for every queue that has nothing at hand: for a probe what one single request takes, else
-  // what one bulk request takes.
-  void load(SteadyTime now, bool probe);
+  // Claim for every queue that has nothing at hand: for a probe one event, else what one bulk
+  // request takes.
+  void load(Settler& settler, SteadyTime now, bool probe);
 
   // When load() wants to be called: `now`, later, or SteadyTime::max().
   [[nodiscard]] SteadyTime next_load(SteadyTime now) const;
@@ -105,12 +105,13 @@ class Loader {
   struct Plan {
     std::size_t lane = 0;
     ClaimLimits limits{};
+    bool is_probe = false;   // of what is claimed, one event travels
     bool undecided = false;  // one lane or the other: by how much there is
   };
 
   [[nodiscard]] std::optional<Plan> plan(const Shelf& shelf, bool probe, SteadyTime now);
   [[nodiscard]] bool wants_more(const Shelf& shelf, SteadyTime now) const;
-  void fill(Shelf& shelf, bool probe, SteadyTime now);
+  void fill(Shelf& shelf, Settler& settler, bool probe, SteadyTime now);
   void pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now);
   void release(Shelf& shelf, std::deque<Parcel>& parcels, Settler& settler);
   [[nodiscard]] bool is_shut(std::size_t lane, SteadyTime now) const;

@@ -317,8 +317,7 @@ void Sender::maintain(SteadyTime now) {
 
 void Sender::launch(SteadyTime now) {
   for (bool progress = opens_at() <= now; progress;) {
-    // A probe is one request: no more is claimed for it.
-    loader_.load(now, gate_.width(now) == 1);
+    loader_.load(settler_, now, gate_.width(now) == 1);
     progress = false;
     for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
       while (launch_one(lane, now)) progress = true;

@@ -16,10 +16,11 @@ void Settler::finish(ClaimToken token, Outcome outcome) {
 }
 
 void Settler::release(const Parcel& parcel) {
-  for (const Piece& piece : parcel.pieces) {
-    finish(piece.token,
-           {.handle = piece.event.handle, .kind = OutcomeKind::kRetry, .spend_attempt = false});
-  }
+  for (const Piece& piece : parcel.pieces) release(piece.token, piece.event.handle);
+}
+
+void Settler::release(ClaimToken token, EventHandle handle) {
+  finish(token, {.handle = handle, .kind = OutcomeKind::kRetry, .spend_attempt = false});
 }
 
 void Settler::reconsider_holds() {

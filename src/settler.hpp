@@ -21,8 +21,9 @@ class Settler {
 
   void finish(ClaimToken token, Outcome outcome);
 
-  // Give the events back: ready, and no attempt spent.
+  // Give events back: ready, and no attempt spent.
   void release(const Parcel& parcel);
+  void release(ClaimToken token, EventHandle handle);
 
   // The flags have changed: what was to be held back, and is not written yet, is given back, so
   // that it is not held after the release of what was.

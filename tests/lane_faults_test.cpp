@@ -1,6 +1,7 @@
 // Faults that concern one lane or one event, and what they cost the others.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <sstream>
@@ -161,6 +162,27 @@ TEST_F(LaneFaults, WhileALaneIsProbedEveryFamilyHasItsTurn) {
   track_many(3, "memo", kMemos);
   run_for(120s);
   EXPECT_EQ(tracker->stats().delivered, 3U);
+}
+
+// Both lanes are probed while most of what waits fails: a probe costs the longest request and a
+// pause, and must not be spent on what has failed before.
+TEST_F(LaneFaults, WhatHasFailedLeastGoesFirst) {
+  http->on_request([](const HttpRequest& request) {
+    return request.body.find("poison") == std::string::npos
+               ? ScriptedHttpClient::answer(202)
+               : ScriptedHttpClient::failure(TransportFault::kTimeout);
+  });
+  track_many(40, "poison");
+  run_for(600s);
+  const std::size_t before = http->requests().size();
+  track_many(10, "good");
+  run_for(60s);
+  ASSERT_EQ(tracker->stats().delivered, 10U);
+  const auto sent = bodies();
+  const auto last = std::ranges::find_if(
+      sent.rbegin(), sent.rend(), [](const std::string& body) { return body.starts_with("good"); });
+  EXPECT_LE(static_cast<std::size_t>(sent.rend() - last), before + 20)
+      << "ten good ones, the probes under way, and five failures that close a lane again";
 }
 
 TEST_F(LaneFaults, HangingRequestsOfOneLaneLeaveTheOtherAPlace) {

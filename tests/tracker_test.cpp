@@ -451,19 +451,19 @@ TEST_F(TrackerTest, AThreadThatTracksDurablyWaitsByTheInjectedClock) {
                       .value();
   ASSERT_TRUE(threaded.track_durably(Note{"b"}, std::chrono::hours(1)));
   again->broken = true;
-  std::atomic<bool> answered{false};
+  std::atomic<bool> stopped{false};  // until then, time must go on: the next try waits for it
   std::thread time([&] {
-    while (!answered) {
+    while (!stopped) {
       clock->advance(std::chrono::minutes(1));
       std::this_thread::yield();
     }
   });
   EXPECT_EQ(threaded.track_durably(Note{"c"}, std::chrono::hours(1)).status(),
             TrackStatus::kNotDurable);
-  answered = true;
-  time.join();
   again->broken = false;
   EXPECT_TRUE(threaded.stop(seconds(60)).in_time);
+  stopped = true;
+  time.join();
   const Stats stats = threaded.stats();
   EXPECT_TRUE(stats.accepted == 2 && stats.conserved()) << describe(stats);
 }
