@@ -57,7 +57,17 @@ class Profiles {
 
   // `promised`: it is on disk. Otherwise it may get there, or not; of another shop, also later.
   void happened(std::size_t shop, const ProfileUpdate& update, bool promised) {
-    told_[update.subject()].push_back({shop, update.value, promised});
+    told_[update.subject()].push_back({.shop = shop, .value = update.value, .promised = promised});
+  }
+
+  // Somebody asked to be forgotten: what waited is removed, a request under way is not recalled.
+  void forgotten(std::size_t number) {
+    const auto found = told_.find("profile " + std::to_string(number));
+    if (found == told_.end()) return;
+    for (Told& told : found->second) {
+      told.promised = false;
+      told.is_removed = true;
+    }
   }
 
   [[nodiscard]] bool knows(const std::string& text) const {
@@ -72,7 +82,8 @@ class Profiles {
       std::set<std::string> possible;
       for (auto told = all.begin(); told != all.end(); ++told) {
         const bool is_newer = !certain || told + 1 >= last;
-        if (is_newer || (!told->promised && told->shop != (last - 1)->shop)) {
+        const bool is_late = told->is_removed || told->shop != (last - 1)->shop;
+        if (is_newer || (!told->promised && is_late)) {
           possible.insert(told->value);
         }
       }
@@ -91,6 +102,7 @@ class Profiles {
     std::size_t shop;
     std::string value;
     bool promised;
+    bool is_removed = false;
   };
   static bool is_promised(const Told& told) { return told.promised; }
 

@@ -357,10 +357,11 @@ class World {
     Tracker& tracker = *any_shop().tracker;
     if (roll(2) == 0) return reload();
     if (roll(2) == 0) return (void)tracker.replay({}).has_value();
-    const int profile = static_cast<int>(roll(97));
+    const std::uint64_t profile = roll(97);
     // Also when it fails: a commit that failed at its last step may be in the log all the same.
     (void)tracker.forget(tests::key_of(std::to_string(profile))).has_value();
-    books_.forgotten(profile);
+    books_.forgotten(static_cast<int>(profile));
+    profiles_.forgotten(profile);
   }
 
   // All processes end as kill -9 ends them.
