@@ -112,7 +112,8 @@ postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
   tests/lanes_test.cpp
   tests/pacer_test.cpp
   tests/sender_test.cpp
-  tests/tracker_test.cpp)
+  tests/tracker_test.cpp
+  tests/visibility_test.cpp)
 if(NOT POSTBOX_SANITIZE)  # the sanitizers have an operator new of their own
   target_sources(engine_tests PRIVATE tests/out_of_memory_test.cpp)
 endif()

@@ -136,6 +136,9 @@ void Loader::fill(Shelf& shelf, Settler& settler, bool probe, SteadyTime now) {
         LogLevel::kError,
         parts_.failure_prefix + ": " + std::to_string(claim->damaged) +
             " events were damaged on the disk and are dead letters now: check the disk");
+    for (std::size_t i = 0; i < claim->damaged; ++i) {
+      parts_.undeliverable.tell({}, {}, "damaged on the disk");
+    }
   }
   shelf.look = shelf.backlog = claim->limited;
   if (claim->events.empty()) return;

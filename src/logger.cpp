@@ -20,10 +20,10 @@ std::string with_count(std::string_view line, std::uint64_t more) {
 
 }  // namespace
 
-void Logger::log(LogLevel level, std::string_view line) noexcept {
+void Logger::log_kind(LogLevel level, std::string_view kind, std::string_view line) noexcept {
   if (level < level_.load(std::memory_order_relaxed) || level == LogLevel::kOff) return;
   try {
-    const auto suppressed = count_if_due(level, line);
+    const auto suppressed = count_if_due(level, kind, line);
     if (suppressed == 0) write(level, line);
     if (suppressed > 0) write(level, with_count(line, *suppressed));
   } catch (...) {
@@ -31,22 +31,26 @@ void Logger::log(LogLevel level, std::string_view line) noexcept {
   }
 }
 
-std::optional<std::uint64_t> Logger::count_if_due(LogLevel level, std::string_view line) {
+std::optional<std::uint64_t> Logger::count_if_due(LogLevel level, std::string_view kind,
+                                                  std::string_view line) {
   const SteadyTime now = clock_->now();
   const MutexLock lock(mutex_);
-  const auto found = repeats_.find(line);
+  const auto found = repeats_.find(kind);
   if (found == repeats_.end()) {
     if (repeats_.size() >= kMaxRemembered) forget_finished(now);
-    if (repeats_.size() < kMaxRemembered) repeats_.emplace(line, Repeat{level, now + kWindow, 0});
+    if (repeats_.size() < kMaxRemembered) {
+      repeats_.emplace(kind, Repeat{level, now + kWindow, 0, {}});
+    }
     return 0;
   }
   Repeat& repeat = found->second;
   if (now < repeat.until) {
     ++repeat.suppressed;
+    if (line != kind) repeat.last = line;
     next_report_ = std::min(next_report_, repeat.until);
     return std::nullopt;
   }
-  return std::exchange(repeat, Repeat{level, now + kWindow, 0}).suppressed;
+  return std::exchange(repeat, Repeat{level, now + kWindow, 0, {}}).suppressed;
 }
 
 void Logger::forget_finished(SteadyTime now) {
@@ -63,11 +67,12 @@ void Logger::report_repeats(bool all) noexcept {
       const MutexLock lock(mutex_);
       if (!all && now < next_report_) return;
       next_report_ = SteadyTime::max();
-      for (auto& [line, repeat] : repeats_) {
+      for (auto& [kind, repeat] : repeats_) {
         if (repeat.suppressed == 0) continue;
         if (all || repeat.until <= now) {
-          lines.emplace_back(repeat.level, with_count(line, repeat.suppressed));
-          repeat = Repeat{repeat.level, now + kWindow, 0};
+          lines.emplace_back(repeat.level, with_count(repeat.last.empty() ? kind : repeat.last,
+                                                      repeat.suppressed));
+          repeat = Repeat{repeat.level, now + kWindow, 0, {}};
         } else {
           next_report_ = std::min(next_report_, repeat.until);
         }

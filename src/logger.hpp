@@ -33,7 +33,11 @@ class Logger {
       : sink_(std::move(sink)), clock_(std::move(clock)), level_(level) {}
 
   // Write `line`, unless the same line was written within the last 30 seconds: then count it.
-  void log(LogLevel level, std::string_view line) noexcept;
+  void log(LogLevel level, std::string_view line) noexcept { log_kind(level, line, line); }
+
+  // The same for lines that differ and are of one kind: the first is written, and the last one with
+  // the count.
+  void log_kind(LogLevel level, std::string_view kind, std::string_view line) noexcept;
 
   // Write the counts of repeated lines whose 30 seconds are over; with `all`, of every line.
   void report_repeats(bool all) noexcept;
@@ -50,6 +54,7 @@ class Logger {
     LogLevel level;
     SteadyTime until;
     std::uint64_t suppressed;
+    std::string last;  // line, where it is not the kind itself
   };
 
   // So that a repeated line is found without a copy.
@@ -62,8 +67,8 @@ class Logger {
 
   // Returns how often the line was suppressed since it was written last, or nothing for one that is
   // suppressed again.
-  std::optional<std::uint64_t> count_if_due(LogLevel level, std::string_view line)
-      POSTBOX_EXCLUDES(mutex_);
+  std::optional<std::uint64_t> count_if_due(LogLevel level, std::string_view kind,
+                                            std::string_view line) POSTBOX_EXCLUDES(mutex_);
   void forget_finished(SteadyTime now) POSTBOX_REQUIRES(mutex_);
   void write(LogLevel level, std::string_view line) noexcept;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <postbox/schema.hpp>
 #include <utility>
 
 namespace postbox {
@@ -21,6 +22,9 @@ constexpr std::uint32_t kUncovered = 3;
 constexpr std::uint32_t kFewestAttempts = 10;
 
 std::string text_of(milliseconds time) {
+  if (time < std::chrono::minutes(1)) {
+    return std::to_string(std::chrono::floor<std::chrono::seconds>(time).count()) + " s";
+  }
   const auto hours = std::chrono::floor<std::chrono::hours>(time);
   if (hours.count() > 0) return std::to_string(hours.count()) + " h";
   return std::to_string(std::chrono::floor<std::chrono::minutes>(time).count()) + " min";
@@ -73,6 +77,7 @@ SteadyTime Sender::run_once(SteadyTime now) {
     launch(now);
     settle(now);  // events held back by their flag
   }
+  report_outage(now);
   parts_.logger.report_repeats(false);
   return next_wake(now);
 }
@@ -179,10 +184,13 @@ void Sender::apply(const Verdict& verdict, Parcel parcel, SteadyTime now) {
     case VerdictKind::kRetry: {
       SendGate& gate = lanes_[parcel.lane].gate;
       verdict.foreign ? gate.blocked(now, *parts_.random) : gate.failed(now, *parts_.random);
+      note_failure(parcel, verdict, now);
       return retry_or_bury(parcel, verdict);
     }
-    case VerdictKind::kPause:
     case VerdictKind::kPark:
+      note_failure(parcel, verdict, now);
+      return put_off(parcel, verdict, now);
+    case VerdictKind::kPause:
       return put_off(parcel, verdict, now);
     case VerdictKind::kDelivered:
     case VerdictKind::kDead:
@@ -192,6 +200,7 @@ void Sender::apply(const Verdict& verdict, Parcel parcel, SteadyTime now) {
   // The vendor works, also when it is an event that is wrong.
   gate_.succeeded();
   lanes_[parcel.lane].gate.succeeded();
+  outage_.succeeded(parcel.lane);
   if (verdict.kind == VerdictKind::kSplit && parcel.pieces.size() > 1) {
     return split(std::move(parcel), verdict.culprits);
   }
@@ -242,7 +251,7 @@ void Sender::retry_or_bury(const Parcel& parcel, const Verdict& verdict) {
   const milliseconds backoff = full_jitter(backoff_ceiling(attempts), *parts_.random);
   const milliseconds wait = std::max(backoff, verdict.retry_after.value_or(backoff));
   for (const Piece& piece : parcel.pieces) {
-    log_outcome(piece, verdict);
+    if (!verdict.foreign) log_outcome(piece, verdict);
     const ClaimedEvent& event = piece.event;
     if (verdict.foreign || event.tried_for < config_->give_up_after ||
         event.attempts < kFewestAttempts) {
@@ -265,6 +274,9 @@ void Sender::bury(const Piece& piece, const Verdict& verdict) {
   Verdict dead = verdict;
   dead.kind = VerdictKind::kDead;
   log_outcome(piece, dead);
+  const EventRecord& record = piece.event.record;
+  parts_.undeliverable.tell(parts_.destination.type_of(record), parts_.destination.key_of(record),
+                            dead.reason);
   settler_.finish(piece.token, {.handle = piece.event.handle,
                                 .kind = OutcomeKind::kDead,
                                 .http_status = dead.http_status,
@@ -274,18 +286,50 @@ void Sender::bury(const Piece& piece, const Verdict& verdict) {
 
 // The events are as good as before; it is everyone on that lane, or on all, who must wait.
 void Sender::put_off(const Parcel& parcel, Verdict verdict, SteadyTime now) {
-  bool first = false;
   if (verdict.kind == VerdictKind::kPause) {
     add(parts_.counters.rate_limited, 1);
     verdict.retry_after = lanes_[parcel.lane].gate.pause(
         now, verdict.retry_after.value_or(milliseconds{}), *parts_.random);
-    first = verdict.retry_after->count() > 0;
+    const bool is_first = verdict.retry_after->count() > 0;
+    if (is_first && !parcel.pieces.empty()) log_outcome(parcel.pieces.front(), verdict);
   } else {
     add(parts_.counters.parked, 1);
-    first = (verdict.lane_only ? lanes_[parcel.lane].gate : gate_).park(now);
+    (verdict.lane_only ? lanes_[parcel.lane].gate : gate_).park(now);
   }
-  if (first && !parcel.pieces.empty()) log_outcome(parcel.pieces.front(), verdict);
   settler_.release(parcel);
+}
+
+void Sender::note_failure(const Parcel& parcel, const Verdict& verdict, SteadyTime now) {
+  if (parcel.pieces.empty()) return;
+  const bool is_certain = verdict.foreign || verdict.kind == VerdictKind::kPark;
+  outage_.failed(parcel.lane, verdict.reason,
+                 parts_.destination.outage_line(parcel.pieces.front().event.record, verdict),
+                 is_certain, now);
+}
+
+void Sender::report_outage(SteadyTime now) {
+  const auto notice = outage_.take(now);
+  if (!notice) return;
+  const auto lasted = std::chrono::floor<std::chrono::seconds>(now - notice->since);
+  if (notice->is_over) {
+    return parts_.logger.log(LogLevel::kInfo, parts_.destination.recovery_text() + " after " +
+                                                  text_of(lasted) + waiting_text());
+  }
+  std::string since;
+  append_time(parts_.clock->wall_now() - lasted, since);
+  parts_.logger.log(notice->line.level,
+                    notice->line.text + " (since " + since + waiting_text() + ")");
+}
+
+// Reads the outbox: for what is written once in some minutes.
+std::string Sender::waiting_text() {
+  const auto stats = parts_.outbox.stats();
+  if (!stats) return {};
+  std::uint64_t waiting = 0;
+  for (const QueueStats& queue : stats->queues) {
+    waiting += queue.ready + queue.leased + queue.delayed;
+  }
+  return ", " + std::to_string(waiting) + " events wait";
 }
 
 void Sender::log_outcome(const Piece& piece, const Verdict& verdict) {
@@ -418,7 +462,7 @@ SteadyTime Sender::next_start(std::size_t index, SteadyTime now) {
 
 SteadyTime Sender::next_wake(SteadyTime now) {
   SteadyTime next = std::min(now + kLongestSleep, parts_.logger.next_report());
-  next = std::min(next, settler_.next(now));
+  next = std::min({next, settler_.next(now), std::max(now, outage_.next())});
   if (!launching_) return next;
   next = std::min(next, std::max(releasing_ ? now : maintain_at_, turn_.retry_at()));
   const SteadyTime load = loader_.next_load(now);

@@ -20,6 +20,7 @@
 
 #include "backoff.hpp"
 #include "loader.hpp"
+#include "outage.hpp"
 #include "send_gate.hpp"
 #include "sender_parts.hpp"
 #include "settler.hpp"
@@ -81,6 +82,9 @@ class Sender {
   void bury(const Piece& piece, const Verdict& verdict);
   void put_off(const Parcel& parcel, Verdict verdict, SteadyTime now);
   void log_outcome(const Piece& piece, const Verdict& verdict);
+  void note_failure(const Parcel& parcel, const Verdict& verdict, SteadyTime now);
+  void report_outage(SteadyTime now);
+  [[nodiscard]] std::string waiting_text();
   void settle(SteadyTime now);
   void maintain(SteadyTime now);
   void launch(SteadyTime now);
@@ -104,6 +108,7 @@ class Sender {
   Settler settler_;
   SendGate gate_;  // the parking that concerns every lane
   RetryBudget retry_budget_;
+  Outage outage_;
   std::unordered_map<TransferId, Parcel> in_flight_;
   std::vector<HttpCompletion> finished_;     // the last is the next
   std::vector<const EventRecord*> records_;  // what records_of() returns

@@ -21,6 +21,7 @@
 
 #include "counters.hpp"
 #include "logger.hpp"
+#include "undeliverable.hpp"
 
 namespace postbox {
 
@@ -31,6 +32,7 @@ struct SenderParts {
   const FlagSet& flags;
   Counters& counters;
   Logger& logger;
+  Undeliverable& undeliverable;
   std::shared_ptr<const Clock> clock;
   std::shared_ptr<Random> random;
   std::string failure_prefix;

@@ -42,6 +42,7 @@ void Tracker::Impl::count(TrackStatus status, std::uint64_t events) {
 
 // Nothing when the event throws.
 std::optional<bool> Tracker::Impl::is_included(Flag flag, const EventView& event) {
+  if (flag.is_off()) return false;
   try {
     return flag.includes(event.profile_key(event.event));
   } catch (...) {
@@ -96,33 +97,38 @@ void Tracker::Impl::note(const EventView& event) {
 }
 
 TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence) {
-  const auto refuse = [&](TrackStatus status, std::vector<Violation> violations = {}) {
-    count(status, event.size(event.event));
-    return TrackResult(status, std::move(violations));
-  };
   const auto disable = [&] {
-    note(event);
-    return refuse(TrackStatus::kDisabled);
+    count(TrackStatus::kDisabled, event.size(event.event));
+    return TrackResult(TrackStatus::kDisabled);
   };
   const Flag flag = flags.get(event.family->queue);
-  if (!services.destination->ready()) return refuse(TrackStatus::kDisabled);
-  if (flag.is_off()) return disable();
+  if (!services.destination->ready()) return disable();
   if (!flag.is_on()) {
     const auto included = is_included(flag, event);
     if (!included) {
-      note(event);
-      return refuse(TrackStatus::kRejected, cannot_encode());
+      count(TrackStatus::kRejected, event.size(event.event));
+      return reject(event, {}, {});
     }
-    if (!*included) return disable();
+    if (!*included) {
+      note(event);
+      return disable();
+    }
   }
   EventBatch batch(services.clock->wall_now(), &services.type_names, &services.settings);
   if (!encode(event, batch)) {
-    note(event);
-    auto& violations = batch.violations();
-    return refuse(TrackStatus::kRejected,
-                  violations.empty() ? cannot_encode() : std::move(violations));
+    count(TrackStatus::kRejected, event.size(event.event));
+    return reject(event, batch.name(), std::move(batch.violations()));
   }
   return accept(event, batch, sequence);
+}
+
+TrackResult Tracker::Impl::reject(const EventView& event, EventName name,
+                                  std::vector<Violation> violations) {
+  note(event);
+  if (violations.empty()) violations = cannot_encode();
+  if (name.log_name.empty()) name.log_name = event.family->name;
+  if (undeliverable.rejected(name, violations)) services.http->wake();
+  return TrackResult(TrackStatus::kRejected, std::move(violations));
 }
 
 TrackResult Tracker::Impl::accept(const EventView& event, EventBatch& batch,
@@ -149,8 +155,7 @@ TrackResult Tracker::Impl::accept(const EventView& event, EventBatch& batch,
     pushed = intake.push(batch.records(), share, writer.room());
   } catch (...) {
     take_back(counters.rejected);
-    note(event);
-    return TrackResult(TrackStatus::kRejected, cannot_encode());
+    return reject(event, batch.name(), {});
   }
   sequence = pushed.sequence;
   switch (pushed.answer) {

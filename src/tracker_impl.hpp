@@ -26,6 +26,7 @@
 #include "mutex.hpp"
 #include "outbox_writer.hpp"
 #include "sender.hpp"
+#include "undeliverable.hpp"
 
 namespace postbox {
 
@@ -36,12 +37,14 @@ struct Tracker::Impl {
         services(std::move(complete)),
         has_machines_clock(is_machines(*services.clock)),
         logger(config->log, config->log_level, services.clock),
+        undeliverable(config->on_undeliverable, *services.destination, logger),
         ledger(*services.outbox, flags),
         intake(config->max_queued_events, config->max_queued_bytes),
         writer(intake, *services.outbox, counters, logger, services.random,
                services.failure_prefix),
-        sender(config, {*services.outbox, *services.http, *services.destination, flags, counters,
-                        logger, services.clock, services.random, services.failure_prefix}) {
+        sender(config,
+               {*services.outbox, *services.http, *services.destination, flags, counters, logger,
+                undeliverable, services.clock, services.random, services.failure_prefix}) {
     for (const auto& [queue, flag] : services.flags) flags.set(queue, flag);
   }
 
@@ -62,6 +65,7 @@ struct Tracker::Impl {
   Counters counters;
   FlagSet flags;
   Logger logger;
+  Undeliverable undeliverable;
   Ledger ledger;
 
   IntakeQueue intake;   // caller's thread  ─▶
@@ -116,6 +120,7 @@ struct Tracker::Impl {
   TrackResult offer(const EventView& event, std::uint64_t& sequence);
   TrackResult accept(const EventView& event, EventBatch& batch, std::uint64_t& sequence);
   void note(const EventView& event);
+  TrackResult reject(const EventView& event, EventName name, std::vector<Violation> violations);
   [[nodiscard]] static std::optional<bool> is_included(Flag flag, const EventView& event);
   [[nodiscard]] IntakeQueue::Share share_of(EventBatch& batch) const;
   bool encode(const EventView& event, EventBatch& batch) const;

@@ -59,6 +59,7 @@ Tracker::Impl::Step Tracker::Impl::write_once() {
 }
 
 Tracker::Impl::Step Tracker::Impl::send_once() {
+  undeliverable.report();
   if (!open_ledger()) return std::nullopt;
   const SteadyTime next = sender.run_once(now());
   if (sender.settled()) announce();
@@ -73,6 +74,7 @@ Tracker::Impl::Step Tracker::Impl::rest() {
 
 Tracker::Impl::Step Tracker::Impl::drop_transfers() {
   sender.drop_transfers();
+  undeliverable.report();
   return now();
 }
 

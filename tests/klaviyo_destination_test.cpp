@@ -343,10 +343,18 @@ TEST(KlaviyoLog, FixedTextsComeFirst) {
   EXPECT_EQ(dead.text, "Failed to send Klaviyo purchase event: HTTP 400 invalid");
   const auto pause = klaviyo.log_line(purchase, {VerdictKind::kPause, 429, "", "", 1'001ms});
   EXPECT_EQ(pause.level, LogLevel::kWarn);
-  EXPECT_EQ(pause.text, "Rate limit exceeded, retrying in 2 seconds");
+  EXPECT_EQ(pause.text, "Rate limit exceeded, retrying in 2 seconds (HTTP 429)");
   EXPECT_EQ(klaviyo.log_line(purchase, {VerdictKind::kSplit, 400, "", ""}).level, LogLevel::kOff);
   EXPECT_EQ(klaviyo.log_line(purchase, {VerdictKind::kRetry, 503, "r", ""}).level,
             LogLevel::kDebug);
+  const auto outage = klaviyo.outage_line(purchase, {VerdictKind::kRetry, 503, "HTTP 503", ""});
+  EXPECT_EQ(outage.level, LogLevel::kError);
+  EXPECT_EQ(
+      outage.text,
+      "Failed to send Klaviyo purchase event: HTTP 503, https://a.klaviyo.com; it is kept and "
+      "tried again");
+  EXPECT_EQ(klaviyo.rejection_line({"Profile", "profile", ""}, "email is empty").text,
+            "Failed to send Klaviyo profile: rejected: email is empty");
 }
 
 TEST(KlaviyoLog, ParkingSaysWhatToDo) {

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -68,6 +69,15 @@ struct Config {
 
   // The network. Timeouts hold for one request.
   HttpOptions http;
+
+  // Called for each event that will not be delivered: one that track() rejected, and one that
+  // became a dead letter (after a crash, perhaps twice). `type` is the vendor's name of it, "Placed
+  // Order", `key` the caller's own id, such as the order's, and `reason` what the log says. On a
+  // thread of the engine's, one call at a time; sending waits for it to return, track() does not.
+  // An exception is caught and logged. May call the tracker, but not stop(). Beyond 1,000 rejected
+  // events that wait for it, their number alone is logged. Unset by default.
+  std::function<void(std::string_view type, std::string_view key, std::string_view reason)>
+      on_undeliverable{};
 
   // Where log lines go. Defaults to standard error.
   LogSink log = stderr_log();

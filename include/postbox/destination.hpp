@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include <vector>
@@ -117,6 +118,10 @@ class Destination {
   // What the vendor calls the event, such as "Placed Order"; empty when the record is damaged.
   [[nodiscard]] virtual std::string type_of(const EventRecord& event) const = 0;
 
+  // The caller's own id of the event, such as an order's; empty when there is none, or the record
+  // is damaged.
+  [[nodiscard]] virtual std::string key_of(const EventRecord& /*event*/) const { return {}; }
+
   // Make the event one of history, which the vendor records without acting on it, and move it to
   // the queue of its kind. The keys stay, as does a damaged record.
   virtual void mark_backfill(EventRecord& event) const = 0;
@@ -124,6 +129,22 @@ class Destination {
   // The line that the operator sees for this event and verdict.
   [[nodiscard]] virtual LogLine log_line(const EventRecord& event,
                                          const Verdict& verdict) const = 0;
+
+  // The same when requests begin not to get through (kRetry, kPark), and every few minutes while
+  // they do not; the sender adds since when, and how many events wait.
+  [[nodiscard]] virtual LogLine outage_line(const EventRecord& event,
+                                            const Verdict& verdict) const {
+    return log_line(event, verdict);
+  }
+
+  // The line for an event that track() has rejected: `rules` are the broken ones with their paths.
+  [[nodiscard]] virtual LogLine rejection_line(const EventName& event,
+                                               std::string_view rules) const {
+    return {LogLevel::kError, std::string(event.log_name) + " rejected: " + std::string(rules)};
+  }
+
+  // What begins the line that says that they get through again.
+  [[nodiscard]] virtual std::string recovery_text() const { return "events get through again"; }
 };
 
 }  // namespace postbox

@@ -100,6 +100,13 @@ struct Violation {
 // What the operator calls a vendor's types of events: (the integration's name, the name to send).
 using TypeNames = std::vector<std::pair<std::string, std::string>>;
 
+// How an event is told from others in a log and to the host when it is refused.
+struct EventName {
+  std::string_view type;      // what the vendor calls it: "Placed Order"
+  std::string_view log_name;  // what log lines call it: "purchase event"
+  std::string_view key;       // the caller's own id of it: the order's
+};
+
 // The records that one call of track() produces: all of them are stored, or none is.
 class EventBatch {
  public:
@@ -126,6 +133,10 @@ class EventBatch {
     return std::any_cast<T>(settings_);
   }
 
+  // What is in the batch; views of the event that encodes itself, or of constants.
+  void set_name(const EventName& name) noexcept { name_ = name; }
+  [[nodiscard]] const EventName& name() const noexcept { return name_; }
+
   void add(EventRecord record) { records_.push_back(std::move(record)); }
   void reject(Violation violation) { violations_.push_back(std::move(violation)); }
 
@@ -141,6 +152,7 @@ class EventBatch {
   WallTime now_;
   const TypeNames* names_;
   const std::any* settings_;
+  EventName name_{};
   std::vector<EventRecord> records_;
   std::vector<Violation> violations_;
   std::vector<Violation> warnings_;

@@ -20,6 +20,7 @@ struct Destination::Prepared {
   explicit Prepared(const Connection& connection)
       : has_key(!connection.api_key.empty()),
         quota_per_mille(connection.quota_per_mille),
+        url(connection.api_url),
         single_url(connection.api_url + std::string(kSinglePath)),
         bulk_url(connection.api_url + std::string(kBulkPath)),
         profile_url(connection.api_url + std::string(kProfilePath)),
@@ -29,6 +30,7 @@ struct Destination::Prepared {
 
   bool has_key;
   std::uint32_t quota_per_mille;
+  std::string url;
   std::string single_url;
   std::string bulk_url;
   std::string profile_url;
@@ -143,10 +145,18 @@ std::string delivered_text(const std::string& what, std::string_view subject) {
   return text.append("for user: ").append(subject);
 }
 
+// "purchase event", "profile".
+std::string in_log(std::string_view kind) {
+  std::string text(kind);
+  return kind == kProfileKind ? text : text + " event";
+}
+
+std::string failed_text(const std::string& what) { return "Failed to send Klaviyo " + what + ": "; }
+
 std::string pause_text(const Verdict& verdict) {
   const auto wait = verdict.retry_after.value_or(std::chrono::milliseconds(0));
   const auto whole = std::chrono::ceil<std::chrono::seconds>(wait).count();
-  return "Rate limit exceeded, retrying in " + std::to_string(whole) + " seconds";
+  return "Rate limit exceeded, retrying in " + std::to_string(whole) + " seconds (HTTP 429)";
 }
 
 std::string scope_text(const Verdict& verdict) {
@@ -253,14 +263,17 @@ std::string Destination::type_of(const postbox::EventRecord& event) const {
   return std::string(metric_of(event.payload));
 }
 
+std::string Destination::key_of(const postbox::EventRecord& event) const {
+  return unique_id_of(event.payload);
+}
+
 void Destination::mark_backfill(postbox::EventRecord& event) const {
   klaviyo::mark_backfill(event);
 }
 
 LogLine Destination::log_line(const postbox::EventRecord& event, const Verdict& verdict) const {
   const auto payload = decode(event.payload);
-  std::string what(payload ? payload->kind : kUnknownKind);
-  if (!payload || !payload->is_profile()) what += " event";
+  const std::string what = in_log(payload ? payload->kind : kUnknownKind);
   switch (verdict.kind) {
     case VerdictKind::kDelivered:
       return {LogLevel::kInfo, delivered_text(what, payload ? payload->subject : "")};
@@ -275,13 +288,28 @@ LogLine Destination::log_line(const postbox::EventRecord& event, const Verdict& 
       return {LogLevel::kDebug, "Klaviyo " + what + " will be retried: " + verdict.reason};
     case VerdictKind::kDead: {
       const std::string damage = payload ? "" : payload.error().message + "; ";
-      return {LogLevel::kError, "Failed to send Klaviyo " + what + ": " + damage +
-                                    std::string(without_detail(verdict.reason))};
+      return {LogLevel::kError,
+              failed_text(what) + damage + std::string(without_detail(verdict.reason))};
     }
     case VerdictKind::kSplit:
       break;
   }
   return {};
 }
+
+LogLine Destination::outage_line(const postbox::EventRecord& event, const Verdict& verdict) const {
+  if (verdict.kind != VerdictKind::kRetry || verdict.foreign) return log_line(event, verdict);
+  const auto payload = decode(event.payload);
+  return {LogLevel::kError, failed_text(in_log(payload ? payload->kind : kUnknownKind)) +
+                                verdict.reason + ", " + prepared().url +
+                                "; it is kept and tried again"};
+}
+
+LogLine Destination::rejection_line(const postbox::EventName& event, std::string_view rules) const {
+  return {LogLevel::kError,
+          failed_text(in_log(event.log_name)) + "rejected: " + std::string(rules)};
+}
+
+std::string Destination::recovery_text() const { return "Klaviyo events get through again"; }
 
 }  // namespace klaviyo

@@ -73,12 +73,21 @@ class Destination final : public postbox::Destination {
   // The metric's name.
   [[nodiscard]] std::string type_of(const postbox::EventRecord& event) const override;
 
+  // The unique_id.
+  [[nodiscard]] std::string key_of(const postbox::EventRecord& event) const override;
+
   void mark_backfill(postbox::EventRecord& event) const override;
 
   // delivered: info · retry: debug, since an outage concerns every event · pause: warn ·
   // park and dead: error · split: nothing
   [[nodiscard]] postbox::LogLine log_line(const postbox::EventRecord& event,
                                           const postbox::Verdict& verdict) const override;
+
+  [[nodiscard]] postbox::LogLine outage_line(const postbox::EventRecord& event,
+                                             const postbox::Verdict& verdict) const override;
+  [[nodiscard]] postbox::LogLine rejection_line(const postbox::EventName& event,
+                                                std::string_view rules) const override;
+  [[nodiscard]] std::string recovery_text() const override;
 
  private:
   struct Prepared;

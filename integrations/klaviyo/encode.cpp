@@ -6,6 +6,7 @@
 #include <klaviyo/hash.hpp>
 #include <klaviyo/redact.hpp>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 namespace klaviyo {
 namespace {
@@ -15,8 +16,7 @@ constexpr std::size_t kFraming = 300;  // the members around the properties, at 
 
 // Neither can stand inside a text of the caller's, where quotes are escaped.
 constexpr std::string_view kMetric = R"(},"metric":{"data":{"type":"metric","attributes":{"name":)";
-constexpr std::string_view kProfileKind = "profile";
-constexpr std::string_view kProfileType = "Profile";
+constexpr std::string_view kUniqueId = R"(,"unique_id":)";
 constexpr std::string_view kBackfill = R"(,"backfill":true)";
 
 postbox::Error damaged(std::string_view what) {
@@ -90,7 +90,7 @@ postbox::Key update_key(const postbox::Key& profile_key, std::string_view profil
   static std::atomic<std::uint64_t> count{0};
   Hasher hasher;
   hasher.add(bytes_of(profile_key));
-  hasher.add(kProfileType);
+  hasher.add(kProfileMetric);
   hasher.add(profile);
   hasher.add_number(static_cast<std::uint64_t>(now.time_since_epoch().count()));
   hasher.add_number(count.fetch_add(1, std::memory_order_relaxed));
@@ -138,7 +138,7 @@ void finish_record(const EventHead& head, postbox::EventRecord& record) {
     out += R"(,"value_currency":)";
     postbox::append_string(head.value->currency.code(), out);
   }
-  out += R"(,"unique_id":)";
+  out += kUniqueId;
   postbox::append_string(head.unique_id, out);
 }
 
@@ -171,12 +171,22 @@ postbox::Result<Payload> decode(std::string_view payload) {
 std::string_view metric_of(std::string_view payload) {
   const auto parts = decode(payload);
   if (!parts) return {};
-  if (parts->is_profile()) return kProfileType;
+  if (parts->is_profile()) return kProfileMetric;
   const std::size_t found = parts->members.find(kMetric);
   if (found == std::string_view::npos) return {};
   // No metric's name has a character that JSON escapes: check_metric_names().
   const std::string_view quoted = parts->members.substr(found + kMetric.size() + 1);
   return quoted.substr(0, quoted.find('"'));
+}
+
+std::string unique_id_of(std::string_view payload) {
+  const auto parts = decode(payload);
+  if (!parts) return {};
+  const std::size_t found = parts->members.rfind(kUniqueId);  // the last member but `backfill`
+  if (found == std::string_view::npos) return {};
+  const std::string_view rest = parts->members.substr(found + kUniqueId.size());
+  const auto text = nlohmann::json::parse(rest.substr(0, end_of_string(rest, 0)), nullptr, false);
+  return text.is_string() ? text.get<std::string>() : std::string();
 }
 
 void mark_backfill(postbox::EventRecord& record) {

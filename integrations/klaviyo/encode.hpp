@@ -30,6 +30,10 @@
 
 namespace klaviyo {
 
+// What the update of a profile is called: among metrics, and in log lines.
+inline constexpr std::string_view kProfileMetric = "Profile";
+inline constexpr std::string_view kProfileKind = "profile";
+
 // One event without its properties. Everything in it is a view that must outlive the call.
 struct EventHead {
   postbox::QueueId queue{};
@@ -98,6 +102,9 @@ struct Payload {
 // The name of the event's metric, such as "Placed Order"; "Profile" for the update of one. Empty
 // when the payload is damaged.
 [[nodiscard]] std::string_view metric_of(std::string_view payload);
+
+// The event's unique_id; empty for the update of a profile, and when the payload is damaged.
+[[nodiscard]] std::string unique_id_of(std::string_view payload);
 
 // Make the event a backfill: Klaviyo (from revision 2026-04-15 on) records it and starts no flow.
 // It moves to its family's queue for backfills; unique_id and keys stay. Leaves a backfill and a

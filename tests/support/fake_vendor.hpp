@@ -48,6 +48,7 @@ struct Note {
   Key profile_key() const { return key_of(profile); }
   std::size_t size() const noexcept { return copies; }
   void encode(EventBatch& batch) const {
+    batch.set_name({"Note", of->name, text});
     if (text.starts_with('!')) return batch.reject({"text", "must not begin with '!'"});
     for (std::size_t i = 0; i < copies; ++i) {
       const std::string own = text + (i == 0 ? "" : "#" + std::to_string(i));
@@ -119,6 +120,13 @@ class FakeVendor final : public Destination {
   // The first word.
   std::string type_of(const EventRecord& event) const override {
     return event.payload.substr(0, event.payload.find(' '));
+  }
+
+  std::string key_of(const EventRecord& event) const override { return event.payload; }
+
+  LogLine outage_line(const EventRecord& event, const Verdict& verdict) const override {
+    if (verdict.kind == VerdictKind::kPark) return log_line(event, verdict);
+    return {LogLevel::kError, "failing: " + verdict.reason};
   }
 
   // History is a memo.

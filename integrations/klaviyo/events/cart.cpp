@@ -121,6 +121,8 @@ CartEvent::CartEvent(Cart cart, CartDetails details)
 
 void CartEvent::encode(postbox::EventBatch& batch) const {
   auto& violations = batch.violations();
+  const CartMetric& metric = kCartMetrics[details_.index()];
+  batch.set_name({batch.name_of(metric.name), metric.kind, cart_.cart_id});
   const FlatLists& lists = flat_lists(cart_.items);
   validate_cart(cart_, details_, lists, batch.now(), violations);
   const std::string_view profile = profile_text(cart_.customer, violations);

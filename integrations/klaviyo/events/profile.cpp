@@ -7,6 +7,7 @@ namespace klaviyo {
 
 void ProfileUpdate::encode(postbox::EventBatch& batch) const {
   const postbox::Path root;
+  batch.set_name({kProfileMetric, kProfileKind, {}});
   validate_profile(profile_, root, batch.violations());
   const std::string_view text =
       profile_text(profile_, root, kMaxLoneProfileBytes, batch.violations());

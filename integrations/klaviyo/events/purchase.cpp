@@ -95,6 +95,7 @@ PurchaseEvents::PurchaseEvents(Order order) : order_(std::move(order)) {
 
 void PurchaseEvents::encode(postbox::EventBatch& batch) const {
   auto& violations = batch.violations();
+  batch.set_name({batch.name_of(PlacedOrder::kMetric), kKind, order_.order_id});
   validate_order(order_, batch.now(), violations);
   const std::string_view profile = profile_text(order_.customer, violations);
   if (!violations.empty()) return;
@@ -130,6 +131,7 @@ OrderEvent::OrderEvent(OrderKind kind, Order order, OrderDetails details)
 
 void OrderEvent::encode(postbox::EventBatch& batch) const {
   auto& violations = batch.violations();
+  batch.set_name({batch.name_of(metric_of(kind_).name), metric_of(kind_).kind, order_.order_id});
   validate_order(kind_, order_, details_, batch.now(), violations);
   const std::string_view profile = profile_text(order_.customer, violations);
   if (!violations.empty()) return;

@@ -47,6 +47,8 @@ SubscriptionEvent::SubscriptionEvent(SubscriptionKind kind, Subscription subscri
 
 void SubscriptionEvent::encode(postbox::EventBatch& batch) const {
   auto& violations = batch.violations();
+  batch.set_name(
+      {batch.name_of(metric_of(kind_).name), metric_of(kind_).kind, subscription_.subscription_id});
   validate_subscription(kind_, subscription_, details_, batch.now(), violations);
   const std::string_view profile = profile_text(subscription_.customer, violations);
   if (!violations.empty()) return;
@@ -83,6 +85,8 @@ PaymentEvent::PaymentEvent(PaymentKind kind, PaymentAttempt payment)
 
 void PaymentEvent::encode(postbox::EventBatch& batch) const {
   auto& violations = batch.violations();
+  batch.set_name(
+      {batch.name_of(metric_of(kind_).name), metric_of(kind_).kind, payment_.payment_id});
   validate_payment(payment_, batch.now(), violations);
   const std::string_view profile = profile_text(payment_.customer, violations);
   if (!violations.empty()) return;
