@@ -6,6 +6,7 @@
 // Failure:   problems() lists what was found, empty when all is well.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -47,7 +48,10 @@ struct CartStep {
   void encode(EventBatch& batch) const {
     if (is_refused) return batch.reject({"order", "must not be refused"});
     EventRecord own = record(text());
-    own.timing = std::make_shared<Timing>(timing());
+    Timing own_timing = timing();
+    // As klaviyo::cart_updated(): by the time it is stored, a clock that is ahead may be right.
+    own_timing.as_of = std::min(own_timing.as_of, batch.now());
+    own.timing = std::make_shared<Timing>(std::move(own_timing));
     batch.add(std::move(own));
   }
   void encode_disabled(EventBatch& batch) const {
