@@ -277,7 +277,7 @@ class RandomEvents : public testing::TestWithParam<unsigned> {
     expect_recorded();
   }
 
-  klaviyo::Destination destination{{"pk_test", "https://a.klaviyo.com", "2026-07-15"}};
+  klaviyo::Destination destination{{"pk_test", "https://a.klaviyo.com", "2026-10-15"}};
   sim::Simulator simulator{
       {.keys = {}, .limits = false, .now = [] { return sim::kNow; }, .wait = {}}};
   std::vector<EventRecord> waiting;
@@ -310,7 +310,7 @@ TEST_P(RandomEvents, BeyondALimitAreRejectedWithAPathAndTheOthersRecorded) {
 
 // A profile is not an event: Klaviyo has it under its own endpoint, with the newest of each value.
 TEST(IdentifiedProfile, IsReadBackWithItsNewestValues) {
-  const klaviyo::Destination destination{{"pk_test", "https://a.klaviyo.com", "2026-07-15"}};
+  const klaviyo::Destination destination{{"pk_test", "https://a.klaviyo.com", "2026-10-15"}};
   sim::Simulator simulator{
       {.keys = {}, .limits = false, .now = [] { return sim::kNow; }, .wait = {}}};
   const auto identify = [&](const char* first_name, const char* tier) {

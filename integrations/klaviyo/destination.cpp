@@ -153,6 +153,19 @@ std::string in_log(std::string_view kind) {
 
 std::string failed_text(const std::string& what) { return "Failed to send Klaviyo " + what + ": "; }
 
+// True for the profile of an event that names a phone number and no other identifier.
+bool has_phone_alone(std::string_view profile) {
+  const auto names = [profile](std::string_view member) {
+    return profile.find(member) != std::string_view::npos;
+  };
+  return profile.starts_with(R"({"type":"profile","attributes":{"phone_number":)") &&
+         !names(R"("external_id":)");
+}
+
+constexpr std::string_view kPhoneAlone =
+    ". Its customer is known by a phone number alone: an account without SMS accepts such an event "
+    "and drops it. Give an e-mail address, too, or switch SMS on; this is said once";
+
 std::string pause_text(const Verdict& verdict) {
   const auto wait = verdict.retry_after.value_or(std::chrono::milliseconds(0));
   const auto whole = std::chrono::ceil<std::chrono::seconds>(wait).count();
@@ -275,8 +288,15 @@ LogLine Destination::log_line(const postbox::EventRecord& event, const Verdict& 
   const auto payload = decode(event.payload);
   const std::string what = in_log(payload ? payload->kind : kUnknownKind);
   switch (verdict.kind) {
-    case VerdictKind::kDelivered:
-      return {LogLevel::kInfo, delivered_text(what, payload ? payload->subject : "")};
+    case VerdictKind::kDelivered: {
+      LogLine line{LogLevel::kInfo, delivered_text(what, payload ? payload->subject : "")};
+      if (payload && !payload->is_profile() && has_phone_alone(payload->profile) &&
+          !said_phone_alone_.exchange(true)) {
+        line.level = LogLevel::kWarn;
+        line.text += kPhoneAlone;
+      }
+      return line;
+    }
     case VerdictKind::kPause:
       return {LogLevel::kWarn, pause_text(verdict)};
     case VerdictKind::kPark:

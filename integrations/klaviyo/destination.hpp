@@ -79,7 +79,8 @@ class Destination final : public postbox::Destination {
   void mark_backfill(postbox::EventRecord& event) const override;
 
   // delivered: info · retry: debug, since an outage concerns every event · pause: warn ·
-  // park and dead: error · split: nothing
+  // park and dead: error · split: nothing. The first delivered event of somebody who is known by a
+  // phone number alone: warn, since an account without SMS drops it behind its 202
   [[nodiscard]] postbox::LogLine log_line(const postbox::EventRecord& event,
                                           const postbox::Verdict& verdict) const override;
 
@@ -100,6 +101,7 @@ class Destination final : public postbox::Destination {
   std::mutex applying_;
   std::vector<std::unique_ptr<const Prepared>> all_;  // guarded by applying_
   std::atomic<const Prepared*> prepared_{nullptr};    // the last of them
+  mutable std::atomic<bool> said_phone_alone_{false};
 };
 
 }  // namespace klaviyo

@@ -70,6 +70,13 @@ void find_ignored_of_profile(const std::vector<Property>& properties, const Path
       .visit(properties, path);
 }
 
+void find_phone_alone(const Profile& customer, const Path& path, std::vector<Violation>& warnings) {
+  if (customer.phone.empty() || !customer.email.empty() || !customer.external_id.empty()) return;
+  warnings.push_back({path.child("phone").to_string(),
+                      "is all that the customer is known by: an account without SMS accepts the "
+                      "event and drops it"});
+}
+
 void find_ignored(const FlatLists& lists, std::vector<Violation>& warnings) {
   if (!lists.categories_cut) return;
   const std::string most = std::to_string(postbox::kMaxArrayItems);
