@@ -127,6 +127,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_abandoned_test.cpp
   tests/klaviyo_backfill_test.cpp
   tests/klaviyo_config_test.cpp
+  tests/klaviyo_cookie_test.cpp
   tests/klaviyo_custom_test.cpp
   tests/klaviyo_destination_test.cpp
   tests/klaviyo_identify_test.cpp

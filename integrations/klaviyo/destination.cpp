@@ -159,7 +159,7 @@ bool has_phone_alone(std::string_view profile) {
     return profile.find(member) != std::string_view::npos;
   };
   return profile.starts_with(R"({"type":"profile","attributes":{"phone_number":)") &&
-         !names(R"("external_id":)");
+         !names(R"("external_id":)") && !names(R"("anonymous_id":)") && !names(R"("_kx":)");
 }
 
 constexpr std::string_view kPhoneAlone =

@@ -76,11 +76,13 @@ std::vector<std::string> field_paths(std::string_view json) {
 }
 
 // Updates of one profile that set the same fields: the newer one leaves nothing of the older.
-postbox::Key slot_of(const postbox::Key& profile_key, std::string_view profile) {
+postbox::Key slot_of(const postbox::Key& profile_key, std::string_view profile,
+                     const std::vector<std::string>& unset) {
   Hasher hasher;
   hasher.add("fields");
   hasher.add(bytes_of(profile_key));
   for (const std::string& path : field_paths(profile)) hasher.add(path);
+  for (const std::string& name : unset) hasher.add(name);
   return hasher.finish();
 }
 
@@ -100,13 +102,14 @@ postbox::Key update_key(const postbox::Key& profile_key, std::string_view profil
 }  // namespace
 
 postbox::EventRecord encode_profile(const postbox::Key& profile_key, std::string_view profile,
+                                    const std::vector<std::string>& unset,
                                     postbox::WallTime now) {
   postbox::EventRecord record;
   record.queue = kProfile.queue;
   record.profile_key = profile_key;
   record.dedup_key = update_key(profile_key, profile, now);
   record.timing = std::make_shared<const postbox::Timing>(
-      postbox::Timing{.slot = slot_of(profile_key, profile), .as_of = now, .in_order = true});
+      postbox::Timing{.slot = slot_of(profile_key, profile, unset), .as_of = now, .in_order = true});
   EventHead head;
   head.profile = profile;
   head.kind = kProfileKind;

@@ -83,9 +83,12 @@ void add_event(const EventHead& head, const Properties& properties,
 
 // A record of the update of a profile alone, with no metric and no unique_id. Updates of a profile
 // are sent in their order, and one that waits gives way to a newer one of the same fields; one of
-// other fields keeps its place, since Klaviyo leaves alone what an update does not name.
+// other fields keeps its place, since Klaviyo leaves alone what an update does not name. `unset` are
+// the properties that it removes, which are in `profile`, too.
 [[nodiscard]] postbox::EventRecord encode_profile(const postbox::Key& profile_key,
-                                                  std::string_view profile, postbox::WallTime now);
+                                                  std::string_view profile,
+                                                  const std::vector<std::string>& unset,
+                                                  postbox::WallTime now);
 
 struct Payload {
   // True for the update of a profile.

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <klaviyo/config.hpp>
+#include <klaviyo/cookie.hpp>
 #include <klaviyo/events/backfill.hpp>
 #include <klaviyo/events/cart.hpp>
 #include <klaviyo/events/custom.hpp>

@@ -47,6 +47,7 @@ void record_group(Account& account, const EventGroup& group, std::chrono::sys_se
   }
   if (!index) index = account.profiles.create(now);
   account.profiles.merge(*index, group.profile.attributes, false, now);
+  account.profiles.unset(*index, group.profile.unset);
   for (const EventInput& event : group.events) {
     if (account.events.record(*index, event, now)) {
       ++counts.recorded;
@@ -123,6 +124,7 @@ ImportResult import_profile(Account& account, const ProfileInput& input,
   result.created = !index.has_value();
   result.profile = index ? *index : account.profiles.create(now);
   account.profiles.merge(result.profile, input.attributes, true, now);
+  account.profiles.unset(result.profile, input.unset);
   return result;
 }
 

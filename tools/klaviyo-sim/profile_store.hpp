@@ -41,6 +41,9 @@ class ProfileStore {
   void merge(std::size_t index, const Json& attributes, bool null_clears,
              std::chrono::sys_seconds now);
 
+  // Removes own properties.
+  void unset(std::size_t index, const std::vector<std::string>& names);
+
   void note_event(std::size_t index, std::chrono::sys_seconds time);
 
   const Profile& at(std::size_t index) const { return profiles_[index]; }

@@ -52,10 +52,10 @@ void find_ignored(const std::vector<Property>& properties, const postbox::Path& 
 void find_ignored_of_profile(const std::vector<Property>& properties, const postbox::Path& path,
                              std::vector<postbox::Violation>& warnings);
 
-// A customer who is known by a phone number alone, at `path`: an account without SMS drops the
-// event.
-void find_phone_alone(const Profile& customer, const postbox::Path& path,
-                      std::vector<postbox::Violation>& warnings);
+// The customer of an event, at `path`: known by a phone number alone, whose event an account without
+// SMS drops; properties to remove, which an event does not.
+void find_ignored_of_customer(const Profile& customer, const postbox::Path& path,
+                              std::vector<postbox::Violation>& warnings);
 
 // Categories beyond the 4,000 that the flat list can hold.
 void find_ignored(const FlatLists& lists, std::vector<postbox::Violation>& warnings);
@@ -78,9 +78,7 @@ void warn_of_ignored(const Fields& fields, const std::vector<Property>& properti
   find_ignored(fields, batch.warnings());
   find_ignored(properties, root.child("properties"), batch.warnings());
   const postbox::Path path = root.child("customer");
-  find_phone_alone(customer, path, batch.warnings());
-  if (customer.properties.empty()) return;
-  find_ignored_of_profile(customer.properties, path.child("properties"), batch.warnings());
+  find_ignored_of_customer(customer, path, batch.warnings());
 }
 
 }  // namespace klaviyo
