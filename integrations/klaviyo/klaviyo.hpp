@@ -14,6 +14,7 @@
 #include <klaviyo/events/backfill.hpp>
 #include <klaviyo/events/cart.hpp>
 #include <klaviyo/events/custom.hpp>
+#include <klaviyo/events/product.hpp>
 #include <klaviyo/events/profile.hpp>
 #include <klaviyo/events/purchase.hpp>
 #include <klaviyo/events/subscription.hpp>
