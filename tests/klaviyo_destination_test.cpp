@@ -432,7 +432,7 @@ TEST(KlaviyoDestination, IsReadyWithAKeyAndTakesANewOneWhileRequestsAreBuilt) {
 
 TEST(KlaviyoDestination, FamiliesAreInOrderOfPriorityAndTheirNumbersStand) {
   const auto klaviyo = destination();
-  const std::vector<std::uint32_t> numbers = {1, 2, 3, 4, 5};
+  const std::vector<std::uint32_t> numbers = {1, 2, 3, 4, 5, 6};
   ASSERT_EQ(klaviyo.families().size(), 2 * numbers.size());
   EXPECT_EQ(klaviyo.families()[0].name, "purchase");
   for (std::size_t i = 0; i < numbers.size(); ++i) {

@@ -96,8 +96,7 @@ TEST(Identify, APropertyCanBeUnset) {
 TEST(Identify, AnAnonymousIdIsLeftOutAndAloneIsRefused) {
   const auto alone = violations_of(identify({.anonymous_id = "ZWY1Y2E"}));
   EXPECT_NE(rule_at(alone, "anonymous_id"), "");
-  const auto record =
-      records_of(identify({.anonymous_id = "ZWY1Y2E", .kx = "x1.SiMu1A"})).at(0);
+  const auto record = records_of(identify({.anonymous_id = "ZWY1Y2E", .kx = "x1.SiMu1A"})).at(0);
   EXPECT_EQ(record.payload.find("anonymous_id"), std::string::npos);
   EXPECT_NE(record.payload.find(R"("_kx":"x1.SiMu1A")"), std::string::npos);
 }

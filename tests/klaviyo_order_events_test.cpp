@@ -45,10 +45,12 @@ double value_of(const klaviyo::OrderEvent& event) {
 }
 
 TEST(OrderEvents, EveryKindHasItsMetricItsLogLineAndItsCurrency) {
-  const std::vector<klaviyo::OrderEvent> events = {
-      order_fulfilled(order()), order_cancelled(order()), order_refunded(order()),
-      order_partially_refunded(order(), kThirteen), shipment_out_for_delivery(order()),
-      shipment_delivered(order())};
+  const std::vector<klaviyo::OrderEvent> events = {order_fulfilled(order()),
+                                                   order_cancelled(order()),
+                                                   order_refunded(order()),
+                                                   order_partially_refunded(order(), kThirteen),
+                                                   shipment_out_for_delivery(order()),
+                                                   shipment_delivered(order())};
   ASSERT_EQ(events.size(), klaviyo::kOrderMetrics.size());
   for (std::size_t i = 0; i < events.size(); ++i) {
     const auto records = records_of(events[i]);

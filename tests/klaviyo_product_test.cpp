@@ -26,8 +26,9 @@ TEST(ViewedProduct, HasTheNamesOfKlaviyosGuide) {
   EXPECT_EQ(attributes["properties"],
             klaviyo_test::parse(R"({"ProductID": "P1", "ProductName": "Assam",
                 "Categories": ["Tea", "Black"], "URL": "https://shop.goldenacre.example/p/1",
-                "Price": 12.50})"));
-  EXPECT_EQ(attributes["profile"]["data"]["attributes"], klaviyo_test::parse(R"({"_kx": "x1.SiMu1A"})"));
+                "Price": 12.50, "Currency": "EUR"})"));
+  EXPECT_EQ(attributes["profile"]["data"]["attributes"],
+            klaviyo_test::parse(R"({"_kx": "x1.SiMu1A"})"));
   EXPECT_FALSE(attributes.contains("value"));
 }
 
@@ -35,10 +36,12 @@ TEST(ViewedProduct, NeedsTheProductItsNameAndAPriceThatIsNotNegative) {
   auto bad = view();
   bad.product_id = bad.name = "";
   bad.price->minor = -1;
+  bad.compare_at_price = klaviyo::Money{1'500, {}};
   const auto violations = klaviyo_test::violations_of(klaviyo::product_viewed(bad));
   EXPECT_EQ(klaviyo_test::rule_at(violations, "product_id"), "is required");
   EXPECT_EQ(klaviyo_test::rule_at(violations, "name"), "is required");
   EXPECT_NE(klaviyo_test::rule_at(violations, "price"), "");
+  EXPECT_EQ(klaviyo_test::rule_at(violations, "compare_at_price.currency"), "is required");
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kName = "__kla_id";
-constexpr std::size_t kLongest = 8'192;       // browsers keep 4 KiB, which encoding may stretch
+constexpr std::size_t kLongest = 8'192;  // browsers keep 4 KiB, which encoding may stretch
 constexpr std::size_t kLongestIdentifier = 255;
 
 std::string_view trimmed(std::string_view text) {

@@ -1,5 +1,5 @@
-// read_cookie() knows a visitor by the cookie of Klaviyo's script in the shop's pages: a guest's cart
-// has an identifier before the step that asks for the e-mail address.
+// read_cookie() knows a visitor by the cookie of Klaviyo's script in the shop's pages: a guest's
+// cart has an identifier before the step that asks for the e-mail address.
 //
 // Place:     between a route and the builders.
 // Threads:   may be called from several threads at once.
@@ -12,10 +12,10 @@
 
 namespace klaviyo {
 
-// Set `profile.kx` and `profile.anonymous_id` to what the cookie `__kla_id` says, unless they are set
-// already. `cookie` is its value, or a whole `Cookie` header. The value is base64 of a JSON object,
-// also when it is URL-encoded, whose `$exchange_id` is the former and whose `cid` the latter. Returns
-// whether the cookie had one of them.
+// Set `profile.kx` and `profile.anonymous_id` to what the cookie `__kla_id` says, unless they are
+// set already. `cookie` is its value, or a whole `Cookie` header. The value is base64 of a JSON
+// object, also when it is URL-encoded, whose `$exchange_id` is the former and whose `cid` the
+// latter. Returns whether the cookie had one of them.
 bool read_cookie(std::string_view cookie, Profile& profile);
 
 }  // namespace klaviyo

@@ -13,8 +13,9 @@
 //     cf-mitigated), no answer, 1xx, nonsense
 //   401, 403, 404, 410, 3xx, and a 400 that      park
 //     says that the key is invalid
-//   403 for a profile: the key lacks a scope      pause, of profiles alone
-//     that events do not need
+//   403 for a profile or a consent: the key      pause, of these alone
+//     lacks a scope that events do not need
+//   404 for a consent that names its list        dead, with the answer's reason
 //   any other 4xx, several events                split
 //   any other 4xx, one event                     dead, with the answer's reason
 #pragma once
@@ -54,10 +55,13 @@ class Destination final : public postbox::Destination {
   // True when there is a key.
   [[nodiscard]] bool ready() const noexcept override;
 
-  // POST /api/events, POST /api/event-bulk-create-jobs, and POST /api/profile-import, which
-  // profiles alone take.
+  // POST /api/events, POST /api/event-bulk-create-jobs, POST /api/profile-import, which profiles
+  // alone take, and for consent both jobs of subscriptions: POST
+  // /api/profile-subscription-bulk-create-jobs and …-delete-jobs.
   [[nodiscard]] std::span<const postbox::Lane> lanes() const noexcept override;
   [[nodiscard]] postbox::Route route(postbox::QueueId queue) const noexcept override;
+  // Consent to the same list from the same source shares a job.
+  [[nodiscard]] postbox::Sharing sharing(const postbox::EventRecord& event) const noexcept override;
   [[nodiscard]] std::uint32_t quota_per_mille() const noexcept override;
 
   // A bulk request is grouped by profile and has each event once. A damaged record becomes an empty

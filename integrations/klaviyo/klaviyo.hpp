@@ -13,6 +13,7 @@
 #include <klaviyo/cookie.hpp>
 #include <klaviyo/events/backfill.hpp>
 #include <klaviyo/events/cart.hpp>
+#include <klaviyo/events/consent.hpp>
 #include <klaviyo/events/custom.hpp>
 #include <klaviyo/events/product.hpp>
 #include <klaviyo/events/profile.hpp>

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <klaviyo/encode.hpp>
+#include <klaviyo/events/consent.hpp>
 #include <klaviyo/events/profile.hpp>
 #include <klaviyo/events/scratch.hpp>
 #include <klaviyo/schemas/ignored.hpp>
@@ -76,6 +77,12 @@ postbox::Result<std::size_t> forget(postbox::Tracker& tracker, Profile profile) 
     Profile alone;
     alone.*identifier = profile.*identifier;
     auto of_this = tracker.forget(klaviyo::profile_key(alone));
+    if (!of_this) return of_this;
+    removed += *of_this;
+  }
+  for (const Channel channel : {Channel::kEmail, Channel::kSms}) {
+    if ((channel == Channel::kEmail ? profile.email : profile.phone).empty()) continue;
+    auto of_this = tracker.forget(consent_key(channel, profile));
     if (!of_this) return of_this;
     removed += *of_this;
   }

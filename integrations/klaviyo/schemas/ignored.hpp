@@ -52,8 +52,8 @@ void find_ignored(const std::vector<Property>& properties, const postbox::Path& 
 void find_ignored_of_profile(const std::vector<Property>& properties, const postbox::Path& path,
                              std::vector<postbox::Violation>& warnings);
 
-// The customer of an event, at `path`: known by a phone number alone, whose event an account without
-// SMS drops; properties to remove, which an event does not.
+// The customer of an event, at `path`: known by a phone number alone, whose event an account
+// without SMS drops; properties to remove, which an event does not.
 void find_ignored_of_customer(const Profile& customer, const postbox::Path& path,
                               std::vector<postbox::Violation>& warnings);
 

@@ -32,7 +32,30 @@ struct ProductView : EventBasics {
   std::optional<Money> compare_at_price{};  // what it cost before
 };
 
+// The currency of a price, which may not be missing where there is one.
+struct CurrencyOfPrice {
+  Currency currency;
+  bool is_needed = false;
+};
+
 }  // namespace klaviyo
+
+template <>
+struct postbox::JsonValue<klaviyo::CurrencyOfPrice> {
+  static constexpr std::string_view kType = "string";
+  static bool is_empty(const klaviyo::CurrencyOfPrice& price) noexcept {
+    return price.currency.code().empty();
+  }
+  static void write(const klaviyo::CurrencyOfPrice& price, std::string& out) {
+    append_string(price.currency.code(), out);
+  }
+  static void validate(const klaviyo::CurrencyOfPrice& price, const Path& path, const Rules& rules,
+                       std::vector<Violation>& violations) {
+    Rules of_currency = rules;
+    of_currency.required = price.is_needed;
+    JsonValue<klaviyo::Currency>::validate(price.currency, path, of_currency, violations);
+  }
+};
 
 template <>
 struct postbox::Schema<klaviyo::ProductView> {
@@ -48,5 +71,20 @@ struct postbox::Schema<klaviyo::ProductView> {
       field("Brand", "brand", &V::brand, {}, "Brand."),
       field("Price", "price", &V::price, {.minimum = 0}, "Price of one."),
       field("CompareAtPrice", "compare_at_price", &V::compare_at_price, {.minimum = 0},
-            "What it cost before."));
+            "What it cost before."),
+      field(
+          "Currency", "price.currency",
+          [](const V& view) {
+            return view.price ? klaviyo::CurrencyOfPrice{view.price->currency, true}
+                              : klaviyo::CurrencyOfPrice{};
+          },
+          {}, "Of the price."),
+      field(
+          "CompareAtCurrency", "compare_at_price.currency",
+          [](const V& view) {
+            return view.compare_at_price
+                       ? klaviyo::CurrencyOfPrice{view.compare_at_price->currency, true}
+                       : klaviyo::CurrencyOfPrice{};
+          },
+          {}, "Of what it cost before."));
 };

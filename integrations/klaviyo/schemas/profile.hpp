@@ -57,9 +57,9 @@ struct Profile {
 void normalize(Profile& profile);
 
 // 16 bytes of SHA-256 over the kind and value of the strongest identifier: e-mail, else phone, else
-// external id, else anonymous id, else kx. The e-mail comes first because it is what every family carries and what a person
-// asks to be forgotten by; adding an external id later must not make somebody a new person to the
-// flags' percentages.
+// external id, else anonymous id, else kx. The e-mail comes first because it is what every family
+// carries and what a person asks to be forgotten by; adding an external id later must not make
+// somebody a new person to the flags' percentages.
 [[nodiscard]] postbox::Key profile_key(const Profile& profile);
 
 // What violations call a profile as a whole: "profile" for one that is all of the caller's data.

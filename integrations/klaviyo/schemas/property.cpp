@@ -37,8 +37,8 @@ class Walk {
       const Path name = item.child("name");
       // The names of typed fields are taken at the first level only.
       validate_name(
-          object[i].name, of_event_ && level == 1, name, level == 1 ? taken_ : [](std::string_view) { return false; },
-          violations_);
+          object[i].name, of_event_ && level == 1, name,
+          level == 1 ? taken_ : [](std::string_view) { return false; }, violations_);
       const Path value = item.child("value");
       std::visit([&](const auto& v) { check(v, value, level); }, object[i].value);
       if (!seen.insert(object[i].name).second) {

@@ -172,7 +172,8 @@ std::string order_unique_id(OrderKind kind, const Order& order, const OrderDetai
   if (fulfillment != nullptr && !fulfillment->fulfillment_id.empty()) {
     id += "_" + fulfillment->fulfillment_id;
   }
-  if (delivery != nullptr && !delivery->fulfillment_id.empty()) id += "_" + delivery->fulfillment_id;
+  if (delivery != nullptr && !delivery->fulfillment_id.empty())
+    id += "_" + delivery->fulfillment_id;
   const auto* refund = std::get_if<Refund>(&details);
   if (refund == nullptr || kind != OrderKind::kPartiallyRefunded) return id;
   if (!refund->unique_id.empty()) return refund->unique_id;

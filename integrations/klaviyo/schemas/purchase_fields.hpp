@@ -95,9 +95,10 @@ inline constexpr auto kOrderDetailFields<Fulfillment> =
                     "fulfillment.tracking_number", "fulfillment.tracking_url");
 
 template <>
-inline constexpr auto kOrderDetailFields<Delivery> =
-    shipment_fields("delivery.fulfillment_id", "delivery.carrier", "delivery.tracking_number",
-                    "delivery.tracking_url");
+inline constexpr auto kOrderDetailFields<Delivery> = shipment_fields("delivery.fulfillment_id",
+                                                                     "delivery.carrier",
+                                                                     "delivery.tracking_number",
+                                                                     "delivery.tracking_url");
 
 template <>
 inline constexpr auto kOrderDetailFields<OrderCancellation> = std::make_tuple(field(
