@@ -27,7 +27,7 @@ using tests::TemporaryFolder;
 
 constexpr std::size_t kRounds = 5;
 constexpr const char* kKey = "pk_benchmark";
-constexpr const char* kRevision = "2026-07-15";
+constexpr const char* kRevision = "2026-10-15";
 
 [[noreturn]] void give_up(const std::string& what) {
   std::fprintf(stderr, "throughput_bench: %s\n", what.c_str());

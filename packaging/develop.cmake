@@ -50,6 +50,7 @@ add_library(klaviyo_sim_core STATIC
   tools/klaviyo-sim/account.cpp
   tools/klaviyo-sim/account_reads.cpp
   tools/klaviyo-sim/connection.cpp
+  tools/klaviyo-sim/consent_rules.cpp
   tools/klaviyo-sim/event_rules.cpp
   tools/klaviyo-sim/event_store.cpp
   tools/klaviyo-sim/fault_script.cpp
@@ -127,6 +128,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_abandoned_test.cpp
   tests/klaviyo_backfill_test.cpp
   tests/klaviyo_config_test.cpp
+  tests/klaviyo_cookie_test.cpp
   tests/klaviyo_custom_test.cpp
   tests/klaviyo_destination_test.cpp
   tests/klaviyo_identify_test.cpp
@@ -191,6 +193,7 @@ postbox_test(network_tests LINK postbox::postbox OpenSSL::SSL OpenSSL::Crypto Pk
 postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo PkgConfig::httplib SOURCES
   tests/klaviyo_bulk_test.cpp
   tests/klaviyo_limits_test.cpp
+  tests/klaviyo_consent_test.cpp
   tests/klaviyo_random_events_test.cpp
   tests/klaviyo_sim_account_test.cpp
   tests/klaviyo_sim_rules_test.cpp

@@ -59,7 +59,7 @@ class Shop:
 class Klaviyo:
     def __init__(self, url, key, since):
         self.url = url
-        self.headers = {"Authorization": "Klaviyo-API-Key " + key, "revision": "2026-07-15",
+        self.headers = {"Authorization": "Klaviyo-API-Key " + key, "revision": "2026-10-15",
                         "Accept": "application/vnd.api+json"}
         self.since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since - 60))
         is_local = urllib.parse.urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")

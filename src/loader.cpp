@@ -34,6 +34,20 @@ void put_least_failed_first(Claim& claim) {
   std::ranges::stable_sort(claim.events, {}, &ClaimedEvent::attempts);
 }
 
+// A parcel that takes more events of its group.
+struct OpenParcel {
+  std::uint64_t group = 0;
+  std::uint64_t bytes = 0;
+  Parcel parcel;
+};
+
+// The one of that group; `empty` when there is none yet.
+OpenParcel& open_parcel(std::vector<OpenParcel>& open, std::uint64_t group, Parcel empty) {
+  const auto found = std::ranges::find(open, group, &OpenParcel::group);
+  if (found != open.end()) return *found;
+  return open.emplace_back(OpenParcel{.group = group, .parcel = std::move(empty)});
+}
+
 // Costs the outbox no write.
 void release_all_but_first(Claim& claim, Settler& settler) {
   for (std::size_t i = 1; i < claim.events.size(); ++i) {
@@ -169,29 +183,32 @@ void Loader::pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now) {
   const bool was_idle = !std::exchange(shelf.had_to_wait, false);
   if (other != nullptr && was_idle) shelf.used = std::max(shelf.used, other->used);
   const std::size_t alone = is_shut(shelf.route.single, now) ? lane : shelf.route.single;
-  Parcel parcel{.lane = lane, .leased_until = now + config_->lease};
+  const SteadyTime leased_until = now + config_->lease;
+  std::vector<OpenParcel> open;
   const auto put = [&shelf](Parcel& full) {
     if (full.pieces.empty()) return;
     shelf.of(full.lane).push_back({.lane = full.lane,
                                    .leased_until = full.leased_until,
                                    .pieces = std::exchange(full.pieces, {})});
   };
-  std::uint64_t bytes = 0;
   for (ClaimedEvent& event : claim.events) {
     if (travels_alone(event)) {
-      Parcel one{.lane = alone, .leased_until = parcel.leased_until};
+      Parcel one{.lane = alone, .leased_until = leased_until};
       one.pieces.push_back({claim.token, std::move(event)});
       put(one);
       continue;
     }
-    bytes += event.record.payload.size();
-    if (parcel.pieces.size() >= lanes_[lane].limits.max_events || bytes > most_bytes(lane).count) {
-      put(parcel);
-      bytes = event.record.payload.size();
+    const Sharing sharing = parts_.destination.sharing(event.record);
+    OpenParcel& to = open_parcel(open, sharing.group, {.lane = lane, .leased_until = leased_until});
+    const std::size_t most = std::min(lanes_[lane].limits.max_events, sharing.most);
+    to.bytes += event.record.payload.size();
+    if (to.parcel.pieces.size() >= most || to.bytes > most_bytes(lane).count) {
+      put(to.parcel);
+      to.bytes = event.record.payload.size();
     }
-    parcel.pieces.push_back({claim.token, std::move(event)});
+    to.parcel.pieces.push_back({claim.token, std::move(event)});
   }
-  put(parcel);
+  for (OpenParcel& one : open) put(one.parcel);
 }
 
 const Loader::Shelf* Loader::next_shelf(std::size_t lane) const {

@@ -44,6 +44,15 @@ TEST(CurlHttpClient, DeliversBodyAndHeadersAndReturnsTheAnswer) {
   EXPECT_EQ(received.body, std::string("a\0b", 3));
 }
 
+TEST(CurlHttpClient, SaysWhatItIsAndItsVersion) {
+  Inbox inbox;
+  LoopbackServer server(inbox.answering(http_answer("done")));
+  auto client = make_client({});
+  EXPECT_EQ(response_to(*client, post(server.url("/events"), "{}")).status, 200);
+  ASSERT_EQ(inbox.requests().size(), 1U);
+  EXPECT_TRUE(inbox.requests().front().has("\r\nUser-Agent: postbox/" + std::string(kVersion)));
+}
+
 TEST(CurlHttpClient, CarriesManyTransfersAtOnceOverFewConnections) {
   std::promise<void> all_arrived;
   std::atomic<int> arrived = 0;

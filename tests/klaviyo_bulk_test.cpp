@@ -64,7 +64,7 @@ class KlaviyoBulk : public ::testing::Test {
     return destination.verdict(response, events, postbox::WallTime(sim::kNow));
   }
 
-  klaviyo::Destination destination{{"pk_test", "https://a.klaviyo.com", "2026-07-15"}};
+  klaviyo::Destination destination{{"pk_test", "https://a.klaviyo.com", "2026-10-15"}};
   std::vector<EventRecord> records;
   std::size_t recorded = 0;
 };

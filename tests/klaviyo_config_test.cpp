@@ -31,7 +31,7 @@ TEST(KlaviyoConfig, NothingSetIsInertAndValid) {
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_TRUE(config->api_key.empty());
   EXPECT_EQ(config->api_url, "https://a.klaviyo.com");
-  EXPECT_EQ(config->revision, "2026-07-15");
+  EXPECT_EQ(config->revision, "2026-10-15");
   EXPECT_EQ(config->quota_share.per_mille, 900);
   EXPECT_TRUE(config->flag(klaviyo::kPurchase).is_off());
   EXPECT_EQ(config->cart_abandoned_after, std::chrono::minutes(60));
@@ -209,7 +209,7 @@ TEST(KlaviyoConfig, ErrorsNameTheVariableTheValueAndWhatIsAccepted) {
   };
   for (const Row& row :
        {Row{"KLAVIYO_PURCHASE_EVENTS_ENABLED=maybe", "maybe", "true"},
-        Row{"KLAVIYO_REVISION=yesterday", "yesterday", "2026-07-15"},
+        Row{"KLAVIYO_REVISION=yesterday", "yesterday", "2026-10-15"},
         Row{"KLAVIYO_QUOTA_SHARE=1.5", "1.5", "0.001 to 1"},
         Row{"KLAVIYO_CART_ABANDONED_AFTER=5s", "5s", "1m"},
         Row{"VITE_APP_URL=ftp://x", "ftp://x", "https://"},

@@ -47,6 +47,22 @@ PointsEarned points_earned() {
   return event;
 }
 
+TEST(Extra, IsTheOneReservedNameThatAnEventMayHave) {
+  using Object = klaviyo::PropertyObject;
+  const klaviyo::Property extra{"$extra", Object{{"html", std::string("<b>Thé</b>")}}};
+  const auto event = klaviyo::custom_event("Quote", klaviyo_test::customer(), {extra});
+  EXPECT_TRUE(klaviyo_test::violations_of(event).empty());
+  EXPECT_EQ(klaviyo_test::attributes_of(klaviyo_test::records_of(event).at(0))["properties"],
+            klaviyo_test::parse(R"({"$extra": {"html": "<b>Thé</b>"}})"));
+
+  const auto deeper = klaviyo::custom_event("Quote", klaviyo_test::customer(),
+                                            {{"Box", Object{extra}}, {"$event_id", true}});
+  EXPECT_EQ(klaviyo_test::violations_of(deeper).size(), 2U);
+  auto profile = klaviyo_test::customer();
+  profile.properties = {extra};
+  EXPECT_EQ(klaviyo_test::violations_of(klaviyo::identify(profile)).size(), 1U);
+}
+
 TEST(OwnEvent, IsWrittenFromItsTable) {
   PointsEarned event = points_earned();
   event.value = {1'250, "EUR"};

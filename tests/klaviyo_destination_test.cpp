@@ -65,7 +65,7 @@ TEST(KlaviyoRequest, OneRecordGoesToTheSingleEndpoint) {
   EXPECT_EQ(request.url, "https://a.klaviyo.com/api/events");
   EXPECT_EQ(request.headers,
             (std::vector<std::string>{
-                "Authorization: Klaviyo-API-Key pk_0123456789abcdef", "revision: 2026-07-15",
+                "Authorization: Klaviyo-API-Key pk_0123456789abcdef", "revision: 2026-10-15",
                 "Content-Type: application/vnd.api+json", "Accept: application/vnd.api+json"}));
   const Json body = Json::parse(request.body);
   EXPECT_EQ(body["data"]["type"], "event");
@@ -325,6 +325,23 @@ TEST(KlaviyoReason, IsOneShortLineWithoutAddresses) {
   EXPECT_TRUE(postbox::is_utf8(cut));
 }
 
+TEST(KlaviyoLog, TheFirstEventOfAPhoneNumberAloneIsAWarning) {
+  const auto klaviyo = destination();
+  const Verdict delivered{VerdictKind::kDelivered, 202, "", {}};
+  auto by_phone = order();
+  by_phone.customer.email = by_phone.customer.external_id = "";
+  const auto level_of = [&](const klaviyo::Order& one) {
+    return klaviyo.log_line(records_of(order_placed(one))[0], delivered).level;
+  };
+  EXPECT_EQ(level_of(order()), LogLevel::kInfo);
+  const auto first = klaviyo.log_line(records_of(order_placed(by_phone))[0], delivered);
+  EXPECT_EQ(first.level, LogLevel::kWarn);
+  EXPECT_TRUE(first.text.starts_with("Klaviyo purchase event sent successfully. ")) << first.text;
+  EXPECT_NE(first.text.find("without SMS"), std::string::npos);
+  EXPECT_EQ(first.text.find("+49"), std::string::npos);
+  EXPECT_EQ(level_of(by_phone), LogLevel::kInfo);
+}
+
 TEST(KlaviyoLog, FixedTextsComeFirst) {
   const auto klaviyo = destination();
   const auto purchase = records_of(order_placed(order()))[0];
@@ -396,7 +413,7 @@ TEST(KlaviyoLog, ADamagedPayloadIsReported) {
 }
 
 TEST(KlaviyoDestination, IsReadyWithAKeyAndTakesANewOneWhileRequestsAreBuilt) {
-  klaviyo::Destination klaviyo({"", "https://a.klaviyo.com", "2026-07-15"});
+  klaviyo::Destination klaviyo({"", "https://a.klaviyo.com", "2026-10-15"});
   EXPECT_FALSE(klaviyo.ready());
   const auto event = records_of(order_placed(order()))[0];
   std::jthread other([&] {
@@ -404,7 +421,7 @@ TEST(KlaviyoDestination, IsReadyWithAKeyAndTakesANewOneWhileRequestsAreBuilt) {
     for (int i = 0; i < 200; ++i) EXPECT_FALSE(klaviyo.request(0, one).body.empty());
   });
   for (int i = 0; i < 200; ++i) {
-    klaviyo.apply({"pk_" + std::to_string(i), "http://127.0.0.1:1", "2026-07-15"});
+    klaviyo.apply({"pk_" + std::to_string(i), "http://127.0.0.1:1", "2026-10-15"});
   }
   other.join();
   EXPECT_TRUE(klaviyo.ready());
@@ -415,7 +432,7 @@ TEST(KlaviyoDestination, IsReadyWithAKeyAndTakesANewOneWhileRequestsAreBuilt) {
 
 TEST(KlaviyoDestination, FamiliesAreInOrderOfPriorityAndTheirNumbersStand) {
   const auto klaviyo = destination();
-  const std::vector<std::uint32_t> numbers = {1, 2, 3, 4, 5};
+  const std::vector<std::uint32_t> numbers = {1, 2, 3, 4, 5, 6};
   ASSERT_EQ(klaviyo.families().size(), 2 * numbers.size());
   EXPECT_EQ(klaviyo.families()[0].name, "purchase");
   for (std::size_t i = 0; i < numbers.size(); ++i) {

@@ -73,6 +73,34 @@ TEST(Identify, UpdatesOfTheSameFieldsHaveOneSlotAndEachAKeyOfItsOwn) {
   EXPECT_NE(slot(top), slot(nested));
 }
 
+TEST(Identify, APropertyCanBeUnset) {
+  klaviyo::Profile profile = with_tier("gold");
+  profile.unset = {"Old \"tier\"", "Coupon", "Coupon"};
+  const auto record = records_of(identify(profile)).at(0);
+  const postbox::EventRecord* const records[] = {&record};
+  const auto body = parse(klaviyo_test::destination().request(2, records).body)["data"];
+  EXPECT_EQ(body["meta"], parse(R"({"patch_properties": {"unset": ["Coupon", "Old \"tier\""]}})"));
+  EXPECT_EQ(body["attributes"]["properties"]["Tier"], "gold");
+  EXPECT_FALSE(body["attributes"].contains("meta"));
+
+  klaviyo::Profile other = profile;
+  other.unset = {"Coupon"};
+  EXPECT_NE(records_of(identify(other)).at(0).timing->slot, record.timing->slot);
+  profile.unset.push_back("Tier");
+  profile.unset.emplace_back();
+  const auto violations = violations_of(identify(profile));
+  EXPECT_EQ(rule_at(violations, "unset[4]"), "is required");
+  EXPECT_NE(rule_at(violations, "unset[3]"), "");
+}
+
+TEST(Identify, AnAnonymousIdIsLeftOutAndAloneIsRefused) {
+  const auto alone = violations_of(identify({.anonymous_id = "ZWY1Y2E"}));
+  EXPECT_NE(rule_at(alone, "anonymous_id"), "");
+  const auto record = records_of(identify({.anonymous_id = "ZWY1Y2E", .kx = "x1.SiMu1A"})).at(0);
+  EXPECT_EQ(record.payload.find("anonymous_id"), std::string::npos);
+  EXPECT_NE(record.payload.find(R"("_kx":"x1.SiMu1A")"), std::string::npos);
+}
+
 TEST(Identify, ABackfillKeepsItsBytesAndWaitsBehindTheOthers) {
   const auto normal = records_of(identify(customer())).at(0);
   const auto history = records_of(klaviyo::backfill(identify(customer()))).at(0);

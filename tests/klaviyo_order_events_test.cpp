@@ -45,9 +45,12 @@ double value_of(const klaviyo::OrderEvent& event) {
 }
 
 TEST(OrderEvents, EveryKindHasItsMetricItsLogLineAndItsCurrency) {
-  const std::vector<klaviyo::OrderEvent> events = {
-      order_fulfilled(order()), order_cancelled(order()), order_refunded(order()),
-      order_partially_refunded(order(), kThirteen)};
+  const std::vector<klaviyo::OrderEvent> events = {order_fulfilled(order()),
+                                                   order_cancelled(order()),
+                                                   order_refunded(order()),
+                                                   order_partially_refunded(order(), kThirteen),
+                                                   shipment_out_for_delivery(order()),
+                                                   shipment_delivered(order())};
   ASSERT_EQ(events.size(), klaviyo::kOrderMetrics.size());
   for (std::size_t i = 0; i < events.size(); ++i) {
     const auto records = records_of(events[i]);
@@ -76,6 +79,46 @@ TEST(FulfilledOrder, TwoShipmentsAreTwoEvents) {
   const auto event = order_fulfilled(order(), {.fulfillment_id = "f-2"});
   EXPECT_EQ(unique_id_of(event), "1001_f-2");
   EXPECT_EQ(beside_the_order(event), Json::parse(R"({"FulfillmentId": "f-2"})"));
+}
+
+TEST(FulfilledOrder, HasItsOwnLinesValueAndTracking) {
+  const klaviyo::Fulfillment part{.fulfillment_id = "f-1",
+                                  .items = {klaviyo_test::item("P2", 1, 300)},
+                                  .carrier = "DHL",
+                                  .tracking_number = "JD0002",
+                                  .tracking_url = "https://dhl.example/JD0002"};
+  const auto event = order_fulfilled(order(), part);
+  const Json got = attributes_of(records_of(event)[0]);
+  EXPECT_DOUBLE_EQ(value_of(event), 3.0);
+  ASSERT_EQ(got["properties"]["Items"].size(), 1U);
+  EXPECT_EQ(got["properties"]["Items"][0]["ProductID"], "P2");
+  EXPECT_EQ(got["properties"]["ItemNames"], Json::parse(R"(["Thé P2"])"));
+  EXPECT_EQ(beside_the_order(event), Json::parse(R"({"FulfillmentId": "f-1", "Carrier": "DHL",
+    "TrackingNumber": "JD0002", "TrackingURL": "https://dhl.example/JD0002"})"));
+  EXPECT_DOUBLE_EQ(value_of(order_fulfilled(order(), {.value = MinorUnits{450}})), 4.5);
+}
+
+TEST(FulfilledOrder, WhatIsWrongWithItsLinesIsNamedThere) {
+  klaviyo::Fulfillment part{.items = {klaviyo_test::item("P2", 0, 300)}, .value = MinorUnits{-1}};
+  const auto violations = violations_of(order_fulfilled(order(), part));
+  EXPECT_NE(rule_at(violations, "fulfillment.items[0].quantity"), "");
+  EXPECT_NE(rule_at(violations, "fulfillment.value"), "");
+}
+
+TEST(DeliveredShipment, IsTheShipmentAgainUnderItsOwnMetric) {
+  const klaviyo::Delivery delivery{.fulfillment_id = "f-1",
+                                   .happened_at = now() - std::chrono::hours(1),
+                                   .items = {klaviyo_test::item("P2", 1, 300)},
+                                   .carrier = "DHL"};
+  for (const auto& event :
+       {shipment_out_for_delivery(order(), delivery), shipment_delivered(order(), delivery)}) {
+    EXPECT_EQ(unique_id_of(event), "1001_f-1");
+    EXPECT_DOUBLE_EQ(value_of(event), 3.0);
+    EXPECT_EQ(attributes_of(records_of(event)[0])["time"], "2026-11-22T09:00:00Z");
+    EXPECT_EQ(beside_the_order(event),
+              Json::parse(R"({"FulfillmentId": "f-1", "Carrier": "DHL"})"));
+  }
+  EXPECT_EQ(unique_id_of(shipment_delivered(order())), "1001");
 }
 
 TEST(CancelledOrder, CarriesTheOrdersIdAndWhatIsCancelled) {

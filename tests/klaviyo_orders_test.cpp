@@ -33,7 +33,7 @@ TEST(RealOrders, EachBecomesItsEventsOrSaysWhyNot) {
     } else if (order.customer.email.empty()) {
       ++anonymous;
       EXPECT_EQ(rule_at(violations_of(order_placed(order)), "customer"),
-                "needs at least one of email, phone and external_id");
+                "needs at least one of email, phone, external_id, anonymous_id and kx");
     } else {
       ++sales;
       expect(order_placed(order), 1 + order.items.size());

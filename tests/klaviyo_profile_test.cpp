@@ -18,8 +18,10 @@ TEST(KlaviyoProfile, OneIdentifierIsEnoughAndNoneIsNot) {
   EXPECT_TRUE(check({.email = "a@goldenacre.example"}).empty());
   EXPECT_TRUE(check({.phone = "+491701234567"}).empty());
   EXPECT_TRUE(check({.external_id = "u-1"}).empty());
+  EXPECT_TRUE(check({.anonymous_id = "ZWY1Y2E"}).empty());
+  EXPECT_TRUE(check({.kx = "x1.SiMu1A"}).empty());
   EXPECT_EQ(rule_at(check({.first_name = "Anna"}), "customer"),
-            "needs at least one of email, phone and external_id");
+            "needs at least one of email, phone, external_id, anonymous_id and kx");
 }
 
 TEST(KlaviyoProfile, InvalidEmailsAreRejectedAndNeverShown) {
@@ -60,6 +62,44 @@ TEST(KlaviyoProfile, TheSamePersonHasTheSameKeyHoweverTheAddressWasTyped) {
 TEST(KlaviyoProfile, AnIdentifiersKindIsPartOfTheKey) {
   EXPECT_NE(klaviyo::profile_key({.phone = "+491701234567"}),
             klaviyo::profile_key({.external_id = "+491701234567"}));
+}
+
+TEST(KlaviyoProfile, AVisitorIsAnIdentifierOfAnEventAndOfACart) {
+  auto cart = klaviyo_test::cart();
+  cart.customer = {.anonymous_id = "ZWY1Y2E", .kx = "x1.SiMu1A"};
+  const auto records = klaviyo_test::records_of(klaviyo::cart_updated(cart));
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(klaviyo_test::attributes_of(records[0])["profile"]["data"]["attributes"],
+            klaviyo_test::parse(R"({"anonymous_id": "ZWY1Y2E", "_kx": "x1.SiMu1A"})"));
+  EXPECT_EQ(records[0].profile_key, klaviyo::profile_key({.anonymous_id = "ZWY1Y2E"}));
+  EXPECT_NE(records[0].profile_key, klaviyo::profile_key({.kx = "ZWY1Y2E"}));
+  EXPECT_NE(records[0].profile_key, klaviyo::profile_key({.external_id = "ZWY1Y2E"}));
+}
+
+TEST(KlaviyoProfile, WhereSomebodyLivesTravelsWithIt) {
+  auto order = klaviyo_test::order();
+  order.customer = {.email = "anna@goldenacre.example",
+                    .organization = "Golden Acre",
+                    .title = "Gardener",
+                    .image = "https://shop.goldenacre.example/anna.jpg",
+                    .locale = "de_DE.UTF-8",
+                    .location = {.address1 = "Hauptstraße 1",
+                                 .city = "Ulm",
+                                 .zip = "89073",
+                                 .country = "Germany",
+                                 .timezone = "Europe/Berlin"}};
+  const auto records = klaviyo_test::records_of(klaviyo::order_placed(order));
+  ASSERT_FALSE(records.empty());
+  EXPECT_EQ(klaviyo_test::attributes_of(records[0])["profile"]["data"]["attributes"],
+            klaviyo_test::parse(R"({"email": "anna@goldenacre.example",
+                "organization": "Golden Acre", "title": "Gardener",
+                "image": "https://shop.goldenacre.example/anna.jpg", "locale": "de-DE",
+                "location": {"address1": "Hauptstraße 1", "city": "Ulm", "zip": "89073",
+                             "country": "Germany", "timezone": "Europe/Berlin"}})"));
+  order.customer.location.city = "\xff";
+  EXPECT_NE(
+      rule_at(klaviyo_test::violations_of(klaviyo::order_placed(order)), "customer.location.city"),
+      "");
 }
 
 TEST(KlaviyoProfile, TheBuilderSendsTheNormalisedAddress) {

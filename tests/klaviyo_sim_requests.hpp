@@ -63,7 +63,7 @@ inline Request request_for(const char* method, const char* path, std::string bod
   request.method = method;
   request.path = path;
   request.headers = {{"authorization", "Klaviyo-API-Key pk_test"},
-                     {"revision", "2026-07-15"},
+                     {"revision", "2026-10-15"},
                      {"content-type", kJsonApiType}};
   request.body = std::move(body);
   return request;

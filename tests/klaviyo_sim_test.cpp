@@ -25,7 +25,7 @@ namespace {
 using namespace std::chrono_literals;
 
 const httplib::Headers kHeaders = {{"Authorization", "Klaviyo-API-Key pk_test"},
-                                   {"revision", "2026-07-15"}};
+                                   {"revision", "2026-10-15"}};
 
 std::string order(const std::string& unique_id) {
   Json attributes = event_attributes();
@@ -61,7 +61,7 @@ class RawClient {
 
   void post(const std::string& path, const std::string& body) {
     send("POST " + path + " HTTP/1.1\r\nHost: localhost\r\n" +
-         "Authorization: Klaviyo-API-Key pk_test\r\nrevision: 2026-07-15\r\n" +
+         "Authorization: Klaviyo-API-Key pk_test\r\nrevision: 2026-10-15\r\n" +
          "Content-Type: application/vnd.api+json\r\nContent-Length: " +
          std::to_string(body.size()) + "\r\n\r\n" + body);
   }
@@ -138,12 +138,19 @@ TEST_F(SimServer, TheRevisionIsChecked) {
   const auto status = [&](const std::string& value) {
     return post("/api/events", with("revision", value), order("1"));
   };
-  for (const char* bad : {"", "2024-10-14", "2026-7-15", "latest", "2026-07-15x", "2026-13-01"}) {
+  for (const char* bad : {"", "2026-7-15", "latest", "2026-07-15x", "2026-13-01"}) {
     EXPECT_EQ(status(bad), 400) << bad;
   }
-  for (const char* good : {"2024-10-15", "2026-07-15", "2026-07-15.pre"}) {
+  for (const char* good : {"2025-01-15", "2026-10-15", "2026-10-15.pre"}) {
     EXPECT_EQ(status(good), 202) << good;
   }
+}
+
+TEST_F(SimServer, ARetiredRevisionFallsForwardOrIsGone) {
+  httplib::Headers headers = with("revision", "2024-10-15");
+  EXPECT_EQ(post("/api/events", headers, order("1")), 202);
+  headers.emplace("X-Klaviyo-Revision-Fall-Forward-Opt-Out", "1");
+  EXPECT_EQ(post("/api/events", headers, order("2")), 410);
 }
 
 TEST_F(SimServer, TheContentTypeIsChecked) {

@@ -123,7 +123,7 @@ inline std::string rule_at(const std::vector<Violation>& violations, std::string
 }
 
 inline klaviyo::Destination destination() {
-  return klaviyo::Destination({"pk_0123456789abcdef", "https://a.klaviyo.com", "2026-07-15"});
+  return klaviyo::Destination({"pk_0123456789abcdef", "https://a.klaviyo.com", "2026-10-15"});
 }
 
 inline postbox::HttpRequest request_for(const std::vector<postbox::EventRecord>& records) {

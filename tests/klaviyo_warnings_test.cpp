@@ -69,6 +69,17 @@ TEST(Warnings, AnEventThatKlaviyoKeepsWholeHasNone) {
   EXPECT_THAT(warnings_of(identify(customer())), IsEmpty());
 }
 
+TEST(Warnings, ACustomerWhoIsKnownByAPhoneNumberAloneIsOne) {
+  auto by_phone = order();
+  by_phone.customer.email = by_phone.customer.external_id = "";
+  const auto is_phone = ElementsAre(testing::Field(&Violation::path, "customer.phone"));
+  EXPECT_THAT(warnings_of(klaviyo::order_placed(by_phone)), is_phone);
+  EXPECT_THAT(warnings_of(klaviyo::custom_event("Quote", by_phone.customer)), is_phone);
+  EXPECT_THAT(warnings_of(klaviyo::identify(by_phone.customer)), IsEmpty());
+  by_phone.customer.external_id = "u-1";
+  EXPECT_THAT(warnings_of(klaviyo::order_placed(by_phone)), IsEmpty());
+}
+
 // Neither is a property, and both are what most orders have.
 TEST(Warnings, AnOrderWithoutDiscountShippingAndTaxHasNone) {
   auto plain = order();

@@ -240,6 +240,31 @@ TEST_F(OwnLane, WhatAnAnswerBlamesGoesAloneOnItsOwnRoute) {
   EXPECT_EQ(tracker->stats().dead, 1U);
 }
 
+// A job has one list: what lies between does not cut it into small ones.
+TEST_F(OwnLane, OnlyEventsOfOneGroupShareARequestAndNoMoreThanItSays) {
+  auto lanes = klaviyo_lanes();
+  lanes.push_back({.max_events = 10, .burst = {75, 1'000ms}, .steady = {750, 60'000ms}});
+  vendor = std::make_shared<FakeVendor>(lanes);
+  vendor->memo_route = {.single = 2, .bulk = 2};
+  vendor->sharing_of = [](const EventRecord& event) {
+    const bool is_odd = (event.payload.back() - '0') % 2 == 1;
+    return is_odd ? Sharing{.group = 1, .most = 3} : Sharing{};
+  };
+  restart();
+  track_many(20, "memo ", kMemos);
+  run_for(10s);
+  std::multiset<std::size_t> sizes;
+  for (const auto& request : http->requests()) {
+    const auto events = lines_of(request);
+    sizes.insert(events.size());
+    for (const auto& event : events) {
+      EXPECT_EQ((event.back() - '0') % 2, (events.front().back() - '0') % 2);
+    }
+  }
+  EXPECT_EQ(sizes, (std::multiset<std::size_t>{1, 3, 3, 3, 10}));
+  EXPECT_EQ(tracker->stats().delivered, 20U);
+}
+
 class Poison : public Lanes, public ::testing::WithParamInterface<bool> {
  protected:
   ScriptedHttpClient::Answer answer(const HttpRequest& request) override {

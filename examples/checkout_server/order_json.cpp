@@ -20,6 +20,8 @@ void read_customer(const ObjectReader& body, Profile& customer) {
     object.read("email", customer.email);
     object.read("phone", customer.phone);
     object.read("external_id", customer.external_id);
+    object.read("anonymous_id", customer.anonymous_id);
+    object.read("kx", customer.kx);
     object.read("first_name", customer.first_name);
     object.read("last_name", customer.last_name);
   });
@@ -159,7 +161,8 @@ Body<Cart> read_cart(std::string_view text, std::string_view user) {
   Body<Cart> body = read_body<Cart>(text);
   body.value.user_id = std::string(user);
   Profile& customer = body.value.customer;
-  if (customer.email.empty() && customer.phone.empty() && customer.external_id.empty()) {
+  if (customer.email.empty() && customer.phone.empty() && customer.external_id.empty() &&
+      customer.anonymous_id.empty() && customer.kx.empty()) {
     customer.external_id = std::string(user);
   }
   return body;

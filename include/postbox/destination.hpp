@@ -48,6 +48,12 @@ struct Route {
   std::size_t bulk = 0;
 };
 
+// Which events may share a request: those of one group, and at most so many.
+struct Sharing {
+  std::uint64_t group = 0;
+  std::size_t most = std::numeric_limits<std::size_t>::max();
+};
+
 // What an answer says about the steady window of the lane that it came from.
 struct RateHint {
   std::uint32_t limit = 0;
@@ -103,10 +109,14 @@ class Destination {
     return {.single = 0, .bulk = lanes().size() < 2 ? 0U : 1U};
   }
 
+  // What else the event's request may carry, within what its lane takes. By default any of its
+  // queue.
+  [[nodiscard]] virtual Sharing sharing(const EventRecord& /*event*/) const noexcept { return {}; }
+
   // The share of the lanes' limits that may be used, in thousandths. May change at any time.
   [[nodiscard]] virtual std::uint32_t quota_per_mille() const noexcept { return 1000; }
 
-  // Build the request that carries `events`, one to max_events, to lanes()[lane].
+  // Build the request that carries `events`, one to max_events that may share it, to lanes()[lane].
   [[nodiscard]] virtual HttpRequest request(std::size_t lane,
                                             std::span<const EventRecord* const> events) const = 0;
 

@@ -19,6 +19,7 @@
 
 #include <postbox/bytes.hpp>
 #include <postbox/result.hpp>
+#include <postbox/version.hpp>
 
 namespace postbox {
 
@@ -90,7 +91,7 @@ struct HttpOptions {
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds total_timeout{15'000};
   Bytes max_response = kibibytes(64);
-  std::string user_agent = "postbox";
+  std::string user_agent = "postbox/" + std::string(kVersion);
 
   // A file of PEM certificates to trust in place of the system's, also for proxies over TLS.
   // POSTBOX_CA_FILE. Defaults to none: the system's.

@@ -50,11 +50,13 @@ postbox::Key cart_key(std::string_view cart_id) { return end_key("cart", cart_id
 
 std::vector<postbox::Key> ends_of(std::string_view user_id, const Profile& customer) {
   std::vector<postbox::Key> keys;
-  keys.reserve(5);
+  keys.reserve(7);
   if (!user_id.empty()) keys.push_back(end_key("user", user_id));
   if (!customer.external_id.empty()) keys.push_back(end_key("user", customer.external_id));
   if (!customer.email.empty()) keys.push_back(end_key("email", customer.email));
   if (!customer.phone.empty()) keys.push_back(end_key("phone", customer.phone));
+  if (!customer.anonymous_id.empty()) keys.push_back(end_key("visitor", customer.anonymous_id));
+  if (!customer.kx.empty()) keys.push_back(end_key("_kx", customer.kx));
   return keys;
 }
 

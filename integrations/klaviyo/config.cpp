@@ -54,7 +54,7 @@ Result<std::string> parse_key(std::string_view key) {
   return std::string(key);
 }
 
-// "2026-07-15", or with a suffix: "2026-07-15.pre".
+// "2026-10-15", or with a suffix: "2026-10-15.pre".
 Result<std::string> parse_revision(std::string_view text) {
   constexpr std::string_view kShape = "dddd-dd-dd";
   constexpr std::size_t kMaxRevision = 20;
@@ -66,7 +66,7 @@ Result<std::string> parse_revision(std::string_view text) {
   ok = ok && (suffix.empty() || suffix.starts_with('.')) &&
        std::all_of(suffix.begin(), suffix.end(),
                    [](char c) { return c == '.' || is_digit(c) || (c >= 'a' && c <= 'z'); });
-  if (!ok) return refuse(text.substr(0, 40), "a date such as 2026-07-15");
+  if (!ok) return refuse(text.substr(0, 40), "a date such as 2026-10-15");
   return std::string(text);
 }
 

@@ -44,8 +44,9 @@ struct Config {
   // Where to send; http:// only to this machine. KLAVIYO_API_URL. Defaults to Klaviyo.
   std::string api_url = "https://a.klaviyo.com";
 
-  // KLAVIYO_REVISION. Defaults to 2026-07-15.
-  std::string revision = "2026-07-15";
+  // KLAVIYO_REVISION. Defaults to 2026-10-15. A revision lives for two years; Klaviyo answers a
+  // retired one as the oldest that lives, or with 410 where the account has opted out.
+  std::string revision = "2026-10-15";
 
   // KLAVIYO_QUOTA_SHARE. Defaults to 0.9.
   QuotaShare quota_share;

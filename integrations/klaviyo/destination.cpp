@@ -1,4 +1,5 @@
 #include <array>
+#include <klaviyo/consent_job.hpp>
 #include <klaviyo/destination.hpp>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/families.hpp>
@@ -24,6 +25,8 @@ struct Destination::Prepared {
         single_url(connection.api_url + std::string(kSinglePath)),
         bulk_url(connection.api_url + std::string(kBulkPath)),
         profile_url(connection.api_url + std::string(kProfilePath)),
+        subscribe_url(connection.api_url + std::string(kSubscribePath)),
+        unsubscribe_url(connection.api_url + std::string(kUnsubscribePath)),
         headers{"Authorization: Klaviyo-API-Key " + connection.api_key,
                 "revision: " + connection.revision, "Content-Type: application/vnd.api+json",
                 "Accept: application/vnd.api+json"} {}
@@ -34,6 +37,8 @@ struct Destination::Prepared {
   std::string single_url;
   std::string bulk_url;
   std::string profile_url;
+  std::string subscribe_url;
+  std::string unsubscribe_url;
   std::vector<std::string> headers;
 };
 
@@ -44,8 +49,9 @@ using std::chrono::seconds;
 
 // Klaviyo's limits: 1,000 events and 5 MB in a bulk request, of which each event may need some 300
 // bytes around its payload; 350 requests in a second and 3,500 in a minute, 10 and 150 in bulk,
-// 75 and 750 for profiles (OpenAPI 2026-07-15, x-klaviyo-ratelimit). A bulk body can take a
-// megabyte, twice: few at once.
+// 75 and 750 for profiles, and for each of the jobs of consent, which share a lane: so much is
+// seldom said (OpenAPI 2026-07-15, x-klaviyo-ratelimit). A bulk body can take a megabyte, twice:
+// few at once.
 constexpr std::array kLanes{
     postbox::Lane{.burst = {350, seconds(1)}, .steady = {3'500, minutes(1)}},
     postbox::Lane{.max_events = 1'000,
@@ -54,12 +60,17 @@ constexpr std::array kLanes{
                   .steady = {150, minutes(1)},
                   .max_in_flight = 4},
     postbox::Lane{.burst = {75, seconds(1)}, .steady = {750, minutes(1)}},
+    postbox::Lane{
+        .max_events = kMaxSubscribed, .burst = {75, seconds(1)}, .steady = {750, minutes(1)}},
 };
 constexpr std::size_t kSingleLane = 0;
 constexpr std::size_t kBulkLane = 1;
 constexpr std::size_t kProfileLane = 2;
+constexpr std::size_t kConsentLane = 3;
 
 bool is_profile(postbox::QueueId queue) { return flag_index(queue) == flag_index(kProfile.queue); }
+
+bool is_consent(postbox::QueueId queue) { return flag_index(queue) == flag_index(kConsent.queue); }
 
 VerdictKind refused(std::size_t events) {
   return events > 1 ? VerdictKind::kSplit : VerdictKind::kDead;
@@ -118,6 +129,18 @@ bool is_too_large(const postbox::HttpResponse& response, std::size_t events) {
   return response.status == 413 && events > 1;
 }
 
+// An answer of Klaviyo's own that the list of these consents does not exist: all of a job name one.
+// Without this, one wrong id would stop the consent of everybody.
+bool lacks_list(const postbox::HttpResponse& response, const Refusal& refusal,
+                std::span<const postbox::EventRecord* const> events) {
+  if (response.status != 404 || events.empty() || !is_consent(events.front()->queue)) return false;
+  const auto payload = decode(events.front()->payload);
+  if (!payload || !has_list(payload->members) || !is_api_error(response)) return false;
+  return refusal.reason.find("list") != std::string::npos ||
+         refusal.reason.find("List") != std::string::npos ||
+         refusal.detail.find("list") != std::string::npos;
+}
+
 // The key concerns every endpoint; an address or a scope that is missing may concern one. A 403 for
 // events says that the scope is missing for them, and the other endpoint is asked, too.
 bool concerns_one_lane(const Verdict& verdict) {
@@ -145,13 +168,26 @@ std::string delivered_text(const std::string& what, std::string_view subject) {
   return text.append("for user: ").append(subject);
 }
 
-// "purchase event", "profile".
+// "purchase event", "profile", "consent".
 std::string in_log(std::string_view kind) {
   std::string text(kind);
-  return kind == kProfileKind ? text : text + " event";
+  return kind == kProfileKind || kind == kConsentKind ? text : text + " event";
 }
 
 std::string failed_text(const std::string& what) { return "Failed to send Klaviyo " + what + ": "; }
+
+// True for the profile of an event that names a phone number and no other identifier.
+bool has_phone_alone(std::string_view profile) {
+  const auto names = [profile](std::string_view member) {
+    return profile.find(member) != std::string_view::npos;
+  };
+  return profile.starts_with(R"({"type":"profile","attributes":{"phone_number":)") &&
+         !names(R"("external_id":)") && !names(R"("anonymous_id":)") && !names(R"("_kx":)");
+}
+
+constexpr std::string_view kPhoneAlone =
+    ". Its customer is known by a phone number alone: an account without SMS accepts such an event "
+    "and drops it. Give an e-mail address, too, or switch SMS on; this is said once";
 
 std::string pause_text(const Verdict& verdict) {
   const auto wait = verdict.retry_after.value_or(std::chrono::milliseconds(0));
@@ -162,6 +198,12 @@ std::string pause_text(const Verdict& verdict) {
 std::string scope_text(const Verdict& verdict) {
   return "Klaviyo refuses every profile: " + verdict.reason +
          ". They are kept; check that KLAVIYO_API_KEY has the scope profiles:write, then reload";
+}
+
+std::string consent_scope_text(const Verdict& verdict) {
+  return "Klaviyo refuses every consent: " + verdict.reason +
+         ". It is kept; check that KLAVIYO_API_KEY has the scopes lists:write, profiles:write and "
+         "subscriptions:write, then reload";
 }
 
 std::string foreign_text(const Verdict& verdict) {
@@ -210,7 +252,12 @@ std::span<const postbox::Lane> Destination::lanes() const noexcept { return kLan
 
 postbox::Route Destination::route(postbox::QueueId queue) const noexcept {
   if (is_profile(queue)) return {.single = kProfileLane, .bulk = kProfileLane};
+  if (is_consent(queue)) return {.single = kConsentLane, .bulk = kConsentLane};
   return {.single = kSingleLane, .bulk = kBulkLane};
+}
+
+postbox::Sharing Destination::sharing(const postbox::EventRecord& event) const noexcept {
+  return is_consent(event.queue) ? sharing_of(event) : postbox::Sharing{};
 }
 
 std::uint32_t Destination::quota_per_mille() const noexcept { return prepared().quota_per_mille; }
@@ -218,6 +265,12 @@ std::uint32_t Destination::quota_per_mille() const noexcept { return prepared().
 postbox::HttpRequest Destination::request(
     std::size_t lane, std::span<const postbox::EventRecord* const> events) const {
   const Prepared& settings = prepared();
+  if (lane == kConsentLane) {
+    const auto payload = decode(events.front()->payload);
+    const bool ends = payload && is_unsubscribe_job(payload->members);
+    return {ends ? settings.unsubscribe_url : settings.subscribe_url, settings.headers,
+            job_body(events)};
+  }
   if (lane == kProfileLane) {
     return {settings.profile_url, settings.headers, profile_body(*events.front())};
   }
@@ -246,10 +299,13 @@ Verdict Destination::verdict(
   Refusal refusal = read_refusal(*response, events);
   verdict.kind =
       verdict.foreign ? VerdictKind::kRetry : judge(*response, events.size(), refusal.blames_key);
+  if (lacks_list(*response, refusal, events)) verdict.kind = VerdictKind::kDead;
   verdict.reason = std::move(refusal.reason);
   if (verdict.kind == VerdictKind::kDead) verdict.reason += refusal.detail;
   if (verdict.kind == VerdictKind::kSplit) {
-    verdict.culprits = find_culprits(events, refusal.pointers);
+    verdict.culprits = is_consent(events.front()->queue)
+                           ? find_job_culprits(events, refusal.pointers)
+                           : find_culprits(events, refusal.pointers);
   }
   if (!refusal.pointers.empty()) verdict.pointer = std::move(refusal.pointers.front());
   if (verdict.kind == VerdictKind::kPause || verdict.kind == VerdictKind::kRetry) {
@@ -275,14 +331,23 @@ LogLine Destination::log_line(const postbox::EventRecord& event, const Verdict& 
   const auto payload = decode(event.payload);
   const std::string what = in_log(payload ? payload->kind : kUnknownKind);
   switch (verdict.kind) {
-    case VerdictKind::kDelivered:
-      return {LogLevel::kInfo, delivered_text(what, payload ? payload->subject : "")};
+    case VerdictKind::kDelivered: {
+      LogLine line{LogLevel::kInfo, delivered_text(what, payload ? payload->subject : "")};
+      if (payload && payload->is_event() && has_phone_alone(payload->profile) &&
+          !said_phone_alone_.exchange(true)) {
+        line.level = LogLevel::kWarn;
+        line.text += kPhoneAlone;
+      }
+      return line;
+    }
     case VerdictKind::kPause:
       return {LogLevel::kWarn, pause_text(verdict)};
-    case VerdictKind::kPark:
-      return {LogLevel::kError, verdict.http_status == 403 && is_profile(event.queue)
-                                    ? scope_text(verdict)
-                                    : park_text(verdict)};
+    case VerdictKind::kPark: {
+      const bool scope = verdict.http_status == 403;
+      return {LogLevel::kError, scope && is_profile(event.queue)   ? scope_text(verdict)
+                                : scope && is_consent(event.queue) ? consent_scope_text(verdict)
+                                                                   : park_text(verdict)};
+    }
     case VerdictKind::kRetry:
       if (verdict.foreign) return {LogLevel::kError, foreign_text(verdict)};
       return {LogLevel::kDebug, "Klaviyo " + what + " will be retried: " + verdict.reason};

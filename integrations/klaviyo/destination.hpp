@@ -13,8 +13,9 @@
 //     cf-mitigated), no answer, 1xx, nonsense
 //   401, 403, 404, 410, 3xx, and a 400 that      park
 //     says that the key is invalid
-//   403 for a profile: the key lacks a scope      pause, of profiles alone
-//     that events do not need
+//   403 for a profile or a consent: the key      pause, of these alone
+//     lacks a scope that events do not need
+//   404 for a consent that names its list        dead, with the answer's reason
 //   any other 4xx, several events                split
 //   any other 4xx, one event                     dead, with the answer's reason
 #pragma once
@@ -54,10 +55,13 @@ class Destination final : public postbox::Destination {
   // True when there is a key.
   [[nodiscard]] bool ready() const noexcept override;
 
-  // POST /api/events, POST /api/event-bulk-create-jobs, and POST /api/profile-import, which
-  // profiles alone take.
+  // POST /api/events, POST /api/event-bulk-create-jobs, POST /api/profile-import, which profiles
+  // alone take, and for consent both jobs of subscriptions: POST
+  // /api/profile-subscription-bulk-create-jobs and …-delete-jobs.
   [[nodiscard]] std::span<const postbox::Lane> lanes() const noexcept override;
   [[nodiscard]] postbox::Route route(postbox::QueueId queue) const noexcept override;
+  // Consent to the same list from the same source shares a job.
+  [[nodiscard]] postbox::Sharing sharing(const postbox::EventRecord& event) const noexcept override;
   [[nodiscard]] std::uint32_t quota_per_mille() const noexcept override;
 
   // A bulk request is grouped by profile and has each event once. A damaged record becomes an empty
@@ -79,7 +83,8 @@ class Destination final : public postbox::Destination {
   void mark_backfill(postbox::EventRecord& event) const override;
 
   // delivered: info · retry: debug, since an outage concerns every event · pause: warn ·
-  // park and dead: error · split: nothing
+  // park and dead: error · split: nothing. The first delivered event of somebody who is known by a
+  // phone number alone: warn, since an account without SMS drops it behind its 202
   [[nodiscard]] postbox::LogLine log_line(const postbox::EventRecord& event,
                                           const postbox::Verdict& verdict) const override;
 
@@ -100,6 +105,7 @@ class Destination final : public postbox::Destination {
   std::mutex applying_;
   std::vector<std::unique_ptr<const Prepared>> all_;  // guarded by applying_
   std::atomic<const Prepared*> prepared_{nullptr};    // the last of them
+  mutable std::atomic<bool> said_phone_alone_{false};
 };
 
 }  // namespace klaviyo

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <klaviyo/consent_job.hpp>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/families.hpp>
 #include <klaviyo/hash.hpp>
@@ -17,6 +18,7 @@ constexpr std::size_t kFraming = 300;  // the members around the properties, at 
 // Neither can stand inside a text of the caller's, where quotes are escaped.
 constexpr std::string_view kMetric = R"(},"metric":{"data":{"type":"metric","attributes":{"name":)";
 constexpr std::string_view kUniqueId = R"(,"unique_id":)";
+constexpr std::string_view kConsentJob = R"("type":"profile-subscription-bulk-)";
 constexpr std::string_view kBackfill = R"(,"backfill":true)";
 
 postbox::Error damaged(std::string_view what) {
@@ -76,11 +78,13 @@ std::vector<std::string> field_paths(std::string_view json) {
 }
 
 // Updates of one profile that set the same fields: the newer one leaves nothing of the older.
-postbox::Key slot_of(const postbox::Key& profile_key, std::string_view profile) {
+postbox::Key slot_of(const postbox::Key& profile_key, std::string_view profile,
+                     const std::vector<std::string>& unset) {
   Hasher hasher;
   hasher.add("fields");
   hasher.add(bytes_of(profile_key));
   for (const std::string& path : field_paths(profile)) hasher.add(path);
+  for (const std::string& name : unset) hasher.add(name);
   return hasher.finish();
 }
 
@@ -100,19 +104,39 @@ postbox::Key update_key(const postbox::Key& profile_key, std::string_view profil
 }  // namespace
 
 postbox::EventRecord encode_profile(const postbox::Key& profile_key, std::string_view profile,
-                                    postbox::WallTime now) {
+                                    const std::vector<std::string>& unset, postbox::WallTime now) {
   postbox::EventRecord record;
   record.queue = kProfile.queue;
   record.profile_key = profile_key;
   record.dedup_key = update_key(profile_key, profile, now);
-  record.timing = std::make_shared<const postbox::Timing>(
-      postbox::Timing{.slot = slot_of(profile_key, profile), .as_of = now, .in_order = true});
+  record.timing = std::make_shared<const postbox::Timing>(postbox::Timing{
+      .slot = slot_of(profile_key, profile, unset), .as_of = now, .in_order = true});
   EventHead head;
   head.profile = profile;
   head.kind = kProfileKind;
   begin_payload(head, profile.size(), record.payload);
   return record;
 }
+
+postbox::EventRecord encode_consent(const postbox::Key& consent_key, std::string_view profile,
+                                    std::string_view job, postbox::WallTime now) {
+  postbox::EventRecord record;
+  record.queue = kConsent.queue;
+  record.profile_key = consent_key;
+  EventHead head;
+  head.profile = profile;
+  head.kind = kConsentKind;
+  begin_payload(head, profile.size() + job.size(), record.payload);
+  record.payload += job;
+  record.dedup_key = update_key(consent_key, record.payload, now);
+  // A slot of its own: nothing gives way. Somebody who was put on a list and taken off it must have
+  // been on it: whoever is not is unsubscribed from everything.
+  record.timing = std::make_shared<const postbox::Timing>(
+      postbox::Timing{.slot = record.dedup_key, .as_of = now, .in_order = true});
+  return record;
+}
+
+bool Payload::is_consent() const noexcept { return members.starts_with(kConsentJob); }
 
 postbox::EventRecord begin_record(const EventHead& head, std::size_t size_hint) {
   postbox::EventRecord record;
@@ -161,8 +185,9 @@ postbox::Result<Payload> decode(std::string_view payload) {
   const Payload parts{line.substr(0, tab), line.substr(tab + 1), payload.substr(0, profile_size),
                       payload.substr(profile_size)};
   if (!parts.profile.starts_with('{') || !parts.profile.ends_with('}') ||
-      !(parts.is_profile() ? parts.kind == kProfileKind
-                           : parts.members.starts_with(R"("properties":{)"))) {
+      !(parts.is_profile()   ? parts.kind == kProfileKind
+        : parts.is_consent() ? parts.kind == kConsentKind
+                             : parts.members.starts_with(R"("properties":{)"))) {
     return damaged("the parts do not fit");
   }
   return parts;
@@ -172,6 +197,9 @@ std::string_view metric_of(std::string_view payload) {
   const auto parts = decode(payload);
   if (!parts) return {};
   if (parts->is_profile()) return kProfileMetric;
+  if (parts->is_consent()) {
+    return is_unsubscribe_job(parts->members) ? kUnsubscribeMetric : kSubscribeMetric;
+  }
   const std::size_t found = parts->members.find(kMetric);
   if (found == std::string_view::npos) return {};
   // No metric's name has a character that JSON escapes: check_metric_names().
@@ -192,8 +220,9 @@ std::string unique_id_of(std::string_view payload) {
 void mark_backfill(postbox::EventRecord& record) {
   const auto parts = decode(record.payload);
   if (!parts) return;
-  // No flow starts for the update of a profile: it only waits behind everything else.
-  if (!parts->is_profile() && !record.payload.ends_with(kBackfill)) record.payload += kBackfill;
+  // No flow starts for the update of a profile, and consent says itself whether it is history: they
+  // only wait behind everything else.
+  if (parts->is_event() && !record.payload.ends_with(kBackfill)) record.payload += kBackfill;
   record.queue = backfill_queue(record.queue);
   // History starts nothing, and waits for nothing. What it ends stays ended.
   const auto& timing = record.timing;

@@ -11,10 +11,11 @@
 //   {"type":"profile","attributes":{…}}                    the profile
 //   "properties":{…},"metric":{…},"time":"…",…             the event's attributes but the profile
 //
-// (without line breaks between the last two). An update of a profile is the first two lines alone.
-// Single and bulk requests are built from the two parts by concatenation; nothing is parsed or
-// escaped again. `kind` is what log lines call the event, `subject` whom they name: the cart's user
-// id, otherwise nothing.
+// (without line breaks between the last two). An update of a profile is the first two lines alone;
+// a word of consent has its job in place of the attributes, see consent_job.hpp. Single and bulk
+// requests are built from the two parts by concatenation; nothing is parsed or escaped again.
+// `kind` is what log lines call the event, `subject` whom they name: the cart's user id, otherwise
+// nothing.
 #pragma once
 
 #include <cstddef>
@@ -33,6 +34,11 @@ namespace klaviyo {
 // What the update of a profile is called: among metrics, and in log lines.
 inline constexpr std::string_view kProfileMetric = "Profile";
 inline constexpr std::string_view kProfileKind = "profile";
+
+// The same of a word of consent.
+inline constexpr std::string_view kSubscribeMetric = "Subscribe";
+inline constexpr std::string_view kUnsubscribeMetric = "Unsubscribe";
+inline constexpr std::string_view kConsentKind = "consent";
 
 // One event without its properties. Everything in it is a view that must outlive the call.
 struct EventHead {
@@ -83,13 +89,28 @@ void add_event(const EventHead& head, const Properties& properties,
 
 // A record of the update of a profile alone, with no metric and no unique_id. Updates of a profile
 // are sent in their order, and one that waits gives way to a newer one of the same fields; one of
-// other fields keeps its place, since Klaviyo leaves alone what an update does not name.
+// other fields keeps its place, since Klaviyo leaves alone what an update does not name. `unset`
+// are the properties that it removes, which are in `profile`, too.
 [[nodiscard]] postbox::EventRecord encode_profile(const postbox::Key& profile_key,
-                                                  std::string_view profile, postbox::WallTime now);
+                                                  std::string_view profile,
+                                                  const std::vector<std::string>& unset,
+                                                  postbox::WallTime now);
+
+// A record of what somebody has agreed to: `job` as subscribe_job() or unsubscribe_job() wrote it.
+// What is said of one key is sent in the order of the calls, all of it.
+[[nodiscard]] postbox::EventRecord encode_consent(const postbox::Key& consent_key,
+                                                  std::string_view profile, std::string_view job,
+                                                  postbox::WallTime now);
 
 struct Payload {
   // True for the update of a profile.
   [[nodiscard]] bool is_profile() const noexcept { return members.empty(); }
+
+  // True for a word of consent.
+  [[nodiscard]] bool is_consent() const noexcept;
+
+  // True for what has a metric.
+  [[nodiscard]] bool is_event() const noexcept { return !is_profile() && !is_consent(); }
 
   std::string_view kind;
   std::string_view subject;
@@ -99,8 +120,8 @@ struct Payload {
 
 [[nodiscard]] postbox::Result<Payload> decode(std::string_view payload);
 
-// The name of the event's metric, such as "Placed Order"; "Profile" for the update of one. Empty
-// when the payload is damaged.
+// The name of the event's metric, such as "Placed Order"; "Profile" for the update of one,
+// "Subscribe" and "Unsubscribe" for consent. Empty when the payload is damaged.
 [[nodiscard]] std::string_view metric_of(std::string_view payload);
 
 // The event's unique_id; empty for the update of a profile, and when the payload is damaged.

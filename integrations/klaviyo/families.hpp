@@ -27,6 +27,7 @@ inline constexpr std::array kFamilies{
     postbox::Family{postbox::QueueId{3}, "cart", "KLAVIYO_CART_ABANDONED_ENABLED"},
     postbox::Family{postbox::QueueId{4}, "profile", "KLAVIYO_PROFILE_EVENTS_ENABLED"},
     postbox::Family{postbox::QueueId{5}, "custom", "KLAVIYO_CUSTOM_EVENTS_ENABLED"},
+    postbox::Family{postbox::QueueId{6}, "consent", "KLAVIYO_CONSENT_EVENTS_ENABLED"},
 };
 
 // The family of that name. Does not compile when the flag list has none.
@@ -42,6 +43,7 @@ inline constexpr const postbox::Family& kSubscription = family("subscription");
 inline constexpr const postbox::Family& kCart = family("cart");
 inline constexpr const postbox::Family& kProfile = family("profile");  // of identify()
 inline constexpr const postbox::Family& kCustom = family("custom");    // of custom_event()
+inline constexpr const postbox::Family& kConsent = family("consent");  // of subscribe()
 
 // The queue numbers that are a shop's to give to families of its own.
 inline constexpr std::uint32_t kFirstOwnQueue = 8;

@@ -10,9 +10,12 @@
 #pragma once
 
 #include <klaviyo/config.hpp>
+#include <klaviyo/cookie.hpp>
 #include <klaviyo/events/backfill.hpp>
 #include <klaviyo/events/cart.hpp>
+#include <klaviyo/events/consent.hpp>
 #include <klaviyo/events/custom.hpp>
+#include <klaviyo/events/product.hpp>
 #include <klaviyo/events/profile.hpp>
 #include <klaviyo/events/purchase.hpp>
 #include <klaviyo/events/subscription.hpp>

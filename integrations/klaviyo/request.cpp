@@ -76,7 +76,8 @@ void append_group(const Group& group, std::string& body) {
   body += "]}}}";
 }
 
-// Takes "<prefix><number>" from the front of `pointer`; nothing when it is not there.
+}  // namespace
+
 std::optional<std::size_t> take_index(std::string_view prefix, std::string_view& pointer) {
   if (!pointer.starts_with(prefix)) return std::nullopt;
   std::string_view rest = pointer.substr(prefix.size());
@@ -87,8 +88,6 @@ std::optional<std::size_t> take_index(std::string_view prefix, std::string_view&
   pointer = rest;
   return index;
 }
-
-}  // namespace
 
 std::string single_body(const postbox::EventRecord& event) {
   const auto payload = decode(event.payload);

@@ -7,9 +7,11 @@
 // Failure:   a damaged record becomes an empty event, which Klaviyo refuses with 400.
 #pragma once
 
+#include <optional>
 #include <postbox/event.hpp>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace klaviyo {
@@ -25,6 +27,10 @@ inline constexpr std::string_view kProfilePath = "/api/profile-import";
 // Events are grouped by profile, in order of first appearance. An event that stands twice (the same
 // dedup key) is written once: Klaviyo refuses a whole request for a repeated unique_id.
 [[nodiscard]] std::string bulk_body(std::span<const postbox::EventRecord* const> events);
+
+// Takes "<prefix><number>" from the front of `pointer`; nothing when it is not there.
+[[nodiscard]] std::optional<std::size_t> take_index(std::string_view prefix,
+                                                    std::string_view& pointer);
 
 // Returns which of `events` the pointers into bulk_body(events) name, in order and each once. A
 // pointer at a profile names all of its events; one that leads nowhere names none.

@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                       {"ratelimit-limit", std::string(take_line(rest))},
                       {"ratelimit-remaining", std::string(take_line(rest))},
                       {"ratelimit-reset", std::string(take_line(rest))}};
-  static const klaviyo::Destination destination({"pk_fuzz", "https://a.klaviyo.com", "2026-07-15"});
+  static const klaviyo::Destination destination({"pk_fuzz", "https://a.klaviyo.com", "2026-10-15"});
   const postbox::EventRecord record;
   const std::vector<const postbox::EventRecord*> events{&record};
   const auto verdict = destination.verdict(response, events, now);

@@ -13,7 +13,7 @@ namespace {
 
 template <class Event>
 void encode(const Event& event) {
-  static const klaviyo::Destination destination({"pk_fuzz", "https://a.klaviyo.com", "2026-07-15"});
+  static const klaviyo::Destination destination({"pk_fuzz", "https://a.klaviyo.com", "2026-10-15"});
   postbox::EventBatch batch(postbox::WallTime(std::chrono::seconds(1'800'000'000)));
   (void)event.profile_key();
   event.encode(batch);

@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   request.path = std::string(take_line(rest));
   request.query.emplace("page[size]", std::string(take_line(rest)));
   request.headers = {{"authorization", "Klaviyo-API-Key pk_fuzz"},
-                     {"revision", "2026-07-15"},
+                     {"revision", "2026-10-15"},
                      {"content-type", "application/vnd.api+json"}};
   request.body = std::string(rest);
   for (int time = 0; time < 2; ++time) {

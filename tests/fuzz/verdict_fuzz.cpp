@@ -9,7 +9,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
-  static const klaviyo::Destination destination({"pk_fuzz", "https://a.klaviyo.com", "2026-07-15"});
+  static const klaviyo::Destination destination({"pk_fuzz", "https://a.klaviyo.com", "2026-10-15"});
   const std::string_view text(reinterpret_cast<const char*>(data) + 2, size - 2);
   const auto line = text.find('\n');
   postbox::HttpResponse response;

@@ -66,7 +66,7 @@ class ShopDestination final : public Destination {
   static constexpr std::array kUrls{"http://vendor.invalid/", "http://vendor.invalid/bulk",
                                     "http://vendor.invalid/profiles"};
 
-  klaviyo::Destination rules_{{"pk_simulated", "http://vendor.invalid", "2026-07-15"}};
+  klaviyo::Destination rules_{{"pk_simulated", "http://vendor.invalid", "2026-10-15"}};
   std::array<Family, 3> families_{kNotes, kMemos, kProfiles};
   Sabotage sabotage_;
   mutable std::size_t count_ = 0;

@@ -64,7 +64,8 @@ class FakeVendor final : public Destination {
 
   bool has_key = true;
   std::uint32_t share = 1000;
-  std::optional<Route> memo_route{};  // where memos go; unset: as all others
+  std::optional<Route> memo_route{};                        // where memos go; unset: as all others
+  std::function<Sharing(const EventRecord&)> sharing_of{};  // unset: any with any
 
   std::span<const Family> families() const noexcept override { return families_; }
   bool ready() const noexcept override { return has_key; }
@@ -74,6 +75,9 @@ class FakeVendor final : public Destination {
                                  : Destination::route(queue);
   }
   std::uint32_t quota_per_mille() const noexcept override { return share; }
+  Sharing sharing(const EventRecord& event) const noexcept override {
+    return sharing_of ? sharing_of(event) : Sharing{};
+  }
 
   HttpRequest request(std::size_t lane, std::span<const EventRecord* const> events) const override {
     HttpRequest request{std::array{"http://vendor.invalid/", "http://vendor.invalid/bulk",

@@ -73,7 +73,7 @@ inline Offer random_placed(Dice& dice) {
 
 inline Offer random_order_event(Dice& dice, std::size_t kind) {
   klaviyo::Order order = random_order(dice);
-  const bool is_refund = kind >= 2;
+  const bool is_refund = kind == 2 || kind == 3;
   if (!is_refund) order.total = dice.maybe_amount();  // what is given back is said
   const Moment time = dice.time();
   const MinorUnits back{is_refund && dice.slip(60) ? 0 : 1 + dice.price()};
@@ -89,6 +89,12 @@ inline Offer random_order_event(Dice& dice, std::size_t kind) {
     case 2:
       return offer_of(order_refunded(order, {.amount = back, .refunded_at = time}), order,
                       {{"Refunded Order", at(time), returned}}, dice);
+    case 4:
+      return offer_of(shipment_out_for_delivery(order, {.happened_at = time}), order,
+                      {{"Marked Out for Delivery", at(time), total_of(order)}}, dice);
+    case 5:
+      return offer_of(shipment_delivered(order, {.happened_at = time, .carrier = dice.text()}),
+                      order, {{"Delivered Shipment", at(time), total_of(order)}}, dice);
     default:
       if (dice.slip(60)) in_all = {back.count - 1};
       return offer_of(order_partially_refunded(
@@ -233,6 +239,20 @@ inline Offer random_custom(Dice& dice) {
                   {{event.name, at(event.occurred_at), event.value}}, dice);
 }
 
+inline Offer random_view(Dice& dice) {
+  klaviyo::ProductView view;
+  view.customer = dice.customer();
+  view.product_id = dice.name();
+  view.name = dice.name();
+  view.url = dice.text();
+  view.price = klaviyo::Money{dice.price(), dice.currency()};
+  view.occurred_at = dice.time();
+  view.properties = dice.properties();
+  view.properties.push_back({"serial", dice.serial()});
+  return offer_of(klaviyo::product_viewed(view), view, {{"Viewed Product", at(view.occurred_at)}},
+                  dice);
+}
+
 inline Offer random_profile(Dice& dice) {
   const klaviyo::Profile profile = dice.customer();
   const auto event = std::make_shared<const klaviyo::ProfileUpdate>(klaviyo::identify(profile));
@@ -244,7 +264,8 @@ inline Offer random_profile(Dice& dice) {
 }
 
 inline std::vector<std::function<Offer(Dice&)>> every_builder() {
-  std::vector<std::function<Offer(Dice&)>> all = {random_placed, random_custom, random_profile};
+  std::vector<std::function<Offer(Dice&)>> all = {random_placed, random_custom, random_view,
+                                                  random_profile};
   for (std::size_t kind = 0; kind < klaviyo::kOrderMetrics.size(); ++kind) {
     all.emplace_back([kind](Dice& dice) { return random_order_event(dice, kind); });
   }

@@ -123,12 +123,16 @@ class Dice {
     if (one_in(3)) profile.phone = "+4917" + std::to_string(10'000'000 + serial_);
     const bool is_known = !profile.email.empty() || !profile.phone.empty();
     if (!is_known || one_in(3)) profile.external_id = id(255, 256);
+    if (one_in(4)) profile.kx = "kx-" + serial;
+    if (one_in(4)) profile.anonymous_id = "visitor-" + serial;
     profile.first_name = text();
+    if (one_in(3)) profile.title = text();
+    if (one_in(3)) profile.location.city = text();
     profile.properties = properties_of(Owner::kProfile);
     if (slip(60)) profile.email = one_in(2) ? "a@test.com" : "no address";
     if (slip(60)) profile.email = std::string(100 - kDomain.size(), 'e') + kDomain;
     if (slip(60)) profile.phone = "0170";
-    if (slip(60)) profile.email = profile.phone = profile.external_id = "";
+    if (slip(60)) profile = {};
     if (!broken_) known_.push_back(profile);
     return profile;
   }

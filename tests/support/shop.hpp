@@ -128,7 +128,7 @@ class Shop : public ::testing::Test {
     Recorded all;
     httplib::Client http("127.0.0.1", klaviyo_port);
     const httplib::Headers headers{{"Authorization", "Klaviyo-API-Key " + key},
-                                   {"revision", "2026-07-15"}};
+                                   {"revision", "2026-10-15"}};
     std::string path = "/api/events?include=metric&page%5Bsize%5D=1000";
     while (!path.empty()) {
       const auto answer = http.Get(path.c_str(), headers);

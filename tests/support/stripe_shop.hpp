@@ -136,7 +136,7 @@ class StripeShop {
     sim::Request asked;
     asked.method = "GET";
     asked.path = "/api/events";
-    asked.headers = {{"authorization", "Klaviyo-API-Key pk_for_tests"}, {"revision", "2026-07-15"}};
+    asked.headers = {{"authorization", "Klaviyo-API-Key pk_for_tests"}, {"revision", "2026-10-15"}};
     asked.query = {{"include", "metric,profile"}, {"page[size]", "1000"}};
     const sim::Response response = simulator.handle(asked);
     EXPECT_EQ(response.status, 200) << response.body;

@@ -47,6 +47,7 @@ void record_group(Account& account, const EventGroup& group, std::chrono::sys_se
   }
   if (!index) index = account.profiles.create(now);
   account.profiles.merge(*index, group.profile.attributes, false, now);
+  account.profiles.unset(*index, group.profile.unset);
   for (const EventInput& event : group.events) {
     if (account.events.record(*index, event, now)) {
       ++counts.recorded;
@@ -55,6 +56,20 @@ void record_group(Account& account, const EventGroup& group, std::chrono::sys_se
       ++counts.duplicates;
     }
   }
+}
+
+void subscribe(Profile& profile, const ConsentJob& job, const ChannelConsent& consent,
+               std::chrono::sys_seconds now) {
+  profile.subscriptions[consent.channel] = {true, consent.consented_at.value_or(now), now,
+                                            job.custom_source};
+  if (job.list) profile.lists.insert(*job.list);
+}
+
+// From the list; a profile that is not on it is unsubscribed from everything.
+void unsubscribe(Profile& profile, bool was_on_list, const ChannelConsent& consent,
+                 std::chrono::sys_seconds now) {
+  if (was_on_list) return;
+  profile.subscriptions[consent.channel] = {false, now, now, std::nullopt};
 }
 
 Problem duplicate_profile(const Profile& other) {
@@ -123,7 +138,28 @@ ImportResult import_profile(Account& account, const ProfileInput& input,
   result.created = !index.has_value();
   result.profile = index ? *index : account.profiles.create(now);
   account.profiles.merge(result.profile, input.attributes, true, now);
+  account.profiles.unset(result.profile, input.unset);
   return result;
+}
+
+void apply_consent(Account& account, JobKind kind, const ConsentJob& job,
+                   std::chrono::sys_seconds now) {
+  for (const ConsentOfProfile& one : job.profiles) {
+    auto index = account.profiles.find(one.profile);
+    if (one.profile.id && !index) continue;
+    if (!index) index = account.profiles.create(now);
+    account.profiles.merge(*index, one.profile.attributes, false, now);
+    Profile& profile = account.profiles.at(*index);
+    const bool was_on_list =
+        kind == JobKind::kUnsubscribe && job.list && profile.lists.erase(*job.list) > 0;
+    for (const ChannelConsent& consent : one.channels) {
+      if (kind == JobKind::kSubscribe) {
+        subscribe(profile, job, consent, now);
+      } else {
+        unsubscribe(profile, was_on_list, consent, now);
+      }
+    }
+  }
 }
 
 }  // namespace sim

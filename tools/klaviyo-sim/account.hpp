@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "consent_rules.hpp"
 #include "event_store.hpp"
 #include "profile_store.hpp"
 
@@ -49,5 +50,9 @@ struct ImportResult {
 // POST /api/profile-import
 ImportResult import_profile(Account& account, const ProfileInput& input,
                             std::chrono::sys_seconds now);
+
+// POST /api/profile-subscription-bulk-create-jobs and …-delete-jobs, which passed the rules.
+void apply_consent(Account& account, JobKind kind, const ConsentJob& job,
+                   std::chrono::sys_seconds now);
 
 }  // namespace sim

@@ -159,7 +159,7 @@ Json list_profiles(const Account& account, const ListQuery& query, const Request
   });
   Json data = Json::array();
   for (const std::size_t index : page.items) {
-    data.push_back(profile_resource(account.profiles.at(index), base));
+    data.push_back(profile_resource(account.profiles.at(index), base, query.with_subscriptions));
     keep_fields(data.back(), query.fields);
   }
   return page_document(std::move(data), page, request, base);

@@ -214,6 +214,9 @@ ListQuery read_list_query(const Request& request, const ListRules& rules,
   read_sort(request, rules, query, problems);
   read_include(request, rules, query, problems);
   read_fields(request, query);
+  for (const std::string& name : split(request.parameter("additional-fields[profile]"))) {
+    query.with_subscriptions = query.with_subscriptions || name == "subscriptions";
+  }
   return query;
 }
 

@@ -40,6 +40,7 @@ struct ListQuery {
   std::vector<Condition> conditions;
   std::set<std::string> includes;
   std::map<std::string, std::set<std::string>> fields;  // type → members to show
+  bool with_subscriptions = false;                      // of profiles
 };
 
 ListQuery read_list_query(const Request& request, const ListRules& rules,

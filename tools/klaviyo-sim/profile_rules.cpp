@@ -53,6 +53,26 @@ void check_attribute_names(const FieldReader& attributes, ProfilePlace place) {
   attributes.check_names(names, "profile");
 }
 
+// `meta` of a profile: what is done to properties that it has.
+void read_patches(const FieldReader& owner, ProfileInput& profile) {
+  const FieldReader meta = owner.object("meta");
+  if (!meta.ok()) return;
+  meta.check_names({"patch_properties", "patch_identifiers"}, "meta");
+  const FieldReader patch = meta.object("patch_properties");
+  if (!patch.ok()) return;
+  patch.check_names({"append", "unappend", "unset"}, "patch_properties");
+  const Json* unset = patch.find("unset");
+  if (unset == nullptr) return;
+  const Json names = unset->is_array() ? *unset : Json::array({*unset});
+  for (const Json& name : names) {
+    if (name.is_string()) {
+      profile.unset.push_back(name.get<std::string>());
+    } else {
+      patch.note("unset", "Must be the name of a property, or a list of them.");
+    }
+  }
+}
+
 void check_identifiers(const FieldReader& attributes, const ProfileInput& profile,
                        std::vector<Problem>& problems) {
   bool identified = profile.id.has_value();
@@ -103,6 +123,7 @@ ProfileInput read_profile(const FieldReader& resource, ProfilePlace place,
   profile.attributes = *resource.find("attributes");
 
   check_attribute_names(attributes, place);
+  read_patches(place == ProfilePlace::kEvent ? attributes : resource, profile);
   check_identifiers(attributes, profile, problems);
   check_contact(attributes);
   for (const char* name : {"first_name", "last_name", "organization", "locale", "title", "image"}) {

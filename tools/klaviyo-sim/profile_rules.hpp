@@ -21,6 +21,7 @@ inline constexpr std::array<const char*, 5> kIdentifiers = {"external_id", "emai
 struct ProfileInput {
   std::optional<std::string> id;
   Json attributes = Json::object();
+  std::vector<std::string> unset{};  // own properties to remove
 };
 
 enum class ProfilePlace {

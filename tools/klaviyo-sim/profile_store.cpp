@@ -90,6 +90,12 @@ void ProfileStore::merge(std::size_t index, const Json& attributes, bool null_cl
   }
 }
 
+void ProfileStore::unset(std::size_t index, const std::vector<std::string>& names) {
+  const auto properties = profiles_[index].attributes.find("properties");
+  if (properties == profiles_[index].attributes.end() || !properties->is_object()) return;
+  for (const std::string& name : names) properties->erase(name);
+}
+
 void ProfileStore::set_identifier(std::size_t index, const std::string& name, const Json& value) {
   Json& attributes = profiles_[index].attributes;
   if (value.is_string()) {

@@ -8,7 +8,9 @@
 
 #include <chrono>
 #include <deque>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -17,12 +19,22 @@
 
 namespace sim {
 
+// What a profile says of one channel.
+struct Subscription {
+  bool is_subscribed = false;
+  std::chrono::sys_seconds consented;
+  std::chrono::sys_seconds updated;
+  std::optional<std::string> custom_source;
+};
+
 struct Profile {
   std::string id;
   Json attributes = Json::object();  // as sent, merged; identifiers included
   std::chrono::sys_seconds created;
   std::chrono::sys_seconds updated;
   std::optional<std::chrono::sys_seconds> last_event;
+  std::map<std::string, Subscription> subscriptions;  // by channel
+  std::set<std::string> lists;
 };
 
 class ProfileStore {
@@ -41,8 +53,12 @@ class ProfileStore {
   void merge(std::size_t index, const Json& attributes, bool null_clears,
              std::chrono::sys_seconds now);
 
+  // Removes own properties.
+  void unset(std::size_t index, const std::vector<std::string>& names);
+
   void note_event(std::size_t index, std::chrono::sys_seconds time);
 
+  Profile& at(std::size_t index) { return profiles_[index]; }
   const Profile& at(std::size_t index) const { return profiles_[index]; }
   const Order& by_creation() const { return by_creation_; }
   void clear();

@@ -70,15 +70,21 @@ std::optional<Problem> check_key(const Request& request, const std::vector<std::
 
 std::optional<Problem> check_revision(const Request& request) {
   using namespace std::chrono;
-  constexpr sys_days kOldest = year(2024) / October / 15;
+  constexpr sys_days kOldest = year(2025) / January / 15;
   const std::string revision = request.header("revision");
   if (revision.empty()) return bad_revision("The revision header is required.");
   const auto date = parse_date(revision);
   if (!date) {
     return bad_revision("'" + revision + "' is not a revision (YYYY-MM-DD[.suffix]).");
   }
-  if (*date < kOldest) return bad_revision("The revision '" + revision + "' is retired.");
-  return std::nullopt;
+  // A retired revision is answered as the oldest that lives, unless the request opts out.
+  if (*date >= kOldest || request.header("x-klaviyo-revision-fall-forward-opt-out") != "1") {
+    return std::nullopt;
+  }
+  Problem gone = bad_revision("The revision '" + revision + "' is retired.");
+  gone.status = 410;
+  gone.code = "gone";
+  return gone;
 }
 
 std::optional<Problem> check_body_headers(const Request& request) {

@@ -53,6 +53,39 @@ Json location_of(const Json& attributes) {
   return location;
 }
 
+Json subscription_of(const Profile& profile, const std::string& channel) {
+  const auto found = profile.subscriptions.find(channel);
+  const bool is_known = found != profile.subscriptions.end();
+  const bool is_subscribed = is_known && found->second.is_subscribed;
+  Json marketing = {{"consent", is_subscribed ? "SUBSCRIBED"
+                                : is_known    ? "UNSUBSCRIBED"
+                                              : "NEVER_SUBSCRIBED"},
+                    {"consent_timestamp", nullptr},
+                    {"last_updated", nullptr},
+                    {"method", is_known ? Json("API") : Json()},
+                    {"custom_method_detail", nullptr},
+                    {"double_optin", false}};
+  // Whoever has never said anything may be written to, and not be called.
+  marketing["can_receive_" + channel + "_marketing"] =
+      is_subscribed || (!is_known && channel == "email");
+  if (is_known) {
+    marketing["consent_timestamp"] = format_date_time(found->second.consented);
+    marketing["last_updated"] = format_date_time(found->second.updated);
+    if (found->second.custom_source) {
+      marketing["custom_method_detail"] = *found->second.custom_source;
+    }
+  }
+  return {{"marketing", std::move(marketing)}};
+}
+
+Json subscriptions_of(const Profile& profile) {
+  Json subscriptions = Json::object();
+  for (const char* channel : {"email", "sms", "whatsapp"}) {
+    subscriptions[channel] = subscription_of(profile, channel);
+  }
+  return subscriptions;
+}
+
 }  // namespace
 
 Json event_resource(const Event& event, const std::string& profile_id, const std::string& metric_id,
@@ -77,7 +110,7 @@ Json event_resource(const Event& event, const std::string& profile_id, const std
   return resource;
 }
 
-Json profile_resource(const Profile& profile, const std::string& base) {
+Json profile_resource(const Profile& profile, const std::string& base, bool with_subscriptions) {
   const Json links = self_link(base, "profiles", profile.id);
   const auto& self = links["self"].get_ref<const std::string&>();
   Json attributes = Json::object();
@@ -91,14 +124,18 @@ Json profile_resource(const Profile& profile, const std::string& base) {
       profile.last_event ? Json(format_date_time(*profile.last_event)) : Json();
   attributes["location"] = location_of(profile.attributes);
   attributes["properties"] = profile.attributes.value("properties", Json::object());
-  return {{"type", "profile"},
-          {"id", profile.id},
-          {"attributes", std::move(attributes)},
-          {"relationships",
-           {{"lists", relationship_links(self, "lists")},
-            {"segments", relationship_links(self, "segments")},
-            {"push-tokens", relationship_links(self, "push-tokens")}}},
-          {"links", links}};
+  if (with_subscriptions) attributes["subscriptions"] = subscriptions_of(profile);
+  Json resource = {{"type", "profile"},
+                   {"id", profile.id},
+                   {"attributes", std::move(attributes)},
+                   {"relationships",
+                    {{"lists", relationship_links(self, "lists")},
+                     {"segments", relationship_links(self, "segments")},
+                     {"push-tokens", relationship_links(self, "push-tokens")}}},
+                   {"links", links}};
+  // The real one has them behind the link.
+  if (with_subscriptions) resource["meta"] = {{"lists", profile.lists}};
+  return resource;
 }
 
 Json metric_resource(const Metric& metric, const std::string& base) {

@@ -16,7 +16,8 @@ namespace sim {
 
 Json event_resource(const Event& event, const std::string& profile_id, const std::string& metric_id,
                     const std::string& base);
-Json profile_resource(const Profile& profile, const std::string& base);
+Json profile_resource(const Profile& profile, const std::string& base,
+                      bool with_subscriptions = false);
 Json metric_resource(const Metric& metric, const std::string& base);
 Json account_resource(const std::string& base);
 

@@ -81,6 +81,8 @@ const std::vector<Simulator::Route>& Simulator::routes() {
       {"GET", "/api/events", {350, 3500}, &Simulator::get_events},
       {"POST", "/api/event-bulk-create-jobs", {10, 150}, &Simulator::create_events},
       {"POST", "/api/profile-import", {75, 750}, &Simulator::import},
+      {"POST", "/api/profile-subscription-bulk-create-jobs", {75, 750}, &Simulator::subscribe},
+      {"POST", "/api/profile-subscription-bulk-delete-jobs", {75, 750}, &Simulator::unsubscribe},
       {"GET", "/api/profiles", {75, 750}, &Simulator::get_profiles},
       {"GET", "/api/metrics", {10, 150}, &Simulator::get_metrics},
       {"GET", "/api/accounts", {1, 15}, &Simulator::get_accounts}};
@@ -232,6 +234,25 @@ Response Simulator::import(const Request& request) {
   if (!result.problems.empty()) return problem_response(result.problems);
   return json_response(result.created ? 201 : 200,
                        show_profile(account_, result.profile, base_of(request)));
+}
+
+Response Simulator::subscribe(const Request& request) {
+  return take_job(JobKind::kSubscribe, request);
+}
+
+Response Simulator::unsubscribe(const Request& request) {
+  return take_job(JobKind::kUnsubscribe, request);
+}
+
+Response Simulator::take_job(JobKind kind, const Request& request) {
+  const ParsedJson body = parse_json(request.body);
+  if (!body.value) return bad_json(body.error);
+  const ConsentJob job = read_consent_job(kind, *body.value, options_.now());
+  if (!job.problems.empty()) return problem_response(job.problems);
+  const std::chrono::sys_seconds now = now_seconds();
+  const std::lock_guard lock(mutex_);
+  apply_consent(account_, kind, job, now);
+  return accepted();
 }
 
 Response Simulator::get_events(const Request& request) {

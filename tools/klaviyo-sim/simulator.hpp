@@ -86,6 +86,9 @@ class Simulator {
   Response create_event(const Request& request);
   Response create_events(const Request& request);
   Response import(const Request& request);
+  Response subscribe(const Request& request);
+  Response unsubscribe(const Request& request);
+  Response take_job(JobKind kind, const Request& request);
   Response get_events(const Request& request);
   Response get_profiles(const Request& request);
   Response get_metrics(const Request& request);

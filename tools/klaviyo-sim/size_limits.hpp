@@ -10,6 +10,8 @@ namespace sim {
 
 inline constexpr std::size_t kMaxBodyBytes = 5'000'000;
 inline constexpr std::size_t kMaxBulkEvents = 1'000;
+inline constexpr std::size_t kMaxSubscribedProfiles = 1'000;
+inline constexpr std::size_t kMaxUnsubscribedProfiles = 100;
 inline constexpr std::size_t kMaxProperties = 400;
 inline constexpr std::size_t kMaxStringBytes = 100'000;
 inline constexpr std::size_t kMaxArrayItems = 4'000;

@@ -137,6 +137,8 @@ class Samples {
 
 void add_purchases(Samples& all) {
   using klaviyo::Refund;
+  const std::string kNumber = "JD000200";
+  const std::string kUrl = "https://carrier.goldenacre.example/";
   const Refund rest{.amount = MinorUnits{3'590}, .reason = "returned", .refunded_at = now()};
   const Refund part{.amount = MinorUnits{900},
                     .total_refunded = MinorUnits{900},
@@ -144,7 +146,20 @@ void add_purchases(Samples& all) {
                     .refunded_at = now()};
   all.add("klaviyo::order_placed(order)", klaviyo::order_placed(order()));
   all.add("klaviyo::order_fulfilled(order, {.fulfillment_id = …})",
-          klaviyo::order_fulfilled(order(), {.fulfillment_id = "dhl-1", .fulfilled_at = now()}));
+          klaviyo::order_fulfilled(order(), {.fulfillment_id = "dhl-1",
+                                             .fulfilled_at = now(),
+                                             .carrier = "DHL",
+                                             .tracking_number = kNumber,
+                                             .tracking_url = kUrl + kNumber}));
+  const klaviyo::Delivery delivery{.fulfillment_id = "dhl-1",
+                                   .happened_at = now(),
+                                   .carrier = "DHL",
+                                   .tracking_number = kNumber,
+                                   .tracking_url = kUrl + kNumber};
+  all.add("klaviyo::shipment_out_for_delivery(order, {.fulfillment_id = …})",
+          klaviyo::shipment_out_for_delivery(order(), delivery));
+  all.add("klaviyo::shipment_delivered(order, {.fulfillment_id = …})",
+          klaviyo::shipment_delivered(order(), delivery));
   all.add("klaviyo::order_cancelled(order, {.reason = …})",
           klaviyo::order_cancelled(order(), {.reason = "late", .cancelled_at = now()}));
   all.add("klaviyo::order_refunded(order, {.reason = …})", klaviyo::order_refunded(order(), rest));
@@ -201,6 +216,22 @@ void add_carts(Samples& all) {
                    .abandoned_at = now() + 1h}));
 }
 
+void add_products(Samples& all) {
+  klaviyo::ProductView view;
+  view.customer = customer();
+  view.occurred_at = now();
+  view.product_id = "assam";
+  view.name = "Assam";
+  view.sku = "TEA-assam";
+  view.categories = {"Tea"};
+  view.url = "https://shop.goldenacre.example/p/assam";
+  view.image_url = "https://shop.goldenacre.example/i/assam.jpg";
+  view.brand = "Golden Acre";
+  view.price = klaviyo::Money{1'250, "EUR"};
+  view.compare_at_price = klaviyo::Money{1'500, "EUR"};
+  all.add("klaviyo::product_viewed(view)", klaviyo::product_viewed(view));
+}
+
 }  // namespace
 
 std::optional<Sample> sample_of(std::string_view metric) {
@@ -209,6 +240,7 @@ std::optional<Sample> sample_of(std::string_view metric) {
     add_purchases(samples);
     add_subscriptions(samples);
     add_carts(samples);
+    add_products(samples);
     return std::move(samples).take();
   }();
   const auto found = std::ranges::find(all, metric, &Sample::metric);

@@ -1,19 +1,69 @@
+#include <algorithm>
 #include <klaviyo/encode.hpp>
+#include <klaviyo/events/consent.hpp>
 #include <klaviyo/events/profile.hpp>
 #include <klaviyo/events/scratch.hpp>
 #include <klaviyo/schemas/ignored.hpp>
 
 namespace klaviyo {
 
+namespace {
+
+// As a set: sorted, each once.
+std::vector<std::string> set_of(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+void validate_unset(const Profile& profile, std::vector<postbox::Violation>& violations) {
+  const postbox::Path root;
+  const postbox::Path path = root.child("unset");
+  for (std::size_t i = 0; i < profile.unset.size(); ++i) {
+    const std::string& name = profile.unset[i];
+    const postbox::Path item = path.item(i);
+    postbox::validate(name, item, {.required = true}, violations);
+    if (std::ranges::find(profile.properties, name, &Property::name) != profile.properties.end()) {
+      violations.push_back({item.to_string(), "must not be one of properties, which sets it"});
+    }
+  }
+}
+
+// Behind the attributes: https://developers.klaviyo.com/en/reference/create_or_update_profile
+void append_unset(const std::vector<std::string>& names, std::string& profile) {
+  if (names.empty()) return;
+  profile.pop_back();
+  profile += R"(,"meta":{"patch_properties":{"unset":)";
+  postbox::write_json(names, profile);
+  profile += "}}}";
+}
+
+}  // namespace
+
+ProfileUpdate::ProfileUpdate(Profile profile) : profile_(std::move(profile)) {
+  normalize(profile_);
+  const bool has_another = !profile_.email.empty() || !profile_.phone.empty() ||
+                           !profile_.external_id.empty() || !profile_.kx.empty();
+  if (has_another) profile_.anonymous_id.clear();
+}
+
 void ProfileUpdate::encode(postbox::EventBatch& batch) const {
+  auto& violations = batch.violations();
   const postbox::Path root;
   batch.set_name({kProfileMetric, kProfileKind, {}});
-  validate_profile(profile_, root, batch.violations());
-  const std::string_view text =
-      profile_text(profile_, root, kMaxLoneProfileBytes, batch.violations());
-  if (!batch.violations().empty()) return;
+  validate_profile(profile_, root, violations);
+  validate_unset(profile_, violations);
+  if (!profile_.anonymous_id.empty()) {
+    violations.push_back({"anonymous_id",
+                          "must not be the only identifier: Klaviyo knows nobody by it outside of "
+                          "events; expected email, phone, external_id or kx"});
+  }
+  std::string text(profile_text(profile_, root, kMaxLoneProfileBytes, violations));
+  if (!violations.empty()) return;
   find_ignored_of_profile(profile_.properties, root.child("properties"), batch.warnings());
-  batch.add(encode_profile(profile_key(), text, batch.now()));
+  const std::vector<std::string> unset = set_of(profile_.unset);
+  append_unset(unset, text);
+  batch.add(encode_profile(profile_key(), text, unset, batch.now()));
 }
 
 ProfileUpdate identify(Profile profile) { return ProfileUpdate(std::move(profile)); }
@@ -21,11 +71,18 @@ ProfileUpdate identify(Profile profile) { return ProfileUpdate(std::move(profile
 postbox::Result<std::size_t> forget(postbox::Tracker& tracker, Profile profile) {
   normalize(profile);
   std::size_t removed = 0;
-  for (const auto identifier : {&Profile::email, &Profile::phone, &Profile::external_id}) {
+  for (const auto identifier : {&Profile::email, &Profile::phone, &Profile::external_id,
+                                &Profile::anonymous_id, &Profile::kx}) {
     if ((profile.*identifier).empty()) continue;
     Profile alone;
     alone.*identifier = profile.*identifier;
     auto of_this = tracker.forget(klaviyo::profile_key(alone));
+    if (!of_this) return of_this;
+    removed += *of_this;
+  }
+  for (const Channel channel : {Channel::kEmail, Channel::kSms}) {
+    if ((channel == Channel::kEmail ? profile.email : profile.phone).empty()) continue;
+    auto of_this = tracker.forget(consent_key(channel, profile));
     if (!of_this) return of_this;
     removed += *of_this;
   }

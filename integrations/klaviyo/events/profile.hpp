@@ -6,7 +6,8 @@
 // Lifetime:  owns the profile.
 // Failure:   none here: track() rejects with every violation. A profile that Klaviyo answers with
 //            409 (its identifiers belong to two) becomes a dead letter. The key needs the scope
-//            profiles:write; without it profiles wait, and events go on.
+//            profiles:write; without it profiles wait, and events go on. Klaviyo takes no
+//            anonymous_id here: alone it is a violation, beside another identifier it is left out.
 #pragma once
 
 #include <klaviyo/families.hpp>
@@ -18,7 +19,7 @@ namespace klaviyo {
 
 class ProfileUpdate {
  public:
-  explicit ProfileUpdate(Profile profile) : profile_(std::move(profile)) { normalize(profile_); }
+  explicit ProfileUpdate(Profile profile);
 
   [[nodiscard]] const postbox::Family& family() const noexcept { return kProfile; }
   [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(profile_); }

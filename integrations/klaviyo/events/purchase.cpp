@@ -73,6 +73,37 @@ Occurrence occurrence(const Order& order, const Fulfillment& fulfillment) {
   return {fulfillment.fulfilled_at, order_total(order)};
 }
 
+Occurrence occurrence(const Order& order, const Delivery& delivery) {
+  return {delivery.happened_at, order_total(order)};
+}
+
+// A shipment is told as an order of what is in it.
+template <class Shipment>
+void reduce_to(const Shipment& shipment, Order& order) {
+  if (!shipment.items.empty()) {
+    order.items = shipment.items;
+    order.total = items_total(shipment.items);
+  }
+  if (shipment.value) order.total = shipment.value;
+}
+
+void reduce_to_shipment(const OrderDetails& details, Order& order) {
+  if (const auto* fulfillment = std::get_if<Fulfillment>(&details)) reduce_to(*fulfillment, order);
+  if (const auto* delivery = std::get_if<Delivery>(&details)) reduce_to(*delivery, order);
+}
+
+// What is wrong with a shipment's lines and value is named where the caller has them.
+template <class Details>
+void name_places(const Details& details, std::vector<postbox::Violation>& violations) {
+  if constexpr (std::is_same_v<Details, Fulfillment> || std::is_same_v<Details, Delivery>) {
+    const std::string of = std::is_same_v<Details, Delivery> ? "delivery." : "fulfillment.";
+    for (auto& [path, rule] : violations) {
+      if (!details.items.empty() && path.starts_with("items")) path = of + path;
+      if (details.value && path == "total") path = of + "value";
+    }
+  }
+}
+
 Occurrence occurrence(const Order& order, const OrderCancellation& cancellation) {
   return {cancellation.cancelled_at, order_total(order)};
 }
@@ -127,12 +158,14 @@ void PurchaseEvents::encode_disabled(postbox::EventBatch& batch) const {
 OrderEvent::OrderEvent(OrderKind kind, Order order, OrderDetails details)
     : kind_(kind), order_(std::move(order)), details_(std::move(details)) {
   normalize(order_.customer);
+  reduce_to_shipment(details_, order_);
 }
 
 void OrderEvent::encode(postbox::EventBatch& batch) const {
   auto& violations = batch.violations();
   batch.set_name({batch.name_of(metric_of(kind_).name), metric_of(kind_).kind, order_.order_id});
   validate_order(kind_, order_, details_, batch.now(), violations);
+  std::visit([&](const auto& details) { name_places(details, violations); }, details_);
   const std::string_view profile = profile_text(order_.customer, violations);
   if (!violations.empty()) return;
 
@@ -165,13 +198,23 @@ std::vector<EventType> purchase_event_types() {
           type(OrderKind::kFulfilled, Fulfillment{}),
           type(OrderKind::kCancelled, OrderCancellation{}),
           type(OrderKind::kRefunded, Refund{}),
-          type(OrderKind::kPartiallyRefunded, Refund{})};
+          type(OrderKind::kPartiallyRefunded, Refund{}),
+          type(OrderKind::kOutForDelivery, Delivery{}),
+          type(OrderKind::kDelivered, Delivery{})};
 }
 
 PurchaseEvents order_placed(Order order) { return PurchaseEvents(std::move(order)); }
 
 OrderEvent order_fulfilled(Order order, Fulfillment fulfillment) {
   return {OrderKind::kFulfilled, std::move(order), std::move(fulfillment)};
+}
+
+OrderEvent shipment_out_for_delivery(Order order, Delivery delivery) {
+  return {OrderKind::kOutForDelivery, std::move(order), std::move(delivery)};
+}
+
+OrderEvent shipment_delivered(Order order, Delivery delivery) {
+  return {OrderKind::kDelivered, std::move(order), std::move(delivery)};
 }
 
 OrderEvent order_cancelled(Order order, OrderCancellation cancellation) {

@@ -41,6 +41,7 @@ class OrderEvent {
   void encode(postbox::EventBatch& batch) const;
 
   [[nodiscard]] OrderKind kind() const noexcept { return kind_; }
+  // Of a shipment with lines or a value of its own: the order with these.
   [[nodiscard]] const Order& order() const noexcept { return order_; }
   [[nodiscard]] const OrderDetails& details() const noexcept { return details_; }
 
@@ -52,6 +53,8 @@ class OrderEvent {
 
 [[nodiscard]] PurchaseEvents order_placed(Order order);
 [[nodiscard]] OrderEvent order_fulfilled(Order order, Fulfillment fulfillment = {});
+[[nodiscard]] OrderEvent shipment_out_for_delivery(Order order, Delivery delivery = {});
+[[nodiscard]] OrderEvent shipment_delivered(Order order, Delivery delivery = {});
 [[nodiscard]] OrderEvent order_cancelled(Order order, OrderCancellation cancellation = {});
 [[nodiscard]] OrderEvent order_refunded(Order order, Refund refund = {});
 [[nodiscard]] OrderEvent order_partially_refunded(Order order, Refund refund);

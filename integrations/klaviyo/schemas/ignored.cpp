@@ -70,6 +70,21 @@ void find_ignored_of_profile(const std::vector<Property>& properties, const Path
       .visit(properties, path);
 }
 
+void find_ignored_of_customer(const Profile& customer, const Path& path,
+                              std::vector<Violation>& warnings) {
+  if (has_phone_alone(customer)) {
+    warnings.push_back({path.child("phone").to_string(),
+                        "is all that the customer is known by: an account without SMS accepts the "
+                        "event and drops it"});
+  }
+  if (!customer.unset.empty()) {
+    warnings.push_back({path.child("unset").to_string(),
+                        "is not sent with an event: identify() removes properties"});
+  }
+  if (customer.properties.empty()) return;
+  find_ignored_of_profile(customer.properties, path.child("properties"), warnings);
+}
+
 void find_ignored(const FlatLists& lists, std::vector<Violation>& warnings) {
   if (!lists.categories_cut) return;
   const std::string most = std::to_string(postbox::kMaxArrayItems);

@@ -61,6 +61,11 @@ bool is_domain(std::string_view text) {
   }
 }
 
+bool is_identified(const Profile& profile) {
+  return !profile.email.empty() || !profile.phone.empty() || !profile.external_id.empty() ||
+         !profile.anonymous_id.empty() || !profile.kx.empty();
+}
+
 std::string lowered(std::string_view text) {
   std::string copy(text);
   std::transform(copy.begin(), copy.end(), copy.begin(), lower);
@@ -78,6 +83,11 @@ void normalize(Profile& profile) {
   trim(profile.email);
   trim(profile.phone);
   trim(profile.external_id);
+  trim(profile.anonymous_id);
+  trim(profile.kx);
+  trim(profile.locale);
+  profile.locale.resize(std::min(profile.locale.find('.'), profile.locale.size()));  // de_DE.UTF-8
+  std::ranges::replace(profile.locale, '_', '-');
   std::transform(profile.email.begin(), profile.email.end(), profile.email.begin(), lower);
 }
 
@@ -88,14 +98,22 @@ postbox::Key profile_key(const Profile& profile) {
     return hash_key({"email", lowered(email)});
   }
   if (const auto phone = trimmed(profile.phone); !phone.empty()) return hash_key({"phone", phone});
-  return hash_key({"external_id", trimmed(profile.external_id)});
+  if (const auto id = trimmed(profile.external_id); !id.empty()) {
+    return hash_key({"external_id", id});
+  }
+  if (const auto id = trimmed(profile.anonymous_id); !id.empty()) {
+    return hash_key({"anonymous_id", id});
+  }
+  if (const auto kx = trimmed(profile.kx); !kx.empty()) return hash_key({"_kx", kx});
+  return hash_key({"external_id", {}});
 }
 
 void validate_profile(const Profile& profile, const postbox::Path& path,
                       std::vector<Violation>& violations) {
   postbox::validate(profile, path, violations);
-  if (profile.email.empty() && profile.phone.empty() && profile.external_id.empty()) {
-    violations.push_back({place_of(path), "needs at least one of email, phone and external_id"});
+  if (!is_identified(profile)) {
+    violations.push_back(
+        {place_of(path), "needs at least one of email, phone, external_id, anonymous_id and kx"});
   }
   // The values themselves are personal and stand in no message.
   if (!profile.email.empty()) {
@@ -139,6 +157,11 @@ bool is_email(std::string_view text) noexcept {
 bool is_e164(std::string_view text) noexcept {
   if (text.size() < 8 || text.size() > 16 || text[0] != '+' || text[1] == '0') return false;
   return std::all_of(text.begin() + 1, text.end(), is_digit);
+}
+
+bool has_phone_alone(const Profile& profile) noexcept {
+  return !profile.phone.empty() && profile.email.empty() && profile.external_id.empty() &&
+         profile.anonymous_id.empty() && profile.kx.empty();
 }
 
 bool is_dropped_email(std::string_view text) noexcept {

@@ -19,16 +19,37 @@
 
 namespace klaviyo {
 
+// Where somebody lives. Klaviyo takes names and codes of regions and countries.
+struct ProfileLocation {
+  std::string address1{};
+  std::string address2{};
+  std::string city{};
+  std::string region{};
+  std::string zip{};
+  std::string country{};
+  std::string timezone{};  // a name of the IANA database: Europe/Berlin
+};
+
 struct Profile {
   std::string email{};
-  std::string phone{};        // E.164: +491701234567
-  std::string external_id{};  // the app's own user id
+  std::string phone{};         // E.164: +491701234567
+  std::string external_id{};   // the app's own user id
+  std::string anonymous_id{};  // of a visitor, by Klaviyo's script; see read_cookie()
+  std::string kx{};            // `_kx`, the same of a visitor whom Klaviyo knows
   std::string first_name{};
   std::string last_name{};
+  std::string organization{};
+  std::string title{};   // of the job
+  std::string image{};   // address of a picture
+  std::string locale{};  // BCP 47: de-DE; "de_DE" is taken for it
+  ProfileLocation location{};
 
   // Of the shop's own, kept with the profile: "Loyalty Tier". What is empty or not named keeps its
   // value at Klaviyo.
   std::vector<Property> properties{};
+
+  // Names of such properties to remove. By identify() alone: an event removes nothing.
+  std::vector<std::string> unset{};
 };
 
 // Trim the identifiers and lower the letters of the e-mail address, so that one person is one
@@ -36,9 +57,9 @@ struct Profile {
 void normalize(Profile& profile);
 
 // 16 bytes of SHA-256 over the kind and value of the strongest identifier: e-mail, else phone, else
-// external id. The e-mail comes first because it is what every family carries and what a person
-// asks to be forgotten by; adding an external id later must not make somebody a new person to the
-// flags' percentages.
+// external id, else anonymous id, else kx. The e-mail comes first because it is what every family
+// carries and what a person asks to be forgotten by; adding an external id later must not make
+// somebody a new person to the flags' percentages.
 [[nodiscard]] postbox::Key profile_key(const Profile& profile);
 
 // What violations call a profile as a whole: "profile" for one that is all of the caller's data.
@@ -55,6 +76,9 @@ void write_profile(const Profile& profile, std::string& out);
 [[nodiscard]] bool is_email(std::string_view text) noexcept;
 [[nodiscard]] bool is_e164(std::string_view text) noexcept;
 
+// Whether a phone number is the only identifier: an account without SMS drops the event.
+[[nodiscard]] bool has_phone_alone(const Profile& profile) noexcept;
+
 // Klaviyo answers 202 for these and then drops the event: @example.com, @test.com.
 [[nodiscard]] bool is_dropped_email(std::string_view text) noexcept;
 
@@ -66,6 +90,19 @@ inline constexpr std::size_t kMaxLoneProfileBytes = 100'000;
 }  // namespace klaviyo
 
 template <>
+struct postbox::Schema<klaviyo::ProfileLocation> {
+  using L = klaviyo::ProfileLocation;
+  static constexpr auto fields =
+      std::make_tuple(field("address1", "address1", &L::address1, {}, "Street and number."),
+                      field("address2", "address2", &L::address2, {}, "What stands below it."),
+                      field("city", "city", &L::city, {}, "City."),
+                      field("region", "region", &L::region, {}, "Region or state."),
+                      field("zip", "zip", &L::zip, {}, "Postal code."),
+                      field("country", "country", &L::country, {}, "Country."),
+                      field("timezone", "timezone", &L::timezone, {}, "IANA time zone."));
+};
+
+template <>
 struct postbox::Schema<klaviyo::Profile> {
   using P = klaviyo::Profile;
   static constexpr auto fields = std::make_tuple(
@@ -73,6 +110,14 @@ struct postbox::Schema<klaviyo::Profile> {
       field("phone_number", "phone", &P::phone, {}, "Phone number, E.164."),
       field("external_id", "external_id", &P::external_id, {.max_length = 255},
             "The app's own id of the customer."),
+      field("anonymous_id", "anonymous_id", &P::anonymous_id, {.max_length = 255},
+            "A visitor's id by Klaviyo's script."),
+      field("_kx", "kx", &P::kx, {.max_length = 255}, "A known visitor's id by Klaviyo's script."),
       field("first_name", "first_name", &P::first_name, {}, "First name."),
-      field("last_name", "last_name", &P::last_name, {}, "Last name."));
+      field("last_name", "last_name", &P::last_name, {}, "Last name."),
+      field("organization", "organization", &P::organization, {}, "Company."),
+      field("title", "title", &P::title, {}, "Title of the job."),
+      field("image", "image", &P::image, {}, "Address of a picture."),
+      field("locale", "locale", &P::locale, {}, "Language and country, BCP 47."),
+      field("location", "location", &P::location, {}, "Where the customer lives."));
 };

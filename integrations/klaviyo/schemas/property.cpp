@@ -8,10 +8,10 @@ namespace {
 using postbox::Path;
 using postbox::Violation;
 
-void validate_name(const std::string& name, const Path& path, bool (*taken)(std::string_view),
-                   std::vector<Violation>& violations) {
+void validate_name(const std::string& name, bool may_be_extra, const Path& path,
+                   bool (*taken)(std::string_view), std::vector<Violation>& violations) {
   postbox::validate(name, path, {.required = true}, violations);
-  if (name.starts_with('$')) {
+  if (name.starts_with('$') && !(may_be_extra && name == kExtra)) {
     violations.push_back({path.to_string(), "must not begin with \"$\", which Klaviyo reserves"});
   }
   if (taken(name)) {
@@ -22,8 +22,8 @@ void validate_name(const std::string& name, const Path& path, bool (*taken)(std:
 
 class Walk {
  public:
-  Walk(bool (*taken)(std::string_view), std::vector<Violation>& violations)
-      : taken_(taken), violations_(violations) {}
+  Walk(bool of_event, bool (*taken)(std::string_view), std::vector<Violation>& violations)
+      : of_event_(of_event), taken_(taken), violations_(violations) {}
 
   void visit(const PropertyObject& object, const Path& path, std::size_t level) {
     if (level > kMaxLevels) {
@@ -37,8 +37,8 @@ class Walk {
       const Path name = item.child("name");
       // The names of typed fields are taken at the first level only.
       validate_name(
-          object[i].name, name, level == 1 ? taken_ : [](std::string_view) { return false; },
-          violations_);
+          object[i].name, of_event_ && level == 1, name,
+          level == 1 ? taken_ : [](std::string_view) { return false; }, violations_);
       const Path value = item.child("value");
       std::visit([&](const auto& v) { check(v, value, level); }, object[i].value);
       if (!seen.insert(object[i].name).second) {
@@ -63,6 +63,7 @@ class Walk {
     for (std::size_t i = 0; i < list.size(); ++i) visit(list[i], path.item(i), level + 1);
   }
 
+  bool of_event_;
   bool (*taken_)(std::string_view);
   std::vector<Violation>& violations_;
 };
@@ -98,14 +99,14 @@ struct Writer {
 
 void validate_properties(const std::vector<Property>& properties, const Path& path,
                          bool (*taken)(std::string_view), std::vector<Violation>& violations) {
-  Walk(taken, violations).visit(properties, path, 1);
+  Walk(false, taken, violations).visit(properties, path, 1);
 }
 
 void validate_properties(const std::vector<Property>& properties, std::size_t typed,
                          bool (*taken)(std::string_view), std::vector<Violation>& violations) {
   const Path root;
   const Path path = root.child("properties");
-  validate_properties(properties, path, taken, violations);
+  Walk(true, taken, violations).visit(properties, path, 1);
   if (const std::size_t found = properties.size() + typed; found > kMaxProperties) {
     violations.push_back({path.to_string(), "must be at most " + std::to_string(kMaxProperties) +
                                                 " together with the event's own " +

@@ -4,7 +4,8 @@
 //            segment by it, and of a Profile.
 // Threads:   plain values.
 // Lifetime:  owns its strings.
-// Failure:   a reserved name ($…), a name that a typed field has, a repeated name, a Decimal
+// Failure:   a reserved name ($…, but for kExtra on an event), a name that a typed field has, a
+// repeated name, a Decimal
 //            with digits beyond 0 to 18, a time outside the years 1 to 9999, objects that are
 //            nested too deep, and more than 400 properties on an event are violations.
 #pragma once
@@ -46,14 +47,18 @@ struct Property {
   PropertyValue value{};
 };
 
+// The property of an event for what no segment asks for and a template may show, however large:
+// Klaviyo keeps it out of its lists of properties (Events API overview).
+inline constexpr std::string_view kExtra = "$extra";
+
 // On an event, typed fields included.
 inline constexpr std::size_t kMaxProperties = 400;
 
 // The levels of objects, of which the properties themselves are the first. Lists do not count.
 inline constexpr std::size_t kMaxLevels = 10;
 
-// Check the names and values of `properties`, which stand at `path`. `taken` says whether a typed
-// field has that name.
+// Check the names and values of a profile's `properties`, which stand at `path`. `taken` says
+// whether a typed field has that name.
 void validate_properties(const std::vector<Property>& properties, const postbox::Path& path,
                          bool (*taken)(std::string_view),
                          std::vector<postbox::Violation>& violations);

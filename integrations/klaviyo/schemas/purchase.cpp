@@ -110,6 +110,13 @@ void validate_details(OrderKind /*kind*/, const Order& order, const OrderCancell
                violations);
 }
 
+void validate_details(OrderKind /*kind*/, const Order& order, const Delivery& delivery,
+                      postbox::WallTime now, std::vector<Violation>& violations) {
+  const Path root;
+  validate_total(order, root, violations);
+  check_moment(delivery.happened_at, now, root.child("delivery").child("happened_at"), violations);
+}
+
 void validate_details(OrderKind kind, const Order& order, const Refund& refund,
                       postbox::WallTime now, std::vector<Violation>& violations) {
   const Path root;
@@ -160,9 +167,13 @@ const std::string& order_unique_id(const Order& order) noexcept {
 
 std::string order_unique_id(OrderKind kind, const Order& order, const OrderDetails& details) {
   std::string id = order_unique_id(order);
-  if (const auto* fulfillment = std::get_if<Fulfillment>(&details)) {
-    if (!fulfillment->fulfillment_id.empty()) id += "_" + fulfillment->fulfillment_id;
+  const auto* fulfillment = std::get_if<Fulfillment>(&details);
+  const auto* delivery = std::get_if<Delivery>(&details);
+  if (fulfillment != nullptr && !fulfillment->fulfillment_id.empty()) {
+    id += "_" + fulfillment->fulfillment_id;
   }
+  if (delivery != nullptr && !delivery->fulfillment_id.empty())
+    id += "_" + delivery->fulfillment_id;
   const auto* refund = std::get_if<Refund>(&details);
   if (refund == nullptr || kind != OrderKind::kPartiallyRefunded) return id;
   if (!refund->unique_id.empty()) return refund->unique_id;

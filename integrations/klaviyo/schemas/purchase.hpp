@@ -62,10 +62,26 @@ struct Order {
                                        // they take more than 2 KiB
 };
 
-// Fulfilled Order.
+// Fulfilled Order: a shipment, or all that was ordered.
 struct Fulfillment {
   std::string fulfillment_id{};                     // tells several shipments of an order apart
   std::optional<postbox::WallTime> fulfilled_at{};  // defaults to the time of track()
+  std::vector<OrderItem> items{};                   // what is in it; defaults to the order's lines
+  std::optional<MinorUnits> value{};  // defaults to what `items` add up to, else the order's total
+  std::string carrier{};
+  std::string tracking_number{};
+  std::string tracking_url{};
+};
+
+// Marked Out for Delivery and Delivered Shipment: what became of a shipment.
+struct Delivery {
+  std::string fulfillment_id{};                    // the shipment's, as its fulfilment had it
+  std::optional<postbox::WallTime> happened_at{};  // defaults to the time of track()
+  std::vector<OrderItem> items{};                  // as in Fulfillment
+  std::optional<MinorUnits> value{};
+  std::string carrier{};
+  std::string tracking_number{};
+  std::string tracking_url{};
 };
 
 // Cancelled Order. The order's lines and total are what is cancelled.
@@ -88,25 +104,36 @@ struct Refund {
 };
 
 // In the order of kOrderMetrics.
-enum class OrderKind : std::uint8_t { kFulfilled, kCancelled, kRefunded, kPartiallyRefunded };
+enum class OrderKind : std::uint8_t {
+  kFulfilled,
+  kCancelled,
+  kRefunded,
+  kPartiallyRefunded,
+  kOutForDelivery,
+  kDelivered
+};
 
 struct OrderMetric {
   std::string_view name;  // at Klaviyo
   std::string_view kind;  // in log lines
 };
 
-inline constexpr std::array<OrderMetric, 4> kOrderMetrics = {{
+// Those of deliveries are called as in Klaviyo's integration with Shopify
+// (help.klaviyo.com, "Shopify data reference").
+inline constexpr std::array<OrderMetric, 6> kOrderMetrics = {{
     {"Fulfilled Order", "order fulfilled"},
     {"Cancelled Order", "order cancelled"},
     {"Refunded Order", "order refunded"},
     {"Partially Refunded Order", "order partially refunded"},
+    {"Marked Out for Delivery", "shipment out for delivery"},
+    {"Delivered Shipment", "shipment delivered"},
 }};
 
 [[nodiscard]] constexpr const OrderMetric& metric_of(OrderKind kind) noexcept {
   return kOrderMetrics[static_cast<std::size_t>(kind)];
 }
 
-using OrderDetails = std::variant<Fulfillment, OrderCancellation, Refund>;
+using OrderDetails = std::variant<Fulfillment, OrderCancellation, Refund, Delivery>;
 
 // What was paid; nothing on overflow.
 [[nodiscard]] std::optional<MinorUnits> order_total(const Order& order) noexcept;
@@ -121,7 +148,7 @@ using OrderDetails = std::variant<Fulfillment, OrderCancellation, Refund>;
 [[nodiscard]] const std::string& order_unique_id(const Order& order) noexcept;
 
 // The same for what happened to it. Klaviyo wants a cancellation and a refund to carry the order's
-// key. A fulfilment with an id of its own is <order>_<fulfillment id>; a partial refund is
+// key. A shipment with an id of its own is <order>_<fulfillment id>; a partial refund is
 // <order>_refunded_<total refunded, minor units>: a repeated report is the same event, and a second
 // refund is another.
 [[nodiscard]] std::string order_unique_id(OrderKind kind, const Order& order,

@@ -71,10 +71,34 @@ inline constexpr auto kOrderFields = std::make_tuple(
 template <class Details>
 inline constexpr auto kOrderDetailFields = std::tuple<>();
 
+constexpr auto shipment_fields(const char* id, const char* carrier, const char* number,
+                               const char* url) {
+  return std::make_tuple(
+      field(
+          "FulfillmentId", id, [](const auto& p) -> auto& { return p.details->fulfillment_id; }, {},
+          "The shipment's id."),
+      field(
+          "Carrier", carrier, [](const auto& p) -> auto& { return p.details->carrier; }, {},
+          "Who carries it."),
+      field(
+          "TrackingNumber", number,
+          [](const auto& p) -> auto& { return p.details->tracking_number; }, {},
+          "The carrier's number of it."),
+      field(
+          "TrackingURL", url, [](const auto& p) -> auto& { return p.details->tracking_url; }, {},
+          "Where to look for it."));
+}
+
 template <>
-inline constexpr auto kOrderDetailFields<Fulfillment> = std::make_tuple(field(
-    "FulfillmentId", "fulfillment.fulfillment_id",
-    [](const auto& p) -> auto& { return p.details->fulfillment_id; }, {}, "The shipment's id."));
+inline constexpr auto kOrderDetailFields<Fulfillment> =
+    shipment_fields("fulfillment.fulfillment_id", "fulfillment.carrier",
+                    "fulfillment.tracking_number", "fulfillment.tracking_url");
+
+template <>
+inline constexpr auto kOrderDetailFields<Delivery> = shipment_fields("delivery.fulfillment_id",
+                                                                     "delivery.carrier",
+                                                                     "delivery.tracking_number",
+                                                                     "delivery.tracking_url");
 
 template <>
 inline constexpr auto kOrderDetailFields<OrderCancellation> = std::make_tuple(field(
