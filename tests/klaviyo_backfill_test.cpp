@@ -115,10 +115,12 @@ TEST_F(KlaviyoShop, ABackfillFollowsTheFlagOfItsFamily) {
   EXPECT_EQ(sent().size(), 2U);
   EXPECT_THAT(lines, ::testing::Contains("Klaviyo configuration changed: "
                                          "KLAVIYO_CART_ABANDONED_ENABLED true -> false"));
-  EXPECT_EQ(std::ranges::count_if(lines,
-                                  [](const auto& line) {
-                                    return line.find("ABANDONED_ENABLED") != std::string::npos;
-                                  }),
+  EXPECT_EQ(std::ranges::count_if(
+                lines,
+                [](const auto& line) {
+                  return line.find("ABANDONED_ENABLED true -> false") != std::string::npos ||
+                         line.find("ABANDONED_ENABLED false -> true") != std::string::npos;
+                }),
             2)
       << "each change is listed once";
 }

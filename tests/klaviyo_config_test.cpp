@@ -6,6 +6,8 @@
 #include <klaviyo/klaviyo.hpp>
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/testing/scripted_http_client.hpp>
+#include <postbox/version.hpp>
+#include <utility>
 
 #include "klaviyo_test_data.hpp"
 #include "support/temporary_folder.hpp"
@@ -75,6 +77,32 @@ TEST(KlaviyoConfig, EveryBadVariableIsNamedAtOnceInALineOfItsOwn) {
   EXPECT_EQ(error.find("secretsecret"), std::string::npos) << error;
 }
 
+TEST(KlaviyoStart, SaysWhatIsInForceAndNoSecret) {
+  std::vector<std::string> lines;
+  auto config = Config::from(postbox::Environment::parse(
+                                 "KLAVIYO_API_KEY=pk_0123456789ab\nPOSTBOX_OUTBOX=sqlite:p.db\n"
+                                 "KLAVIYO_PURCHASE_EVENTS_ENABLED=5%\n"
+                                 "KLAVIYO_RECOVERY_SECRET=a secret of 20 byte\n")
+                                 .value())
+                    .value();
+  config.engine.log = [&](postbox::LogLevel, std::string_view line) { lines.emplace_back(line); };
+  const auto outbox = postbox::open_outbox({.url = "memory:"}, postbox::system_clock()).value();
+  const auto tracker = klaviyo::start(config, {.outbox = outbox, .threads = false});
+  ASSERT_TRUE(tracker) << tracker.error().message;
+  ASSERT_FALSE(lines.empty());
+  const std::string& line = lines.front();
+  const std::string begin = "Klaviyo starts with Postbox " + std::string(postbox::kVersion) +
+                            ": KLAVIYO_API_KEY=pk_…89ab";
+  EXPECT_TRUE(line.starts_with(begin)) << line;
+  for (const char* part :
+       {", KLAVIYO_PURCHASE_EVENTS_ENABLED=5%,", ", KLAVIYO_REVISION=2026-10-15,",
+        ", POSTBOX_OUTBOX=sqlite:/", "/p.db,", ", KLAVIYO_RECOVERY_SECRET=1 set,"}) {
+    EXPECT_NE(line.find(part), std::string::npos) << part << " in " << line;
+  }
+  EXPECT_EQ(line.find("0123456789ab"), std::string::npos);
+  EXPECT_EQ(line.find("a secret"), std::string::npos);
+}
+
 class Reload : public ::testing::Test {
  protected:
   void write(const std::string& more) const {
@@ -88,7 +116,9 @@ class Reload : public ::testing::Test {
     config.engine.log = [this](postbox::LogLevel, std::string_view line) {
       lines.emplace_back(line);
     };
-    return klaviyo::start(config, {.http = http, .clock = clock, .threads = false}).value();
+    auto tracker = klaviyo::start(config, {.http = http, .clock = clock, .threads = false}).value();
+    lines_at_start = std::exchange(lines, {});
+    return tracker;
   }
 
   // The family is on still, and the error says what is wrong.
@@ -115,6 +145,7 @@ class Reload : public ::testing::Test {
   std::shared_ptr<postbox::testing::ManualClock> clock =
       std::make_shared<postbox::testing::ManualClock>(klaviyo_test::now());
   std::vector<std::string> lines;
+  std::vector<std::string> lines_at_start;
 };
 
 TEST_F(Reload, WithoutTheFileThatWasThereChangesNothing) {

@@ -1,11 +1,12 @@
 #include <algorithm>
-#include <array>
 #include <klaviyo/api_url.hpp>
 #include <klaviyo/cart_timers.hpp>
 #include <klaviyo/config.hpp>
 #include <klaviyo/destination.hpp>
 #include <klaviyo/hash.hpp>
+#include <klaviyo/settings.hpp>
 #include <memory>
+#include <postbox/version.hpp>
 #include <string>
 #include <utility>
 
@@ -28,77 +29,16 @@ std::vector<std::pair<postbox::QueueId, postbox::Flag>> flags_of(const Config& c
   return flags;
 }
 
-std::string level_name(postbox::LogLevel level) {
-  constexpr std::array<const char*, 5> kNames = {"debug", "info", "warn", "error", "off"};
-  const auto index = static_cast<std::size_t>(level);
-  return index < kNames.size() ? kNames[index] : "unknown";
-}
-
-// "NAME old -> new" for each that differs.
-class Changes {
- public:
-  void note(std::string_view name, const std::string& before, const std::string& after) {
-    if (before != after) lines_.push_back(std::string(name) + " " + before + " -> " + after);
+// For whoever asks later why an event did or did not go.
+void say_settings(const Config& config) {
+  if (!config.engine.log || config.engine.log_level > postbox::LogLevel::kInfo) return;
+  try {
+    config.engine.log(postbox::LogLevel::kInfo, "Klaviyo starts with Postbox " +
+                                                    std::string(postbox::kVersion) + ": " +
+                                                    in_a_line(settings_of(config)));
+  } catch (...) {
+    // As below.
   }
-  // A secret, or a value too long for a line.
-  void note_hidden(std::string_view name, bool differs) {
-    if (differs) lines_.push_back(std::string(name) + " (old) -> (new)");
-  }
-  [[nodiscard]] std::vector<std::string> take() { return std::move(lines_); }
-
- private:
-  std::vector<std::string> lines_;
-};
-
-std::string or_none(const std::string& text) { return text.empty() ? "none" : text; }
-std::string in_ms(std::chrono::milliseconds time) { return std::to_string(time.count()) + "ms"; }
-std::string in_bytes(postbox::Bytes size) { return std::to_string(size.count) + "B"; }
-
-// The scheme alone where what follows may hold a password.
-std::string shown_url(const std::string& url) {
-  return url.starts_with("sqlite:") ? url : url.substr(0, url.find(':') + 1);
-}
-
-std::vector<std::string> changes_between(const Config& old, const Config& now) {
-  Changes changes;
-  if (old.api_key != now.api_key) {
-    const std::string before = masked_key(old.api_key);
-    const std::string after = masked_key(now.api_key);
-    changes.note("KLAVIYO_API_KEY", before, before == after ? after + " (another)" : after);
-  }
-  changes.note("KLAVIYO_API_URL", old.api_url, now.api_url);
-  changes.note("KLAVIYO_REVISION", old.revision, now.revision);
-  changes.note("KLAVIYO_QUOTA_SHARE", old.quota_share.to_string(), now.quota_share.to_string());
-  for (const postbox::Family& queue : every_queue(old.own_families)) {
-    if (queue.queue == backfill_queue(queue.queue)) continue;
-    changes.note(queue.variable, old.flag(queue).to_string(), now.flag(queue).to_string());
-  }
-  changes.note("POSTBOX_LOG_LEVEL", level_name(old.engine.log_level),
-               level_name(now.engine.log_level));
-  return changes.take();
-}
-
-// The settings that a tracker takes over at its start only.
-std::vector<std::string> changes_for_a_restart(const Config& old, const Config& now) {
-  Changes changes;
-  changes.note("POSTBOX_OUTBOX", shown_url(old.engine.outbox.url),
-               shown_url(now.engine.outbox.url));
-  changes.note("POSTBOX_MAX_DISK", in_bytes(old.engine.outbox.max_disk),
-               in_bytes(now.engine.outbox.max_disk));
-  changes.note("POSTBOX_MAX_MEMORY", in_bytes(old.engine.max_queued_bytes),
-               in_bytes(now.engine.max_queued_bytes));
-  changes.note("POSTBOX_GIVE_UP_AFTER", in_ms(old.engine.give_up_after),
-               in_ms(now.engine.give_up_after));
-  changes.note("POSTBOX_RETENTION", in_ms(old.engine.retention), in_ms(now.engine.retention));
-  changes.note("POSTBOX_CA_FILE", or_none(old.engine.http.ca_file),
-               or_none(now.engine.http.ca_file));
-  changes.note_hidden("KLAVIYO_METRIC_NAMES", old.metric_names != now.metric_names);
-  changes.note("VITE_APP_URL", or_none(old.app_url), or_none(now.app_url));
-  changes.note("KLAVIYO_CART_ABANDONED_AFTER", in_ms(old.cart_abandoned_after),
-               in_ms(now.cart_abandoned_after));
-  changes.note("KLAVIYO_CART_QUIET_TIME", in_ms(old.cart_quiet_time), in_ms(now.cart_quiet_time));
-  changes.note_hidden("KLAVIYO_RECOVERY_SECRET", old.recovery_secrets != now.recovery_secrets);
-  return changes.take();
 }
 
 // An application whose events go nowhere should know it from its log, once.
@@ -149,8 +89,10 @@ class Reloader {
     const auto missing = config_.needs_environment_file ? Missing::kIsError : Missing::kIsEmpty;
     auto next = Config::from_env(*config_.environment_file, config_.own_families, missing);
     if (!next) return next.error();
-    Reloaded reloaded{flags_of(*next), next->engine.log_level, changes_between(config_, *next),
-                      changes_for_a_restart(as_read_, *next)};
+    const auto settings = settings_of(*next);
+    Reloaded reloaded{flags_of(*next), next->engine.log_level,
+                      changes_between(settings_of(config_), settings, false),
+                      changes_between(settings_of(as_read_), settings, true)};
     if (connection_of(*next) != connection_of(config_)) destination_->apply(connection_of(*next));
     timers_->switch_to(!next->flag(kCart).is_off());
     config_ = *std::move(next);
@@ -174,6 +116,9 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
 
   config.app_url = parse_app_url(config.app_url).value_or(config.app_url);
 
+  Config in_force = config;
+  in_force.engine = **engine;  // with absolute names
+  say_settings(in_force);
   say_if_inert(config);
   say_if_without_links(config);
   (void)hash_key({});  // OpenSSL takes locks at the first one: not at a fork() in a busy process
