@@ -131,6 +131,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_cookie_test.cpp
   tests/klaviyo_custom_test.cpp
   tests/klaviyo_destination_test.cpp
+  tests/klaviyo_environment_test.cpp
   tests/klaviyo_identify_test.cpp
   tests/klaviyo_metric_names_test.cpp
   tests/klaviyo_money_test.cpp

@@ -72,6 +72,9 @@ Result<void> Tracker::reload() {
   for (const std::string& change : reloaded->needs_restart) {
     impl.logger.log(LogLevel::kWarn, "set, but needs a restart: " + change);
   }
+  for (const std::string& warning : reloaded->warnings) {
+    impl.logger.log(LogLevel::kWarn, warning);
+  }
   impl.sender.resume();
   impl.services.http->wake();
   return {};

@@ -113,6 +113,7 @@ struct Reloaded {
   std::vector<std::string> changes;  // "NAME old -> new", secrets masked; logged one by one
   // The same for what is set otherwise than at the start and cannot be applied without one.
   std::vector<std::string> needs_restart{};
+  std::vector<std::string> warnings{};  // what else there is to say of the settings
 };
 
 // The parts that a Tracker is built from. Unset ones are made from the configuration.

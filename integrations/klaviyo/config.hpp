@@ -38,7 +38,8 @@ struct Config {
   // Outbox, network, limits, log. POSTBOX_….
   postbox::Config engine;
 
-  // The private key. KLAVIYO_API_KEY. Defaults to none: the tracker is inert.
+  // The private key. KLAVIYO_API_KEY, or the file KLAVIYO_API_KEY_FILE. Defaults to none: the
+  // tracker is inert.
   std::string api_key;
 
   // Where to send; http:// only to this machine. KLAVIYO_API_URL. Defaults to Klaviyo.
@@ -98,7 +99,11 @@ struct Config {
   // setting was changed in the environment and needs a restart.
   std::shared_ptr<const Config> as_read;
 
-  // Set what the process's environment and `file` say; the former wins. A missing file is an empty
+  // What from_env() has to say of the file, such as lines that it left out: start() logs it.
+  std::vector<std::string> warnings;
+
+  // Set what the process's environment and `file` say; the former wins. With an API key, the
+  // outbox's folder must be there and writable, too. A missing file is an empty
   // one, unless `missing` says otherwise. Fails with kInvalidConfig, and a line for each variable
   // whose value cannot be used.
   [[nodiscard]] static postbox::Result<Config> from_env(

@@ -119,6 +119,17 @@ void say_if_inert(const Config& config) {
   }
 }
 
+void say_warnings(const Config& config) {
+  if (!config.engine.log || config.engine.log_level > postbox::LogLevel::kWarn) return;
+  try {
+    for (const std::string& warning : config.warnings) {
+      config.engine.log(postbox::LogLevel::kWarn, warning);
+    }
+  } catch (...) {
+    // As above.
+  }
+}
+
 // Without a link, the mail about an abandoned cart leads nowhere.
 void say_if_without_links(const Config& config) {
   if (!config.engine.log || config.engine.log_level > postbox::LogLevel::kWarn) return;
@@ -145,12 +156,11 @@ class Reloader {
         timers_(std::move(timers)) {}
 
   Result<Reloaded> reload() {
-    using Missing = postbox::Environment::Missing;
-    const auto missing = config_.needs_environment_file ? Missing::kIsError : Missing::kIsEmpty;
-    auto next = Config::from_env(*config_.environment_file, config_.own_families, missing);
+    auto next = read_again();
     if (!next) return next.error();
     Reloaded reloaded{flags_of(*next), next->engine.log_level, changes_between(config_, *next),
                       changes_for_a_restart(as_read_, *next)};
+    if (next->warnings != config_.warnings) reloaded.warnings = next->warnings;
     if (connection_of(*next) != connection_of(config_)) destination_->apply(connection_of(*next));
     timers_->switch_to(!next->flag(kCart).is_off());
     config_ = *std::move(next);
@@ -158,6 +168,21 @@ class Reloader {
   }
 
  private:
+  // Not from_env(), which looks at the outbox's folder: a family can be switched off whatever the
+  // disk does.
+  [[nodiscard]] Result<Config> read_again() const {
+    using postbox::Environment;
+    using Missing = Environment::Missing;
+    const auto missing = config_.needs_environment_file ? Missing::kIsError : Missing::kIsEmpty;
+    const auto environment = Environment::load(*config_.environment_file, missing);
+    if (!environment) return environment.error();
+    auto next = Config::from(*environment, config_.own_families);
+    if (!next) return next;
+    next->environment_file = config_.environment_file;
+    next->needs_environment_file = environment->has_file();
+    return next;
+  }
+
   Config config_;         // as of the last reload
   const Config as_read_;  // by the start
   std::shared_ptr<Destination> destination_;
@@ -168,12 +193,16 @@ class Reloader {
 
 Result<postbox::Tracker> start(Config config, Services overrides) {
   if (auto ok = config.validate(); !ok) return ok.error();
+  if (!config.api_key.empty() && !overrides.outbox) {
+    if (auto ok = config.engine.check_outbox(); !ok) return ok.error();
+  }
   const auto engine = config.engine.validate();
   if (!engine) return engine.error();
   config.api_url = parse_api_url(config.api_url).value_or(config.api_url);
 
   config.app_url = parse_app_url(config.app_url).value_or(config.app_url);
 
+  say_warnings(config);
   say_if_inert(config);
   say_if_without_links(config);
   (void)hash_key({});  // OpenSSL takes locks at the first one: not at a fork() in a busy process
