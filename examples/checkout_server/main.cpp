@@ -66,12 +66,13 @@ postbox::Result<stripe::Webhook> start_webhook(postbox::Tracker& tracker) {
 }
 
 // Returns at the signal to stop.
-void serve(const sigset_t& signals, postbox::Tracker& tracker) {
+void serve(const sigset_t& signals, postbox::Tracker& tracker, stripe::Webhook& webhook) {
   while (true) {
     int received = 0;
     sigwait(&signals, &received);
     if (received != SIGHUP) return;
-    if (const auto reloaded = tracker.reload(); !reloaded) {
+    for (const auto& reloaded : {tracker.reload(), webhook.reload()}) {
+      if (reloaded) continue;
       spdlog::error("The configuration stays as it was: {}", reloaded.error().message);
     }
   }
@@ -119,7 +120,7 @@ int run(int wanted_port) {
     return kProblem;
   }
   std::cout << "listening on 127.0.0.1:" << *port << std::endl;
-  serve(signals, *tracker);
+  serve(signals, *tracker, *webhook);
   stop(server, routes, *tracker);
   return 0;
 }
