@@ -106,6 +106,7 @@ postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
   tests/dead_letters_test.cpp
   tests/file_name_test.cpp
   tests/flags_test.cpp
+  tests/held_events_test.cpp
   tests/intake_queue_test.cpp
   tests/logger_test.cpp
   tests/schema_test.cpp

@@ -150,6 +150,26 @@ TEST_F(Rollback, WhoHasNotBoughtIsRemindedWhenTheFlagsAreOnAgain) {
   expect_reminder(true);
 }
 
+TEST_F(Rollback, WhatIsHeldCanBeLookedAtSentAndRemoved) {
+  track(cart_updated(current()));
+  run_for(1min);
+  roll_back();
+  run_for(2h);
+  // What docs/operations.md shows.
+  const auto held =
+      tracker->held_events({.type = "Abandoned Checkout"}, postbox::EventHandle{0}, 100);
+  const auto removed = tracker->purge_held({.waits_for = std::chrono::hours(72)});
+  const auto sent = tracker->send_held({.type = "Placed Order"});
+  ASSERT_EQ(held.value().size(), 1U);
+  EXPECT_EQ(held->front().type, "Abandoned Checkout");
+  EXPECT_EQ(removed.value(), 0U);
+  EXPECT_EQ(sent.value(), 0U);
+  EXPECT_EQ(tracker->send_held({.type = "Abandoned Checkout"}).value(), 1U);
+  run_for(1min);
+  EXPECT_THAT(sent_metrics(), Contains("Abandoned Checkout"));
+  EXPECT_EQ(tracker->stats().held, 0U);
+}
+
 // Nothing is kept without a key: who has none has no tracker's duties either.
 TEST_F(Rollback, WithoutAKeyNothingIsNoted) {
   config.api_key.clear();

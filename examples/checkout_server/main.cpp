@@ -112,7 +112,8 @@ int run(int wanted_port) {
     return kProblem;
   }
   checkout::Metrics metrics;
-  checkout::Routes routes(*tracker, *webhook, metrics, log_line, config->recovery_secrets);
+  checkout::Routes routes(*tracker, *webhook, metrics, log_line,
+                          klaviyo::recovery_secrets(*config, *tracker));
   checkout::HttpServer server(routes);
   const auto port = server.start(wanted_port);
   if (!port) {

@@ -35,7 +35,7 @@ struct CartTimers {
   const std::chrono::milliseconds abandoned_after;
   const std::chrono::milliseconds link_life;
   const std::string app_url;
-  const std::optional<RecoveryKey> key;  // the first: the others are only believed
+  std::optional<RecoveryKey> key;  // the first: the others are only believed. Set by start() only
 };
 
 // How a tracker's batches know them: EventBatch::settings<CartTimersPointer>().

@@ -78,8 +78,9 @@ struct Config {
   std::chrono::milliseconds cart_quiet_time{std::chrono::seconds(5)};
 
   // What signs the links to abandoned carts, see verify_recovery_token(): at least 16 bytes each.
-  // The first signs, all are believed: put a new one before the old. Without one, or without
-  // `app_url`, an abandoned cart has no link. KLAVIYO_RECOVERY_SECRET. Defaults to none.
+  // The first signs, all are believed: put a new one before the old. KLAVIYO_RECOVERY_SECRET, or
+  // the file KLAVIYO_RECOVERY_SECRET_FILE. Defaults to one that start() makes once and keeps in the
+  // outbox: see the function of this name. Without `app_url` an abandoned cart has no link.
   std::vector<std::string> recovery_secrets;
 
   // How long such a link is good, after the cart was abandoned. Defaults to 30 days.
@@ -125,6 +126,12 @@ struct Config {
 
 // "pk_…1234", or "none". The only form in which a key may be shown.
 [[nodiscard]] std::string masked_key(std::string_view key);
+
+// What a link may be signed with, for verify_recovery_token(): those of `config`, and the one that
+// the tracker's outbox keeps, if there is one. Reads the outbox; on a server that takes links
+// once, after start().
+[[nodiscard]] std::vector<std::string> recovery_secrets(const Config& config,
+                                                        const postbox::Tracker& tracker);
 
 // Check, connect the parts and start the workers. Parts that are set in `overrides` replace the
 // real ones: clock, random, http, outbox, threads; its destination, flags and texts are ignored.

@@ -1,3 +1,5 @@
+#include <openssl/rand.h>
+
 #include <algorithm>
 #include <array>
 #include <klaviyo/api_url.hpp>
@@ -6,7 +8,9 @@
 #include <klaviyo/destination.hpp>
 #include <klaviyo/hash.hpp>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace klaviyo {
@@ -119,12 +123,10 @@ void say_if_inert(const Config& config) {
   }
 }
 
-void say_warnings(const Config& config) {
-  if (!config.engine.log || config.engine.log_level > postbox::LogLevel::kWarn) return;
+void say(const Config& config, postbox::LogLevel level, const std::string& line) {
+  if (!config.engine.log || config.engine.log_level > level) return;
   try {
-    for (const std::string& warning : config.warnings) {
-      config.engine.log(postbox::LogLevel::kWarn, warning);
-    }
+    config.engine.log(level, line);
   } catch (...) {
     // As above.
   }
@@ -132,18 +134,47 @@ void say_warnings(const Config& config) {
 
 // Without a link, the mail about an abandoned cart leads nowhere.
 void say_if_without_links(const Config& config) {
-  if (!config.engine.log || config.engine.log_level > postbox::LogLevel::kWarn) return;
-  if (config.api_key.empty() || config.flag(kCart).is_off()) return;
-  const char* missing = config.app_url.empty()            ? "VITE_APP_URL"
-                        : config.recovery_secrets.empty() ? "KLAVIYO_RECOVERY_SECRET"
-                                                          : nullptr;
-  if (missing == nullptr) return;
-  try {
-    config.engine.log(postbox::LogLevel::kWarn, "Abandoned carts have no recovery link: " +
-                                                    std::string(missing) + " is not set");
-  } catch (...) {
-    // As above.
+  if (config.api_key.empty() || config.flag(kCart).is_off() || !config.app_url.empty()) return;
+  say(config, postbox::LogLevel::kWarn,
+      "Abandoned carts have no recovery link: VITE_APP_URL is not set");
+}
+
+// On disk: do not change.
+constexpr std::string_view kKeptSecret = "recovery_secret";
+
+// In hexadecimal; nothing when OpenSSL has no random numbers.
+std::optional<std::string> make_secret() {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::array<unsigned char, 32> bytes{};
+  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) return std::nullopt;
+  std::string text;
+  for (const unsigned char byte : bytes) {
+    text += kHex[byte >> 4U];
+    text += kHex[byte & 15U];
   }
+  return text;
+}
+
+// Where no secret is set, links are signed with one that belongs to the outbox. `timers` are nobody
+// else's yet.
+void use_kept_secret(const Config& config, const postbox::Tracker& tracker, CartTimers& timers) {
+  if (config.api_key.empty() || config.app_url.empty() || !config.recovery_secrets.empty()) return;
+  const auto made = make_secret();
+  const auto kept = made ? tracker.keep(kKeptSecret, *made)
+                         : Result<std::string>(postbox::Error{postbox::ErrorCode::kInternal,
+                                                              "OpenSSL has no random numbers"});
+  if (!kept) {
+    return say(
+        config, postbox::LogLevel::kWarn,
+        "Abandoned carts have no recovery link: KLAVIYO_RECOVERY_SECRET is not set, and none "
+        "can be kept in the outbox: " +
+            kept.error().message);
+  }
+  timers.key.emplace(*kept);
+  if (config.flag(kCart).is_off()) return;
+  say(config, postbox::LogLevel::kInfo,
+      "Recovery links are signed with a secret that was made for this outbox and is kept in it; "
+      "where servers have an outbox each, set KLAVIYO_RECOVERY_SECRET to the same value on each");
 }
 
 // Called by one thread at a time, as Services::reload promises; hence no lock around `config_`.
@@ -202,7 +233,9 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
 
   config.app_url = parse_app_url(config.app_url).value_or(config.app_url);
 
-  say_warnings(config);
+  for (const std::string& warning : config.warnings) {
+    say(config, postbox::LogLevel::kWarn, warning);
+  }
   say_if_inert(config);
   say_if_without_links(config);
   (void)hash_key({});  // OpenSSL takes locks at the first one: not at a fork() in a busy process
@@ -217,10 +250,19 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
   services.failure_prefix = "Klaviyo worker queue error";
   services.reload = nullptr;
   if (config.environment_file) {
-    auto reloader = std::make_shared<Reloader>(std::move(config), std::move(destination), timers);
+    auto reloader = std::make_shared<Reloader>(config, std::move(destination), timers);
     services.reload = [reloader] { return reloader->reload(); };
   }
-  return postbox::Tracker::start(*engine, std::move(services));
+  auto tracker = postbox::Tracker::start(*engine, std::move(services));
+  if (tracker) use_kept_secret(config, *tracker, *timers);
+  return tracker;
+}
+
+std::vector<std::string> recovery_secrets(const Config& config, const postbox::Tracker& tracker) {
+  std::vector<std::string> secrets = config.recovery_secrets;
+  const auto kept = tracker.keep(kKeptSecret, {});
+  if (kept && !kept->empty()) secrets.push_back(*kept);
+  return secrets;
 }
 
 Result<postbox::Tracker> start(Result<Config> config, Services overrides) {
