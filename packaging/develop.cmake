@@ -106,6 +106,7 @@ postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
   tests/dead_letters_test.cpp
   tests/file_name_test.cpp
   tests/flags_test.cpp
+  tests/held_events_test.cpp
   tests/intake_queue_test.cpp
   tests/logger_test.cpp
   tests/schema_test.cpp
@@ -131,6 +132,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_cookie_test.cpp
   tests/klaviyo_custom_test.cpp
   tests/klaviyo_destination_test.cpp
+  tests/klaviyo_environment_test.cpp
   tests/klaviyo_identify_test.cpp
   tests/klaviyo_metric_names_test.cpp
   tests/klaviyo_money_test.cpp
@@ -139,6 +141,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_profile_test.cpp
   tests/klaviyo_reason_test.cpp
   tests/klaviyo_recovery_test.cpp
+  tests/klaviyo_rollback_test.cpp
   tests/klaviyo_warnings_test.cpp)
 
 postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing SOURCES

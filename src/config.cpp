@@ -58,12 +58,46 @@ Result<LogLevel> parse_log_level(std::string_view text) {
 
 Result<std::string> parse_text(std::string_view text) { return std::string(text); }
 
+Result<std::string> parse_outbox(std::string_view url) {
+  if (!url.starts_with(kFileScheme)) return std::string(url);
+  return std::string(kFileScheme) + std::string(unwrapped(url.substr(kFileScheme.size())));
+}
+
+// A folder's name that a shell would replace: "$HOME", "${DATA}".
+bool has_variable(std::string_view path) {
+  for (std::size_t i = 0; i + 1 < path.size(); ++i) {
+    const char next = path[i + 1];
+    const bool begins_name =
+        next == '{' || next == '_' || (next >= 'A' && next <= 'Z') || (next >= 'a' && next <= 'z');
+    if (path[i] == '$' && begins_name && (i == 0 || path[i - 1] == '/')) return true;
+  }
+  return false;
+}
+
+// What is not meant as it stands there, and would become a file of that name somewhere.
+Result<void> check_path(std::string_view path) {
+  const auto refuse = [path](std::string_view why) {
+    return bad_value("sqlite:" + std::string(path),
+                     "sqlite:PATH, such as sqlite:/var/lib/shop/postbox.db: " + std::string(why))
+        .with_context("POSTBOX_OUTBOX");
+  };
+  if (path.empty()) return refuse("the path is missing");
+  if (path.front() == '~') return refuse("~ is not expanded; write the whole path");
+  if (has_variable(path)) return refuse("variables are not expanded; write the whole path");
+  if (path.starts_with("//") && !path.starts_with("///")) {
+    return refuse("there is no host; write sqlite:shop.db or sqlite:/folder/shop.db");
+  }
+  if (path.back() == '/') return refuse("it names a folder; name a file in it");
+  return {};
+}
+
 template <class T>
 Result<void> read(const Environment& environment, std::string_view name,
                   Result<T> (*parse)(std::string_view), T& target) {
-  const auto text = environment.get(name);
-  if (!text) return {};
-  auto value = parse(*text);
+  const auto text = environment.read(name);
+  if (!text) return text.error();
+  if (!*text) return {};
+  auto value = parse(**text);
   if (!value) return value.error().with_context(name);
   target = *std::move(value);
   return {};
@@ -114,7 +148,7 @@ Result<Bytes> parse_bytes(std::string_view text) {
 Result<void> Config::apply(const Environment& environment) {
   std::vector<Error> errors;
   for (const Result<void>& step :
-       {read(environment, "POSTBOX_OUTBOX", &parse_text, outbox.url),
+       {read(environment, "POSTBOX_OUTBOX", &parse_outbox, outbox.url),
         read(environment, "POSTBOX_MAX_DISK", &parse_bytes, outbox.max_disk),
         read(environment, "POSTBOX_MAX_MEMORY", &parse_bytes, max_queued_bytes),
         read(environment, "POSTBOX_GIVE_UP_AFTER", &parse_duration, give_up_after),
@@ -124,6 +158,18 @@ Result<void> Config::apply(const Environment& environment) {
     if (!step) errors.push_back(step.error());
   }
   if (!errors.empty()) return joined(errors);
+  return {};
+}
+
+Result<void> Config::check_outbox() const {
+  if (!outbox.url.starts_with(kFileScheme)) return {};
+  const std::string path = outbox.url.substr(kFileScheme.size());
+  if (!check_path(path)) return {};  // validate() says what is wrong
+  const auto name = resolved_name(path);
+  if (!name) return name.error().with_context("POSTBOX_OUTBOX");
+  if (const auto ok = check_writable(*name); !ok) {
+    return ok.error().with_context("POSTBOX_OUTBOX");
+  }
   return {};
 }
 
@@ -138,6 +184,10 @@ Result<ValidConfig> Config::validate() const {
   check(outbox.url.starts_with(kFileScheme) || outbox.url == "memory:", "POSTBOX_OUTBOX",
         outbox.url.substr(0, outbox.url.find(':')),  // the rest may hold a password
         "sqlite:PATH or memory:");
+  if (outbox.url.starts_with(kFileScheme)) {
+    const auto path = check_path(std::string_view(outbox.url).substr(kFileScheme.size()));
+    if (!path) errors.push_back(path.error());
+  }
   check(outbox.max_disk >= mebibytes(1), "POSTBOX_MAX_DISK", size(outbox.max_disk),
         "at least 1MiB");
   check(max_queued_bytes >= kibibytes(64), "POSTBOX_MAX_MEMORY", size(max_queued_bytes),

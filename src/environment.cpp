@@ -11,46 +11,12 @@
 
 #include <postbox/config.hpp>
 
+#include "blanks.hpp"
+#include "dotenv.hpp"
 #include "file_name.hpp"
 
 namespace postbox {
 namespace {
-
-constexpr std::string_view kBlank = " \t\r";
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
-
-bool is_name(std::string_view text) {
-  constexpr std::string_view kFirst = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
-  return !text.empty() && kFirst.find(text.front()) != std::string_view::npos &&
-         text.find_first_not_of(
-             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789") ==
-             std::string_view::npos;
-}
-
-// Cut a comment: a '#' at the start or after a blank. "pk_a#b" is a value, not a comment.
-std::string_view without_comment(std::string_view text) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '#' && (i == 0 || kBlank.find(text[i - 1]) != std::string_view::npos)) {
-      return trim(text.substr(0, i));
-    }
-  }
-  return text;
-}
-
-std::optional<std::string> parse_value(std::string_view text) {
-  if (text.empty() || (text.front() != '"' && text.front() != '\'')) {
-    return std::string(without_comment(text));
-  }
-  const auto end = text.find(text.front(), 1);
-  if (end == std::string_view::npos) return std::nullopt;
-  if (!without_comment(trim(text.substr(end + 1))).empty()) return std::nullopt;
-  return std::string(text.substr(1, end - 1));
-}
 
 class Descriptor {
  public:
@@ -72,8 +38,11 @@ bool same(const struct stat& a, const struct stat& b) noexcept {
          a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
 
+// Far above any environment file or secret: what is longer is another file, or has no end.
+constexpr std::size_t kMostOfFile = 1'048'576;
+
 // Returns zero, or the error's number; EAGAIN when the file was written or replaced meanwhile.
-int read_once(const std::string& file, std::string& text) {
+int read_once(const std::string& file, std::size_t most, std::string& text) {
   const Descriptor descriptor(file);
   struct stat before {};
   struct stat after {};
@@ -86,6 +55,7 @@ int read_once(const std::string& file, std::string& text) {
     if (size < 0) return errno;
     if (size == 0) break;
     text.append(chunk.data(), static_cast<std::size_t>(size));
+    if (text.size() > most) return EFBIG;
   }
   if (!S_ISREG(before.st_mode)) return 0;  // a pipe, such as a shell's <(…)
   if (::stat(file.c_str(), &after) != 0) return errno;
@@ -94,19 +64,20 @@ int read_once(const std::string& file, std::string& text) {
 }
 
 // Half a file is none: a setting that is not in it would be switched off.
-int read_whole(const std::string& file, std::string& text) {
+int read_whole(const std::string& file, std::size_t most, std::string& text) {
   constexpr int kTries = 20;
   constexpr std::chrono::milliseconds kPause{5};
-  int failed = read_once(file, text);
+  int failed = read_once(file, most, text);
   for (int tries = 1; failed == EAGAIN && tries < kTries; ++tries) {
     std::this_thread::sleep_for(kPause);
-    failed = read_once(file, text);
+    failed = read_once(file, most, text);
   }
   return failed;
 }
 
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+std::string reason_of(int failed) {
+  return failed == EAGAIN ? "it is being written all the time"
+                          : std::generic_category().message(failed);
 }
 
 Error lost(const std::string& file, std::string_view what) {
@@ -116,39 +87,60 @@ Error lost(const std::string& file, std::string_view what) {
                    "restart to do without it"};
 }
 
-// Never quotes the line: it may hold a secret.
-Error bad_line(std::size_t number, std::string_view why) {
-  return Error{ErrorCode::kInvalidConfig, "line " + std::to_string(number) + ": " +
-                                              std::string(why) +
-                                              "; accepted are NAME=VALUE, comments (#) and "
-                                              "blank lines"};
+Error invalid(std::string message) { return {ErrorCode::kInvalidConfig, std::move(message)}; }
+
+// "3, 7 and 9", the first ten.
+std::string listed(const std::vector<std::size_t>& numbers) {
+  constexpr std::size_t kMost = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kMost, numbers.size()); ++i) {
+    const bool is_last = i + 1 == numbers.size();
+    if (i > 0) text += is_last ? " and " : ", ";
+    text += std::to_string(numbers[i]);
+  }
+  if (numbers.size() <= kMost) return text;
+  return text + " and " + std::to_string(numbers.size() - kMost) + " more";
+}
+
+// One line, whatever the file is full of. Never quotes it: it may hold a secret.
+std::vector<std::string> warnings_of(const Dotenv& dotenv) {
+  std::string text;
+  if (!dotenv.skipped.empty()) {
+    text = (dotenv.skipped.size() == 1 ? "line " : "lines ") + listed(dotenv.skipped) +
+           " skipped: not NAME=VALUE";
+  }
+  if (!dotenv.repeated.empty()) {
+    text += text.empty() ? "" : "; ";
+    text += (dotenv.repeated.size() == 1 ? "line " : "lines ") + listed(dotenv.repeated) +
+            " set a name again with another value: the last line counts";
+  }
+  return text.empty() ? std::vector<std::string>() : std::vector<std::string>{text};
+}
+
+// What a secret's file may have at most.
+constexpr std::size_t kMostOfSecret = 65'536;
+
+std::string_view without_quotes(std::string_view text) {
+  if (text.size() < 2 || text.front() != text.back()) return text;
+  if (text.front() != '"' && text.front() != '\'') return text;
+  const std::string_view inside = text.substr(1, text.size() - 2);
+  // "a","b" is a list of two.
+  return inside.find(text.front()) == std::string_view::npos ? inside : text;
 }
 
 }  // namespace
 
+std::string_view unwrapped(std::string_view value) noexcept {
+  return trimmed(without_quotes(trimmed(value)));
+}
+
 Result<Environment> Environment::parse(std::string_view text) {
+  auto dotenv = parse_dotenv(text);
+  if (!dotenv) return dotenv.error();
   Environment environment;
-  std::vector<Error> errors;
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    const auto end = text.find('\n');
-    std::string_view line = trim(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    if (line.empty() || line.front() == '#') continue;
-    if (line.starts_with("export ")) line = trim(line.substr(7));
-    const auto equals = line.find('=');
-    const auto name = trim(line.substr(0, equals));
-    auto value = parse_value(trim(line.substr(std::min(equals, line.size() - 1) + 1)));
-    if (equals == std::string_view::npos) {
-      errors.push_back(bad_line(number, "no '='"));
-    } else if (!is_name(name)) {
-      errors.push_back(bad_line(number, "not a variable's name before '='"));
-    } else if (!value) {
-      errors.push_back(bad_line(number, "a quote that does not close, or text after it"));
-    } else {
-      environment.values_.insert_or_assign(std::string(name), *std::move(value));
-    }
-  }
-  if (!errors.empty()) return joined(errors);
+  environment.warnings_ = warnings_of(*dotenv);
+  environment.values_ = std::move(dotenv->values);
+  environment.troubles_ = std::move(dotenv->troubles);
   return environment;
 }
 
@@ -156,33 +148,64 @@ Result<std::string> Environment::absolute(const std::string& file) { return abso
 
 Result<Environment> Environment::load(const std::string& file, Missing missing) {
   std::string text;
-  const int failed = read_whole(file, text);
-  if (failed != 0 && failed != ENOENT) {
-    const std::string why = failed == EAGAIN ? "it is being written all the time"
-                                             : std::generic_category().message(failed);
-    return Error{ErrorCode::kInvalidConfig, file + ": " + why};
-  }
-  if (missing == Missing::kIsError && (failed == ENOENT || is_blank(text))) {
+  const int failed = read_whole(file, kMostOfFile, text);
+  if (failed != 0 && failed != ENOENT) return invalid(file + ": " + reason_of(failed));
+  const bool has_text = failed == 0 && !trimmed(text).empty();
+  if (missing == Missing::kIsError && !has_text) {
     return lost(file, failed == ENOENT ? "is not there" : "is empty");
   }
-  auto parsed = parse(failed == ENOENT ? std::string_view() : text);
+  auto parsed = parse(has_text ? std::string_view(text) : std::string_view());
   if (!parsed) return parsed.error().with_context(file);
   Environment environment = *std::move(parsed);
-  environment.has_file_ = failed == 0 && !is_blank(text);
+  environment.has_file_ = has_text;
+  environment.folder_ = file.substr(0, file.rfind('/') + 1);
+  for (std::string& warning : environment.warnings_) warning = file + ": " + warning;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view pair(*entry);
     const auto equals = pair.find('=');
     if (equals == std::string_view::npos) continue;
-    environment.values_.insert_or_assign(std::string(pair.substr(0, equals)),
-                                         std::string(pair.substr(equals + 1)));
+    const std::string name(pair.substr(0, equals));
+    environment.troubles_.erase(name);
+    environment.values_.insert_or_assign(name, std::string(pair.substr(equals + 1)));
   }
   return environment;
 }
 
 std::optional<std::string> Environment::get(std::string_view name) const {
   const auto found = values_.find(name);
-  if (found == values_.end() || trim(found->second).empty()) return std::nullopt;
-  return std::string(trim(found->second));
+  if (found == values_.end()) return std::nullopt;
+  const std::string_view value = unwrapped(found->second);
+  return value.empty() ? std::nullopt : std::optional<std::string>(value);
+}
+
+Result<std::optional<std::string>> Environment::read(std::string_view name) const {
+  const auto trouble = troubles_.find(name);
+  if (trouble == troubles_.end()) return get(name);
+  return invalid(trouble->second).with_context(name);
+}
+
+Result<std::optional<std::string>> Environment::read_secret(std::string_view name) const {
+  auto value = read(name);
+  const std::string variable = std::string(name) + "_FILE";
+  const auto file = read(variable);
+  if (!value || (file && !*file)) return value;
+  if (!file) return file.error();
+  if (*value) {
+    return invalid(std::string(name) + " and " + variable + " are both set; keep one of them");
+  }
+  const std::string path = (**file).starts_with('/') ? **file : folder_ + **file;
+  std::string text;
+  const auto fail = [&](const std::string& why) {
+    return invalid(variable + ": the file '" + path + "' " + why);
+  };
+  const int failed = read_whole(path, kMostOfSecret, text);
+  if (failed == EFBIG) {
+    return fail("has more than " + std::to_string(kMostOfSecret) + " bytes; expected a secret");
+  }
+  if (failed != 0) return fail("cannot be read: " + reason_of(failed));
+  const std::string_view secret = unwrapped(text);
+  if (secret.empty()) return fail("is empty; expected a secret");
+  return std::optional<std::string>(secret);
 }
 
 }  // namespace postbox

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -23,6 +25,17 @@ bool is_mounted_alone(const std::string& path) noexcept {
   (void)path;
   return false;
 #endif
+}
+
+Error cannot_hold(const std::string& what) { return {ErrorCode::kInvalidConfig, what}; }
+
+// By the rights of the process, for the user whom it runs as.
+Result<void> check_rights(const std::string& what, const std::string& path, int rights) {
+  if (::faccessat(AT_FDCWD, path.c_str(), rights, AT_EACCESS) == 0) return {};
+  const std::string why = std::generic_category().message(errno);
+  return cannot_hold("the " + what + " '" + path + "' cannot be written by user " +
+                     std::to_string(::geteuid()) + " (" + why +
+                     "): give it to this user, mount it writable, or set another path");
 }
 
 }  // namespace
@@ -71,6 +84,30 @@ Result<void> check_only_name(const std::string& path) {
                      "the folder"};
   }
   return {};
+}
+
+Result<void> check_writable(const std::string& path) {
+  const std::string folder = fs::path(path).parent_path().string();
+  std::error_code error;
+  const fs::file_status place = fs::status(folder, error);
+  if (place.type() == fs::file_type::not_found) {
+    return cannot_hold("the folder '" + folder +
+                       "' does not exist: create it, or set another path");
+  }
+  if (place.type() != fs::file_type::none && !fs::is_directory(place)) {
+    return cannot_hold("'" + folder + "' is no folder: set a path inside a folder");
+  }
+  if (auto ok = check_rights("folder", folder, W_OK | X_OK); !ok) return ok;
+  const fs::file_status file = fs::status(path, error);
+  if (file.type() == fs::file_type::not_found) return {};
+  if (fs::is_directory(file)) {
+    return cannot_hold("'" + path + "' is a folder: name a file in it, such as " + path +
+                       "/postbox.db");
+  }
+  if (!fs::is_regular_file(file)) {
+    return cannot_hold("'" + path + "' is no regular file: set another path");
+  }
+  return check_rights("file", path, R_OK | W_OK);
 }
 
 }  // namespace postbox

@@ -27,4 +27,8 @@ namespace postbox {
 // name, so that each name would have events of its own, and two would destroy each other's.
 [[nodiscard]] Result<void> check_only_name(const std::string& path);
 
+// Fails when no file can be written at `path`, an absolute name: its folder is missing, is none or
+// refuses, or what stands there is no file or refuses. Makes nothing.
+[[nodiscard]] Result<void> check_writable(const std::string& path);
+
 }  // namespace postbox

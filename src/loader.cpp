@@ -84,9 +84,11 @@ void Loader::load(Settler& settler, SteadyTime now, bool probe) {
   }
   for (Shelf& shelf : shelves_) {
     if (!shelf.look || !wants_more(shelf, now)) continue;
-    // A queue that is switched off is looked at again when settings change.
+    // A queue that is switched off is looked at again when settings change, or an operator sends
+    // some of it: what else is claimed is held then.
     const bool has_some = std::ranges::find(*due, shelf.queue) != due->end();
-    if (!has_some || parts_.flags.get(shelf.queue).is_off()) {
+    const bool is_off = parts_.flags.get(shelf.queue).is_off() && !parts_.exemptions.any();
+    if (!has_some || is_off) {
       shelf.look = shelf.backlog = false;
       continue;
     }

@@ -412,6 +412,7 @@ void Sender::admit(Parcel& parcel) {
     const EventRecord& record = piece.event.record;
     const Flag flag = parts_.flags.get(record.queue);
     if (flag.is_on() || (!flag.is_off() && flag.includes(record.profile_key))) return false;
+    if (parts_.exemptions.has(piece.event.handle)) return false;
     settler_.finish(piece.token, {.handle = piece.event.handle, .kind = OutcomeKind::kHold});
     return true;
   });

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "counters.hpp"
+#include "exemptions.hpp"
 #include "logger.hpp"
 #include "undeliverable.hpp"
 
@@ -30,6 +31,7 @@ struct SenderParts {
   HttpClient& http;
   const Destination& destination;
   const FlagSet& flags;
+  const Exemptions& exemptions;
   Counters& counters;
   Logger& logger;
   Undeliverable& undeliverable;

@@ -66,6 +66,13 @@ class SqliteOutbox final : public Outbox, private Inherited {
   [[nodiscard]] Result<std::size_t> replay(const EventFilter& filter, std::size_t max,
                                            const Rewrite& rewrite) override;
   [[nodiscard]] Result<std::size_t> purge(const EventFilter& filter) override;
+  [[nodiscard]] Result<std::vector<HeldEvent>> held(const HeldFilter& filter, EventHandle after,
+                                                    std::size_t max) override;
+  [[nodiscard]] Result<std::vector<EventHandle>> free_held(const HeldFilter& filter,
+                                                           EventHandle after,
+                                                           std::size_t max) override;
+  [[nodiscard]] Result<std::size_t> purge_held(const HeldFilter& filter) override;
+  [[nodiscard]] Result<std::string> keep(std::string_view name, std::string_view text) override;
   [[nodiscard]] Result<std::size_t> purge_profile(const Key& profile) override;
   [[nodiscard]] Result<Maintained> maintain(std::chrono::milliseconds retention) override;
   [[nodiscard]] Result<OutboxStats> stats() override;

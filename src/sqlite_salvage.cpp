@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "name_lock.hpp"
+#include "sqlite_kept.hpp"
 #include "sqlite_schema.hpp"
 
 namespace postbox::sqlite {
@@ -253,6 +254,7 @@ Salvaged copy_readable_rows(Database& from, Database& to) {
   rows.waiting = copy_waiting(from, to);
   rows.dead = copy_dead(from, to);
   copy_timers(from, to);
+  copy_kept(from, to);
   copy_totals(from, to, rows);
   transaction.commit();
   return rows;

@@ -45,7 +45,8 @@ inline constexpr std::int64_t kSchemaVersion = 4;
 // the same in timer_key, for ends to find.
 // Table timer_end: the newest end of a key. Table collapsing: the row of a slot that a newer record
 // may take the place of until due_at.
-// Table meta, key 'sender_epoch': counts the processes (or instances) that became the sender.
+// Table meta, key 'sender_epoch': counts the processes (or instances) that became the sender;
+// 'kept/…': texts in parts, see sqlite_kept.hpp.
 
 // The longest lease. Whoever claims believes in what it asked for, so nothing shorter is cut.
 inline constexpr std::chrono::milliseconds kLeaseHorizon = std::chrono::hours(24);

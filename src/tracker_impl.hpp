@@ -19,6 +19,7 @@
 #include <postbox/tracker.hpp>
 
 #include "counters.hpp"
+#include "exemptions.hpp"
 #include "fork_gate.hpp"
 #include "intake_queue.hpp"
 #include "ledger.hpp"
@@ -43,8 +44,9 @@ struct Tracker::Impl {
         writer(intake, *services.outbox, counters, logger, services.random,
                services.failure_prefix),
         sender(config,
-               {*services.outbox, *services.http, *services.destination, flags, counters, logger,
-                undeliverable, services.clock, services.random, services.failure_prefix}) {
+               {*services.outbox, *services.http, *services.destination, flags, exemptions,
+                counters, logger, undeliverable, services.clock, services.random,
+                services.failure_prefix}) {
     for (const auto& [queue, flag] : services.flags) flags.set(queue, flag);
   }
 
@@ -64,6 +66,7 @@ struct Tracker::Impl {
 
   Counters counters;
   FlagSet flags;
+  Exemptions exemptions;
   Logger logger;
   Undeliverable undeliverable;
   Ledger ledger;

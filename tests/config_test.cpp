@@ -62,13 +62,159 @@ TEST(EnvironmentFile, TakesNamesValuesQuotesExportsAndComments) {
   EXPECT_EQ(environment->get("MISSING"), std::nullopt);
 }
 
-TEST(EnvironmentFile, ABadLineIsNamedByItsNumberAndNeverQuoted) {
-  for (const std::string_view text : {"A=1\npk_secret\n", "A=1\npk secret=2\n",
-                                      "A=1\nB='pk_secret\n", "A=1\nB='x' pk_secret\n"}) {
+TEST(EnvironmentFile, ALineOfOthersIsSkippedWithOneWarningThatNeverQuotesIt) {
+  for (const std::string line :
+       {"pk_secret", "pk secret=2", "B='pk_secret", "B='x' pk_secret", "B=\"pk_secret\";",
+        "LOG_LEVEL: secret", "a.b-c=secret", "export", "export SECRET", "fi", "=secret",
+        "if [ \"$A\" = \"secret\" ]; then", "9LIVES=secret", "B=`secret", "B=sec\\0ret"}) {
+    std::string text = "A=1\n" + line + "\nPOSTBOX_RETENTION=7d\n";
+    if (const auto zero = text.find("\\0"); zero != std::string::npos) {
+      text.replace(zero, 2, 1, '\0');
+    }
     const auto environment = Environment::parse(text);
-    ASSERT_FALSE(environment) << text;
-    EXPECT_THAT(environment.error().message, AllOf(HasSubstr("line 2"), Not(HasSubstr("secret"))));
+    ASSERT_TRUE(environment) << text;
+    EXPECT_EQ(environment->get("A"), "1") << text;
+    EXPECT_EQ(environment->get("POSTBOX_RETENTION"), "7d") << text;
+    EXPECT_EQ(environment->warnings(), std::vector<std::string>{"line 2 skipped: not NAME=VALUE"})
+        << text;
   }
+}
+
+TEST(EnvironmentFile, ManySkippedLinesAreOneWarning) {
+  std::string text = "no\n";
+  const auto warning = [&] { return Environment::parse(text).value().warnings().front(); };
+  EXPECT_EQ(warning(), "line 1 skipped: not NAME=VALUE");
+  text += "A=1\nno\nno\n";
+  EXPECT_EQ(warning(), "lines 1, 3 and 4 skipped: not NAME=VALUE");
+  for (int i = 0; i < 20; ++i) text += "no\r\n";
+  EXPECT_EQ(warning(), "lines 1, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 13 more skipped: not NAME=VALUE");
+  EXPECT_EQ(Environment::parse("A=1\nB=1\nA=1\nB=2\n").value().warnings().front(),
+            "line 4 set a name again with another value: the last line counts");
+}
+
+TEST(EnvironmentFile, ALineThatIsMeantForAVariableIsAnErrorOfThatVariable) {
+  for (const std::string text :
+       {"A=1\nNAME: secret\n", "A=1\nNAME secret\n", "A=1\nNAME=\"secret\n", "A=1\nNAME='se'cret\n",
+        "A=1\nNAME=${SECRET}\n", "A=1\nNAME=\"x${SECRET}\"\n", "A=1\nexport NAME: secret\n",
+        "NAME=1\nNAME=\"secret\";\n"}) {
+    const auto environment = Environment::parse(text).value();
+    const auto value = environment.read("NAME");
+    ASSERT_FALSE(value) << text;
+    EXPECT_THAT(value.error().message,
+                AllOf(testing::StartsWith("NAME: line 2: "), Not(HasSubstr("secret"))));
+    EXPECT_TRUE(environment.read("A")) << text;
+  }
+  const auto fine =
+      Environment::parse("NAME=\"x\";\nNAME='${x}'\nNAME.old: x\nexport OTHER\nOTHER\n");
+  EXPECT_EQ(fine->read("NAME").value(), "${x}");
+  EXPECT_EQ(fine->read("OTHER").value(), std::nullopt);
+}
+
+TEST(EnvironmentFile, AQuotedValueMaySpanLinesAndHaveEscapes) {
+  const auto environment = Environment::parse(
+      "PEM=\"-----BEGIN KEY-----\r\nMIIabc==\r\n-----END KEY-----\" # of others\r\n"
+      "JSON=\"{\\\"a\\\":\\\"b\\\\n\\\"}\"\nTICKS=`it's \"fine\"`\nRAW='a\\n$b'\n"
+      "SINGLE='one\ntwo'\nPLAIN={\"a\":\"b\"}\nNEXT=\"a\\n\\tb\\q\"\nLAST=1");
+  ASSERT_TRUE(environment);
+  EXPECT_EQ(environment->get("PEM"), "-----BEGIN KEY-----\r\nMIIabc==\r\n-----END KEY-----");
+  EXPECT_EQ(environment->get("JSON"), R"({"a":"b\n"})");
+  EXPECT_EQ(environment->get("TICKS"), "it's \"fine\"");
+  EXPECT_EQ(environment->get("RAW"), "a\\n$b");
+  EXPECT_EQ(environment->get("SINGLE"), "one\ntwo");
+  EXPECT_EQ(environment->get("PLAIN"), "{\"a\":\"b\"}");
+  EXPECT_EQ(environment->get("NEXT"), "a\n\tb\\q");
+  EXPECT_EQ(environment->get("LAST"), "1");
+  EXPECT_THAT(environment->warnings(), testing::IsEmpty());
+}
+
+// Of somebody's apostrophe, which must not swallow what stands below it.
+TEST(EnvironmentFile, AQuoteThatDoesNotCloseEndsWithItsLine) {
+  for (const char* last : {"", "OTHER='x'\n", "OTHER=it's\n", "'\n"}) {
+    const auto environment =
+        Environment::parse("SHOP='t Theehuis\nPOSTBOX_RETENTION=7d\n" + std::string(last));
+    ASSERT_TRUE(environment);
+    EXPECT_EQ(environment->get("POSTBOX_RETENTION"), "7d") << last;
+    EXPECT_THAT(environment->warnings().front(), HasSubstr("1"));
+  }
+}
+
+TEST(EnvironmentFile, TakesAMarkAtTheStartAndEveryEndOfLine) {
+  for (const char* text : {"\xEF\xBB\xBF"
+                           "A=1\nB=2",
+                           "A=1\r\nB=2\r\n", "A=1\rB=2\r", "\xEF\xBB\xBF# x\rA=1\n\rB=2",
+                           "\tA=1\n\xC2\xA0"
+                           "B=2\xC2\xA0\n",
+                           "export\tA=1\nexport  B = 2 # x\n"}) {
+    const auto environment = Environment::parse(text);
+    ASSERT_TRUE(environment) << text;
+    EXPECT_EQ(environment->get("A"), "1") << text;
+    EXPECT_EQ(environment->get("B"), "2") << text;
+    EXPECT_THAT(environment->warnings(), testing::IsEmpty()) << text;
+  }
+}
+
+TEST(EnvironmentFile, OfTwoBytesALetterIsRefusedByName) {
+  using namespace std::string_view_literals;
+  for (const std::string_view text : {"\xFF\xFE"
+                                      "A\0=\0001\0"sv,
+                                      "\xFE\xFF\0A\0=\0001"sv, "A\0=\0001\0"sv, "\0A\0=\0001"sv}) {
+    const auto environment = Environment::parse(text);
+    ASSERT_FALSE(environment);
+    EXPECT_THAT(environment.error().message, HasSubstr("UTF-16"));
+  }
+}
+
+TEST(Environment, ValuesLoseWhatContainersLeaveAroundThem) {
+  for (const std::string value : {"v w", " v w\r\n", "\"v w\"", "'v w'\n", "\" v w \"",
+                                  "\xC2\xA0v w\xEF\xBB\xBF", "\xE2\x80\x8Bv w\xE2\x80\x8B\n"}) {
+    EXPECT_EQ(unwrapped(value), "v w") << value;
+  }
+  for (const std::string value : {"\"a\",\"b\"", "\"", "\"a", "a\"", "a'b", "'a\""}) {
+    EXPECT_EQ(unwrapped(value), value);
+  }
+  EXPECT_EQ(unwrapped("\"\""), "");
+}
+
+class SecretFile : public ::testing::Test {
+ protected:
+  [[nodiscard]] Result<std::optional<std::string>> read(const std::string& lines) const {
+    std::ofstream(folder.file(".env")) << lines;
+    return Environment::load(folder.file(".env")).value().read_secret("SECRET");
+  }
+  [[nodiscard]] std::string write(const std::string& text) const {
+    std::ofstream(folder.file("secret")) << text;
+    return folder.file("secret");
+  }
+  void expect_refused(const std::string& lines, const std::string& path, const char* why) const {
+    const auto secret = read(lines);
+    ASSERT_FALSE(secret) << lines;
+    EXPECT_EQ(secret.error().code, ErrorCode::kInvalidConfig);
+    EXPECT_THAT(secret.error().message,
+                AllOf(HasSubstr("SECRET_FILE"), HasSubstr(path), HasSubstr(why)));
+  }
+
+  const tests::TemporaryFolder folder;
+};
+
+TEST_F(SecretFile, HoldsTheValueOfItsVariable) {
+  const std::string path = write("\xEF\xBB\xBF\"s3cret\"\r\n");
+  EXPECT_EQ(read("SECRET_FILE=" + path).value(), "s3cret");
+  EXPECT_EQ(read("SECRET=\nSECRET_FILE='" + path + "'\n").value(), "s3cret");
+  EXPECT_EQ(read("SECRET_FILE=secret\n").value(), "s3cret") << "beside the environment file";
+  EXPECT_EQ(read("SECRET=other\nSECRET_FILE=\n").value(), "other");
+  EXPECT_EQ(read("").value(), std::nullopt);
+}
+
+TEST_F(SecretFile, ThatCannotBeUsedIsNamed) {
+  const std::string path = write("s3cret");
+  expect_refused("SECRET=other\nSECRET_FILE=" + path, "", "both set");
+  expect_refused("SECRET_FILE=" + path + ".not", path, "No such file");
+  expect_refused("SECRET_FILE=" + folder.path().string(), folder.path().string(), "Is a directory");
+  (void)write(" \n");
+  expect_refused("SECRET_FILE=" + path, path, "is empty");
+  (void)write(std::string(65'537, 'x'));
+  expect_refused("SECRET_FILE=" + path, path, "more than 65536 bytes");
+  expect_refused("SECRET_FILE=/dev/zero", "/dev/zero", "more than 65536 bytes");
 }
 
 TEST(EnvironmentFile, TheProcessWinsOverTheFileAndAMissingFileIsEmpty) {
@@ -82,13 +228,6 @@ TEST(EnvironmentFile, TheProcessWinsOverTheFileAndAMissingFileIsEmpty) {
   std::filesystem::remove(file);
   EXPECT_TRUE(Environment::load(file.string()));
   unsetenv("POSTBOX_CONFIG_TEST_A");
-}
-
-TEST(EnvironmentFile, EveryBadLineIsNamedAtOnce) {
-  const auto environment = Environment::parse("A=1\nno value\nB='open\n=x\n");
-  ASSERT_FALSE(environment);
-  EXPECT_THAT(environment.error().message,
-              AllOf(HasSubstr("line 2: "), HasSubstr("\nline 3: "), HasSubstr("\nline 4: ")));
 }
 
 TEST(EnvironmentFile, AFileThatIsMissedOrEmptyIsAnErrorWhereThereWasOne) {
@@ -216,6 +355,72 @@ TEST(ConfigRanges, NamesOfFilesBecomeAbsolute) {
   ASSERT_TRUE(valid) << valid.error().message;
   EXPECT_EQ((*valid)->outbox.url, "sqlite:" + here + "/b.db");
   EXPECT_EQ((*valid)->http.ca_file, std::filesystem::current_path().string() + "/ca.pem");
+}
+
+TEST(OutboxPath, IsWhatItSays) {
+  EXPECT_EQ(config_from("POSTBOX_OUTBOX=\"sqlite:'shop.db'\"").outbox.url, "sqlite:shop.db");
+  EXPECT_EQ(config_from("POSTBOX_OUTBOX=sqlite:\"/a b/shop.db\" ").outbox.url,
+            "sqlite:/a b/shop.db");
+  EXPECT_EQ(validate_error("POSTBOX_OUTBOX=sqlite:///var/lib/shop.db"), "");
+  EXPECT_EQ(validate_error("POSTBOX_OUTBOX=sqlite:a$b/c~d.db"), "");
+  for (const auto& [path, why] :
+       std::vector<std::pair<std::string, std::string>>{{"", "missing"},
+                                                        {"~/shop.db", "~ is not expanded"},
+                                                        {"~shop/shop.db", "~ is not expanded"},
+                                                        {"$HOME/shop.db", "not expanded"},
+                                                        {"/home/$USER/shop.db", "not expanded"},
+                                                        {"${DATA}/shop.db", "not expanded"},
+                                                        {"//shop.db", "there is no host"},
+                                                        {"/var/lib/shop/", "names a folder"}}) {
+    EXPECT_THAT(validate_error("POSTBOX_OUTBOX='sqlite:" + path + "'"),
+                AllOf(HasSubstr("POSTBOX_OUTBOX: "), HasSubstr(why), HasSubstr("sqlite:PATH")))
+        << path;
+  }
+}
+
+TEST(OutboxPath, IsLookedAtBeforeAnythingWaitsThere) {
+  const tests::TemporaryFolder folder;
+  const auto look = [&](const std::string& name) {
+    Config config;
+    config.outbox.url = "sqlite:" + folder.file(name);
+    return error_of(config.check_outbox());
+  };
+  EXPECT_EQ(look("shop.db"), "");
+  EXPECT_FALSE(std::filesystem::exists(folder.file("shop.db"))) << "nothing is made";
+  EXPECT_THAT(look("none/shop.db"), AllOf(HasSubstr("POSTBOX_OUTBOX: "), HasSubstr("/none'"),
+                                          HasSubstr("does not exist: create it")));
+  std::ofstream(folder.file("file")) << "x";
+  EXPECT_EQ(look("file"), "") << "what it is, SQLite says";
+  EXPECT_THAT(look("file/shop.db"), HasSubstr("is no folder"));
+  std::filesystem::create_directory(folder.file("data"));
+  EXPECT_THAT(look("data"), HasSubstr("is a folder: name a file in it"));
+  Config config;
+  config.outbox.url = "memory:";
+  EXPECT_TRUE(config.check_outbox());
+}
+
+TEST(OutboxPath, MustBeWritableForTheUserOfTheProcess) {
+  const tests::TemporaryFolder folder;
+  Config config;
+  config.outbox.url = "sqlite:" + folder.file("data/shop.db");
+  std::filesystem::create_directory(folder.file("data"));
+  std::filesystem::permissions(folder.path(), std::filesystem::perms{0755});
+  const auto look = [&](std::filesystem::perms data) {
+    std::filesystem::permissions(folder.file("data"), data);
+    const bool is_root = geteuid() == 0;  // who may do everything
+    EXPECT_EQ(is_root ? seteuid(65534) : 0, 0);
+    const std::string error = error_of(config.check_outbox());
+    EXPECT_EQ(is_root ? seteuid(0) : 0, 0);
+    return error;
+  };
+  EXPECT_EQ(look(std::filesystem::perms{0777}), "");
+  EXPECT_THAT(look(std::filesystem::perms{0555}),
+              AllOf(HasSubstr("the folder '"), HasSubstr("/data'"), HasSubstr("cannot be written"),
+                    HasSubstr("Permission denied")));
+  std::ofstream(folder.file("data/shop.db")) << "x";
+  std::filesystem::permissions(folder.file("data/shop.db"), std::filesystem::perms{0400});
+  if (geteuid() != 0) return;  // to its owner the file says otherwise
+  EXPECT_THAT(look(std::filesystem::perms{0777}), HasSubstr("the file '"));
 }
 
 TEST(ConfigRanges, AreCheckedAtStartOnTheCallersThread) {

@@ -13,6 +13,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using namespace std::chrono_literals;
 
 TEST_F(AbandonedCarts, AQuietCartBecomesAnAbandonedCheckoutWithAWayBack) {
@@ -95,15 +96,43 @@ TEST_F(AbandonedCarts, HistoryStartsNoClockAndDoesNotWait) {
   EXPECT_EQ(sent().size(), 1U);
 }
 
-TEST_F(AbandonedCarts, WithoutASecretThereIsNoLinkAndTheLogSaysSo) {
-  config.recovery_secrets.clear();
+TEST_F(AbandonedCarts, WithoutAnAddressThereIsNoLinkAndTheLogSaysSo) {
+  config.app_url.clear();
   start();
-  EXPECT_THAT(lines, Contains("Abandoned carts have no recovery link: KLAVIYO_RECOVERY_SECRET is "
-                              "not set"));
+  EXPECT_THAT(lines, Contains("Abandoned carts have no recovery link: VITE_APP_URL is not set"));
   track(cart_updated(current()));
   run_for(61min);
   ASSERT_EQ(sent().size(), 2U);
   EXPECT_FALSE(sent()[1]["properties"].contains("RecoveryURL"));
+}
+
+TEST_F(AbandonedCarts, WithoutASecretTheOutboxKeepsOneAndTheLogSaysHowToShareIt) {
+  config.recovery_secrets.clear();
+  start();
+  const auto secrets = klaviyo::recovery_secrets(config, *tracker);
+  ASSERT_EQ(secrets.size(), 1U);
+  EXPECT_EQ(secrets[0].size(), 64U);
+  EXPECT_THAT(lines, Contains(HasSubstr("set KLAVIYO_RECOVERY_SECRET to the same value")));
+  EXPECT_THAT(lines, Not(Contains(HasSubstr(secrets[0]))));
+  track(cart_updated(current()));
+  run_for(61min);
+  ASSERT_EQ(sent().size(), 2U);
+  const std::string url = sent()[1]["properties"]["RecoveryURL"];
+  const std::string token = url.substr(url.find('=') + 1);
+  EXPECT_TRUE(klaviyo::verify_recovery_token(token, secrets, clock->wall_now()));
+
+  start();
+  EXPECT_EQ(klaviyo::recovery_secrets(config, *tracker), secrets) << "made once";
+  config.recovery_secrets = {"a secret of the shop's own"};
+  start();
+  EXPECT_EQ(klaviyo::recovery_secrets(config, *tracker),
+            (std::vector<std::string>{"a secret of the shop's own", secrets[0]}))
+      << "links that were sent before stay good";
+}
+
+TEST_F(AbandonedCarts, WithASecretTheOutboxKeepsNone) {
+  start();
+  EXPECT_EQ(klaviyo::recovery_secrets(config, *tracker), config.recovery_secrets);
 }
 
 TEST_F(AbandonedCarts, ACartThatCannotBeAbandonedIsStillReported) {

@@ -167,6 +167,33 @@ TEST_F(Reload, WithoutTheFileThatWasThereChangesNothing) {
             postbox::TrackStatus::kDisabled);
 }
 
+TEST_F(Reload, SaysAgainWhatLinesAreSkippedWhenThatHasChanged) {
+  write("LOG_LEVEL: debug\n");
+  postbox::Tracker tracker = start();
+  const auto warnings = [this] {
+    return std::ranges::count_if(lines, [this](const std::string& line) {
+      return line.find(" skipped: not NAME=VALUE") != std::string::npos && line.starts_with(file);
+    });
+  };
+  EXPECT_EQ(warnings(), 1);
+  ASSERT_TRUE(tracker.reload());
+  EXPECT_EQ(warnings(), 1);
+  write("LOG_LEVEL: debug\nfi\n");
+  ASSERT_TRUE(tracker.reload());
+  EXPECT_EQ(warnings(), 2);
+}
+
+TEST_F(Reload, ReadsTheFilesOfSecretsAgain) {
+  std::ofstream(file) << "KLAVIYO_API_KEY_FILE=key\nPOSTBOX_OUTBOX=memory:\n";
+  std::ofstream(folder.file("key")) << "pk_0123456789ab\n";
+  postbox::Tracker tracker = start();
+  std::ofstream(folder.file("key")) << "pk_0123456789cd\n";
+  ASSERT_TRUE(tracker.reload());
+  EXPECT_EQ(lines.back(), "Klaviyo configuration changed: KLAVIYO_API_KEY pk_…89ab -> pk_…89cd");
+  std::ofstream(folder.file("key")).close();
+  ASSERT_FALSE(tracker.reload());
+}
+
 TEST_F(Reload, AFileThatWasNotThereMayBeMissingUntilItHasBeen) {
   Config config = Config::from_env(file).value();
   config.engine.outbox.url = "memory:";
@@ -260,6 +287,60 @@ TEST(KlaviyoConfig, ABadKeyIsDescribedAndNeverShown) {
     EXPECT_NE(message.find("pk_"), std::string::npos) << message;
     EXPECT_EQ(message.find("secret"), std::string::npos) << message;
   }
+}
+
+TEST(KlaviyoConfig, WhatIsTakenForAKeyIsNamed) {
+  for (const auto& [key, what] : std::vector<std::pair<std::string, std::string>>{
+           {"AbC123", "public key (site id)"},
+           {"Klaviyo-API-Key pk_hidden", "the header"},
+           {"sk_live_hidden", "Stripe's API keys"},
+           {"whsec_hidden", "Stripe's webhooks"},
+           {"KLAVIYO_API_KEY=pk_hidden", "a line of an environment file"},
+           {"pk_hidden,pk_hidden2", "comma"},
+           {"pk_hid\\nden", ""},
+           {"pk_hid\nden", "blank"},
+           {"pk_hid\xC2\xA0"
+            "den",
+            "ASCII"}}) {
+    const std::string message = error_of("KLAVIYO_API_KEY=\"" + key + "\"");
+    EXPECT_NE(message.find(what), std::string::npos) << message;
+    EXPECT_EQ(message.find("hid"), std::string::npos) << message;
+  }
+}
+
+TEST(KlaviyoConfig, SecretsMayStandInFiles) {
+  const postbox::tests::TemporaryFolder folder;
+  std::ofstream(folder.file("key")) << "pk_0123456789\n";
+  std::ofstream(folder.file("links")) << "a secret of 16 bytes\r\n";
+  std::ofstream(folder.file(".env")) << "KLAVIYO_API_KEY_FILE=key\nPOSTBOX_OUTBOX=memory:\n"
+                                     << "KLAVIYO_RECOVERY_SECRET_FILE=" + folder.file("links");
+  const auto config = Config::from_env(folder.file(".env"));
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->api_key, "pk_0123456789");
+  EXPECT_EQ(config->recovery_secrets, std::vector<std::string>{"a secret of 16 bytes"});
+  std::ofstream(folder.file("key")) << "AbC123";
+  std::filesystem::remove(folder.file("links"));
+  const std::string error = Config::from_env(folder.file(".env")).error().message;
+  EXPECT_NE(error.find("KLAVIYO_API_KEY: has 6 characters"), std::string::npos) << error;
+  EXPECT_NE(error.find("\nKLAVIYO_RECOVERY_SECRET_FILE: the file '"), std::string::npos) << error;
+}
+
+TEST(KlaviyoConfig, TheOutboxesFolderIsLookedAtTogetherWithTheRest) {
+  const postbox::tests::TemporaryFolder folder;
+  const auto from = [&](const std::string& lines) {
+    std::ofstream(folder.file(".env"))
+        << "POSTBOX_OUTBOX=sqlite:" + folder.file("none/shop.db\n") << lines;
+    return Config::from_env(folder.file(".env"));
+  };
+  const std::string error =
+      from("KLAVIYO_API_KEY=pk_0123456789\nPOSTBOX_RETENTION=x").error().message;
+  EXPECT_NE(error.find("POSTBOX_RETENTION: "), std::string::npos) << error;
+  EXPECT_NE(error.find("\nPOSTBOX_OUTBOX: the folder '"), std::string::npos) << error;
+  auto without_key = from("");
+  ASSERT_TRUE(without_key) << "nothing is kept without a key: " << without_key.error().message;
+  EXPECT_TRUE(klaviyo::start(*without_key, {.threads = false}));
+  without_key->api_key = "pk_0123456789";
+  EXPECT_FALSE(klaviyo::start(*without_key, {.threads = false}));
 }
 
 TEST(KlaviyoConfig, StripesPublishableKeysAreRecognised) {

@@ -207,6 +207,7 @@ TEST_P(OutboxConformance, ExtendedEventsStayLeased) {
 }  // namespace postbox::testing
 
 #include "outbox_conformance_dead.hpp"
+#include "outbox_conformance_held.hpp"
 #include "outbox_conformance_order.hpp"
 #include "outbox_conformance_settle.hpp"
 #include "outbox_conformance_timers.hpp"

@@ -32,6 +32,10 @@ INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxConformance,
                          ::testing::Values(OutboxBackend{"File", file_options},
                                            OutboxBackend{"Memory", memory_options}),
                          backend_name);
+INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxHeld,
+                         ::testing::Values(OutboxBackend{"File", file_options},
+                                           OutboxBackend{"Memory", memory_options}),
+                         backend_name);
 INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxTimers,
                          ::testing::Values(OutboxBackend{"File", file_options},
                                            OutboxBackend{"Memory", memory_options}),

@@ -50,6 +50,19 @@ TEST_F(SqliteSalvage, TheTimersOfADamagedFileGoOnAndCanStillBeEnded) {
 }
 
 // So that not even the newest id can be read.
+TEST_F(SqliteSalvage, WhatAFileKeepsBesideEventsGoesOn) {
+  const std::string secret(64, 's');
+  EXPECT_EQ(take(outbox().keep("secret", secret)), secret);
+  EXPECT_EQ(take(another()->keep("secret", "another process's")), secret);
+  append({event(1)});
+  std::filesystem::remove(path());  // what the connection has open is all that is left
+  for (int calls = 0; calls < 5; ++calls) (void)outbox().append({});
+  EXPECT_EQ(take(outbox().keep("secret", "anew")), secret);
+  use(nullptr);
+  use(another());
+  EXPECT_EQ(take(outbox().keep("secret", "anew")), secret);
+}
+
 TEST_F(SqliteSalvage, TimersBeforeALastPageThatIsDamagedGoOn) {
   std::vector<EventRecord> carts;
   for (std::uint32_t i = 0; i < 100; ++i) {

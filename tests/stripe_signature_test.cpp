@@ -153,9 +153,38 @@ TEST(StripeSignature, TheTimeMayBeAsFarAwayAsTheToleranceAndNoFurther) {
 }
 
 TEST(StripeSignature, SecretsAreReadFromAList) {
-  const auto secrets = stripe::parse_secrets("whsec_a, whsec_b");
-  ASSERT_TRUE(secrets);
-  EXPECT_EQ(*secrets, (std::vector<std::string>{"whsec_a", "whsec_b"}));
+  for (const char* text :
+       {"whsec_a, whsec_b", "\"whsec_a\",'whsec_b'", "\xEF\xBB\xBFwhsec_a\n,\twhsec_b\xC2\xA0"}) {
+    const auto secrets = stripe::parse_secrets(text);
+    ASSERT_TRUE(secrets) << text << secrets.error().message;
+    EXPECT_EQ(*secrets, (std::vector<std::string>{"whsec_a", "whsec_b"}));
+  }
+}
+
+TEST(StripeSignature, WhatIsNoSigningSecretIsRefusedByNameWithoutShowingIt) {
+  for (const auto& [text, why] : std::vector<std::pair<std::string, std::string>>{
+           {"sk_live_hidden", "begins with sk_, as an API key"},
+           {"rk_live_hidden", "restricted"},
+           {"pk_live_hidden", "publishable"},
+           {"we_hidden", "begins with we_, as the id of an endpoint"},
+           {"hidden", "6 characters does not begin with whsec_"},
+           {"WHSEC_hidden", "does not begin with whsec_"},
+           {"whsec_", "nothing behind whsec_"},
+           {"whsec_hidden;whsec_b", "semicolon"},
+           {"whsec_hid den", "blank"},
+           {"whsec_hid\nden", "blank"},
+           {"whsec_hid\xC2\xA0"
+            "den",
+            "ASCII"},
+           {"\"whsec_hidden", "quote"},
+           {"STRIPE_WEBHOOK_SECRET=whsec_hidden", "line of an environment file"}}) {
+    const auto secrets = stripe::parse_secrets(text);
+    ASSERT_FALSE(secrets) << text;
+    const std::string& message = secrets.error().message;
+    EXPECT_NE(message.find(why), std::string::npos) << message;
+    EXPECT_NE(message.find("whsec_…"), std::string::npos) << message;
+    EXPECT_EQ(message.find("hidden"), std::string::npos) << message;
+  }
 }
 
 TEST(StripeSignature, AListWithAnEmptySecretIsRefusedWithoutShowingTheOthers) {

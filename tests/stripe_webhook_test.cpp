@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "support/stripe_events.hpp"
@@ -350,6 +351,43 @@ TEST(StripeConfig, NamesEveryVariableThatDoesNotParse) {
   ASSERT_FALSE(config);
   EXPECT_TRUE(config.error().message.starts_with("STRIPE_WEBHOOK_SECRET: "));
   EXPECT_NE(config.error().message.find("\nSTRIPE_TEST_MODE: "), std::string::npos);
+}
+
+TEST(StripeWebhook, ReloadTakesOverSecretsWithoutARestart) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file(".env");
+  std::ofstream(file) << "STRIPE_WEBHOOK_SECRET=whsec_old\n";
+  StripeShop shop;
+  const stripe::Config read = stripe::Config::from_env(file).value();
+  shop.config.secrets = read.secrets;
+  shop.config.environment_file = read.environment_file;
+  shop.config.needs_environment_file = read.needs_environment_file;
+  auto webhook = stripe::Webhook::start(shop.config, *shop.tracker).value();
+  const auto status_with = [&](const char* secret) {
+    const std::string body = R"({"id":"evt_1","object":"event","type":"a.b","livemode":true})";
+    return webhook.handle(body, stripe::sign(body, secret, shop.clock->wall_now())).reason;
+  };
+  EXPECT_EQ(status_with("whsec_new"), "signature_mismatch");
+  EXPECT_NE(status_with("whsec_old"), "signature_mismatch");
+
+  std::ofstream(file) << "STRIPE_WEBHOOK_SECRET=whsec_new, sk_live_x\n";
+  const auto refused = webhook.reload();
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().message.starts_with("STRIPE_WEBHOOK_SECRET: "));
+  EXPECT_NE(status_with("whsec_old"), "signature_mismatch") << "nothing has changed";
+
+  std::ofstream(folder.file("secret")) << "whsec_new\n";
+  std::ofstream(file) << "STRIPE_WEBHOOK_SECRET_FILE=secret\n";
+  ASSERT_TRUE(webhook.reload());
+  EXPECT_EQ(status_with("whsec_old"), "signature_mismatch");
+  EXPECT_NE(status_with("whsec_new"), "signature_mismatch");
+
+  std::filesystem::remove(file);
+  EXPECT_FALSE(webhook.reload()) << "the file was there";
+  EXPECT_NE(status_with("whsec_new"), "signature_mismatch");
+  shop.config.environment_file.reset();
+  auto in_code = stripe::Webhook::start(shop.config, *shop.tracker).value();
+  EXPECT_EQ(in_code.reload().error().code, ErrorCode::kInvalidArgument);
 }
 
 TEST(StripeConfig, ABlankSecretIsAnErrorOfStart) {

@@ -66,12 +66,13 @@ postbox::Result<stripe::Webhook> start_webhook(postbox::Tracker& tracker) {
 }
 
 // Returns at the signal to stop.
-void serve(const sigset_t& signals, postbox::Tracker& tracker) {
+void serve(const sigset_t& signals, postbox::Tracker& tracker, stripe::Webhook& webhook) {
   while (true) {
     int received = 0;
     sigwait(&signals, &received);
     if (received != SIGHUP) return;
-    if (const auto reloaded = tracker.reload(); !reloaded) {
+    for (const auto& reloaded : {tracker.reload(), webhook.reload()}) {
+      if (reloaded) continue;
       spdlog::error("The configuration stays as it was: {}", reloaded.error().message);
     }
   }
@@ -111,7 +112,8 @@ int run(int wanted_port) {
     return kProblem;
   }
   checkout::Metrics metrics;
-  checkout::Routes routes(*tracker, *webhook, metrics, log_line, config->recovery_secrets);
+  checkout::Routes routes(*tracker, *webhook, metrics, log_line,
+                          klaviyo::recovery_secrets(*config, *tracker));
   checkout::HttpServer server(routes);
   const auto port = server.start(wanted_port);
   if (!port) {
@@ -119,7 +121,7 @@ int run(int wanted_port) {
     return kProblem;
   }
   std::cout << "listening on 127.0.0.1:" << *port << std::endl;
-  serve(signals, *tracker);
+  serve(signals, *tracker, *webhook);
   stop(server, routes, *tracker);
   return 0;
 }

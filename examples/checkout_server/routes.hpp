@@ -34,7 +34,7 @@ namespace checkout {
 
 class Routes {
  public:
-  // `secrets` are those of the links, Config::recovery_secrets.
+  // `secrets` are those of the links, klaviyo::recovery_secrets().
   Routes(postbox::Tracker& tracker, stripe::Webhook& webhook, Metrics& metrics,
          postbox::LogSink log, std::vector<std::string> secrets)
       : tracker_(tracker),

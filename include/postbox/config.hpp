@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <postbox/bytes.hpp>
 #include <postbox/http_client.hpp>
@@ -33,17 +34,32 @@ class Environment {
   };
 
   // Read the file and the process's environment; a variable that stands in both has the process's
-  // value. The file's lines are NAME=VALUE, "export NAME=VALUE", comments (#) and blank lines;
-  // values may be quoted with ' or ". Fails with kInvalidConfig and the number of each line that is
-  // none of these, and when the file cannot be read or changes all the time.
+  // value. The file is a .env as other programs write it, too: NAME=VALUE, "export NAME=VALUE",
+  // comments (#) and blank lines; values may be quoted with ', " or `, and have several lines then.
+  // Nothing is expanded. Fails with kInvalidConfig when the file is in UTF-16, cannot be read or
+  // changes all the time.
   [[nodiscard]] static Result<Environment> load(const std::string& file,
                                                 Missing missing = Missing::kIsEmpty);
 
   // Read only `text`, in the file's format.
   [[nodiscard]] static Result<Environment> parse(std::string_view text);
 
-  // Returns the value, or nothing when it is unset or empty.
+  // Returns the value without what wraps it (see unwrapped()), or nothing when it is unset or
+  // empty.
   [[nodiscard]] std::optional<std::string> get(std::string_view name) const;
+
+  // The same for a variable that matters: fails with kInvalidConfig, the name and the line when the
+  // file wants to set it and its value cannot be read.
+  [[nodiscard]] Result<std::optional<std::string>> read(std::string_view name) const;
+
+  // The same for a secret, which may also stand in a file of its own: that of the variable
+  // NAME_FILE, as secrets of Docker and Kubernetes are mounted. A relative path counts from the
+  // folder of the environment file. Fails with kInvalidConfig when both variables are set, and when
+  // the file cannot be read, is empty or has more than 64 KiB; names the variable and the path.
+  [[nodiscard]] Result<std::optional<std::string>> read_secret(std::string_view name) const;
+
+  // What the file has that was left out, as lines for a log: numbers of lines, never their text.
+  [[nodiscard]] const std::vector<std::string>& warnings() const noexcept { return warnings_; }
 
   // Whether there was a file with something in it.
   [[nodiscard]] bool has_file() const noexcept { return has_file_; }
@@ -53,9 +69,19 @@ class Environment {
   [[nodiscard]] static Result<std::string> absolute(const std::string& file);
 
  private:
-  std::map<std::string, std::string, std::less<>> values_;
+  using Texts = std::map<std::string, std::string, std::less<>>;
+
+  Texts values_;
+  Texts troubles_;  // by name, what is wrong with the line that sets it
+  std::vector<std::string> warnings_;
+  std::string folder_;  // of the file, with the slash; empty for the working directory
   bool has_file_ = false;
 };
+
+// A setting's value without the blanks, ends of lines and invisible characters around it, and
+// without the quotes that `docker run --env-file` and mounted secrets leave there. A part of
+// `value`.
+[[nodiscard]] std::string_view unwrapped(std::string_view value) noexcept;
 
 // Parse "250ms", "10s", "60m", "72h", "30d"; a unit is required.
 [[nodiscard]] Result<std::chrono::milliseconds> parse_duration(std::string_view text);
@@ -117,6 +143,11 @@ struct Config {
   // Set the fields that have a variable. Fails with kInvalidConfig and a line for each value that
   // does not parse; the others are set.
   [[nodiscard]] Result<void> apply(const Environment& environment);
+
+  // Look whether the outbox's file can be there: its folder exists and can be written, and it is a
+  // file itself, if it exists. Fails with kInvalidConfig, the path and what to do. Not a part of
+  // validate(): a tracker starts without its disk, and waits for it.
+  [[nodiscard]] Result<void> check_outbox() const;
 
   // Check every field; the error has a line for each that is out of range. In what is returned the
   // names of files are absolute, by the working directory of this moment, and the outbox's is

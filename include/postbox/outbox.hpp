@@ -26,6 +26,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <postbox/bytes.hpp>
@@ -139,6 +140,23 @@ struct EventFilter {
   std::string reason{};                                 // a part of the reason, in the same case
 };
 
+struct HeldEvent {
+  EventHandle handle{};
+  std::uint32_t attempts = 0;        // spent before it was held
+  std::chrono::milliseconds age{0};  // since append
+  EventRecord record;
+};
+
+// Which held events are meant; unset members match all.
+struct HeldFilter {
+  std::optional<QueueId> queue{};
+  std::optional<EventHandle> handle{};
+  std::optional<std::chrono::milliseconds> waits_for{};  // since append, at least this long
+  // The queues that are switched off, as bits by their numbers: nobody claims what is ready or
+  // delayed there, so that it counts as held, too, unless it is leased.
+  std::uint64_t off_queues = 0;
+};
+
 // May change an event's queue and payload; what it does to the keys is ignored. Must not use the
 // outbox.
 using Rewrite = std::function<void(EventRecord&)>;
@@ -224,6 +242,26 @@ class Outbox {
   // Remove dead letters. Returns how many.
   [[nodiscard]] virtual Result<std::size_t> purge(const EventFilter& filter) = 0;
 
+  // Held events after `after` in the order of their handles, at most `max`. This and the next three
+  // are capabilities: a store that has them not fails with kInvalidArgument.
+  [[nodiscard]] virtual Result<std::vector<HeldEvent>> held(const HeldFilter& filter,
+                                                            EventHandle after, std::size_t max);
+
+  // Make held events after `after` ready, at most `max` and some hundreds. Returns which, in the
+  // order of their handles; none when there are no more.
+  [[nodiscard]] virtual Result<std::vector<EventHandle>> free_held(const HeldFilter& filter,
+                                                                   EventHandle after,
+                                                                   std::size_t max);
+
+  // Remove held events. Returns how many.
+  [[nodiscard]] virtual Result<std::size_t> purge_held(const HeldFilter& filter);
+
+  // Return the text that the store keeps under `name` (small letters and '_'); where there is none
+  // it keeps `text` first, of 256 bytes at most, durably. With an empty one it only looks, and
+  // returns an empty one when there is none. Every process that shares the store gets the same. For
+  // what belongs to the store rather than to an event, such as a secret that was made for it.
+  [[nodiscard]] virtual Result<std::string> keep(std::string_view name, std::string_view text);
+
   // Remove every event of one profile, in whatever state, and its timers. A request in flight is
   // not recalled.
   [[nodiscard]] virtual Result<std::size_t> purge_profile(const Key& profile) = 0;
@@ -235,6 +273,31 @@ class Outbox {
 
   [[nodiscard]] virtual Result<OutboxStats> stats() = 0;
 };
+
+namespace detail {
+[[nodiscard]] inline Error is_no_capability(std::string_view what) {
+  return {ErrorCode::kInvalidArgument, "this outbox cannot " + std::string(what)};
+}
+}  // namespace detail
+
+inline Result<std::vector<HeldEvent>> Outbox::held(const HeldFilter& /*filter*/,
+                                                   EventHandle /*after*/, std::size_t /*max*/) {
+  return detail::is_no_capability("list held events");
+}
+
+inline Result<std::vector<EventHandle>> Outbox::free_held(const HeldFilter& /*filter*/,
+                                                          EventHandle /*after*/,
+                                                          std::size_t /*max*/) {
+  return detail::is_no_capability("free held events");
+}
+
+inline Result<std::size_t> Outbox::purge_held(const HeldFilter& /*filter*/) {
+  return detail::is_no_capability("remove held events");
+}
+
+inline Result<std::string> Outbox::keep(std::string_view /*name*/, std::string_view /*text*/) {
+  return detail::is_no_capability("keep texts");
+}
 
 struct OutboxOptions {
   std::string url = "sqlite:postbox.db";  // "sqlite:PATH" or "memory:"

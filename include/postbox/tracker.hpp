@@ -25,6 +25,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <postbox/clock.hpp>
@@ -101,6 +102,19 @@ struct TypedDeadLetter : DeadLetter {
   std::string type;  // what the vendor calls it; empty when the stored event is damaged
 };
 
+// Which held events an operator means; unset members match all.
+struct HeldQuery {
+  std::optional<QueueId> queue{};
+  std::optional<EventHandle> handle{};
+  std::string type{};  // "Placed Order"
+  std::optional<std::chrono::milliseconds>
+      waits_for{};  // since it was accepted, at least this long
+};
+
+struct TypedHeldEvent : HeldEvent {
+  std::string type;  // what the vendor calls it; empty when the stored event is damaged
+};
+
 struct ReplayOptions {
   std::size_t max = std::numeric_limits<std::size_t>::max();
   bool backfill = false;  // as history: recorded, and nothing at the vendor acts on it
@@ -113,6 +127,7 @@ struct Reloaded {
   std::vector<std::string> changes;  // "NAME old -> new", secrets masked; logged one by one
   // The same for what is set otherwise than at the start and cannot be applied without one.
   std::vector<std::string> needs_restart{};
+  std::vector<std::string> warnings{};  // what else there is to say of the settings
 };
 
 // The parts that a Tracker is built from. Unset ones are made from the configuration.
@@ -199,6 +214,24 @@ class Tracker {
 
   // Remove dead letters. Returns how many.
   [[nodiscard]] Result<std::size_t> purge(const DeadLetterQuery& query);
+
+  // Events that are held because their family is switched off, after `after` in the order of their
+  // handles, at most `max`. This and the next two are for operators; stats().held counts them.
+  [[nodiscard]] Result<std::vector<TypedHeldEvent>> held_events(const HeldQuery& query,
+                                                                EventHandle after,
+                                                                std::size_t max) const;
+
+  // Send held events although their family is off, the oldest first, with the same keys and bytes.
+  // What is not delivered when the process ends, or reload() is called, is held again. Only the
+  // process that sends from the outbox can. Returns how many are on their way.
+  [[nodiscard]] Result<std::size_t> send_held(
+      const HeldQuery& query, std::size_t max = std::numeric_limits<std::size_t>::max());
+
+  // Remove held events. Returns how many.
+  [[nodiscard]] Result<std::size_t> purge_held(const HeldQuery& query);
+
+  // Outbox::keep(): a text that belongs to the outbox, the same for every process that shares it.
+  [[nodiscard]] Result<std::string> keep(std::string_view name, std::string_view text) const;
 
   // Remove every event of one profile that is on disk, in whatever state, and its timers: somebody
   // has asked to be forgotten. A request under way is not recalled. Reads the whole outbox: takes

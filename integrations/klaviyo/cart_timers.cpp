@@ -18,21 +18,23 @@ std::optional<RecoveryKey> signing_key(const Config& config) {
   return RecoveryKey(config.recovery_secrets.front());
 }
 
+// Also while carts are switched off; null for a batch of no tracker.
+const CartTimers* timers_of(const postbox::EventBatch& batch) {
+  const auto* timers = batch.settings<CartTimersPointer>();
+  return timers == nullptr ? nullptr : timers->get();
+}
+
 }  // namespace
 
 CartTimers::CartTimers(const Config& config)
     : on(!config.flag(kCart).is_off()),
-      was_on(on.load()),
       quiet(config.cart_quiet_time),
       abandoned_after(config.cart_abandoned_after),
       link_life(config.recovery_link_life),
       app_url(config.app_url),
       key(signing_key(config)) {}
 
-void CartTimers::switch_to(bool is_on) noexcept {
-  on = is_on;
-  if (is_on) was_on = true;
-}
+void CartTimers::switch_to(bool is_on) noexcept { on = is_on; }
 
 std::string CartTimers::recovery_url(const Cart& cart, postbox::WallTime abandoned_at) const {
   if (app_url.empty() || !key) return {};
@@ -41,9 +43,8 @@ std::string CartTimers::recovery_url(const Cart& cart, postbox::WallTime abandon
 }
 
 const CartTimers* cart_timers(const postbox::EventBatch& batch) {
-  const auto* timers = batch.settings<CartTimersPointer>();
-  if (timers == nullptr || *timers == nullptr || !(*timers)->on) return nullptr;
-  return timers->get();
+  const CartTimers* timers = timers_of(batch);
+  return timers != nullptr && timers->on ? timers : nullptr;
 }
 
 postbox::Key cart_key(std::string_view cart_id) { return end_key("cart", cart_id); }
@@ -62,17 +63,27 @@ std::vector<postbox::Key> ends_of(std::string_view user_id, const Profile& custo
 
 std::shared_ptr<postbox::Timing> purchase_timing(const Purchase& purchase,
                                                  const postbox::EventBatch& batch) {
-  const auto* timers = batch.settings<CartTimersPointer>();
-  if (timers == nullptr || *timers == nullptr || !(*timers)->was_on) return nullptr;
+  const CartTimers* timers = timers_of(batch);
+  if (timers == nullptr) return nullptr;
   const postbox::WallTime now = batch.now();
   // Most shops note the second in which it was.
   const postbox::WallTime bought_at =
       std::chrono::ceil<std::chrono::seconds>(purchase.bought_at.value_or(now));
   auto timing = std::make_shared<postbox::Timing>();
-  const bool is_news = now - bought_at <= (*timers)->abandoned_after;
+  const bool is_news = now - bought_at <= timers->abandoned_after;
   timing->as_of = is_news ? std::max(bought_at, now) : bought_at;
   timing->ends = ends_of(purchase.user_id, purchase.customer);
   if (!purchase.cart_id.empty()) timing->ends.push_back(cart_key(purchase.cart_id));
+  return timing;
+}
+
+std::shared_ptr<postbox::Timing> cart_end(std::string_view cart_id, postbox::WallTime as_of,
+                                          const postbox::EventBatch& batch) {
+  if (timers_of(batch) == nullptr || cart_id.empty()) return nullptr;
+  auto timing = std::make_shared<postbox::Timing>();
+  timing->slot = cart_key(cart_id);
+  timing->as_of = as_of;
+  timing->ends.push_back(timing->slot);
   return timing;
 }
 

@@ -31,12 +31,11 @@ struct CartTimers {
   [[nodiscard]] std::string recovery_url(const Cart& cart, postbox::WallTime abandoned_at) const;
 
   std::atomic<bool> on;
-  std::atomic<bool> was_on;  // at some time: timers may run while it is off
   const std::chrono::milliseconds quiet;
   const std::chrono::milliseconds abandoned_after;
   const std::chrono::milliseconds link_life;
   const std::string app_url;
-  const std::optional<RecoveryKey> key;  // the first: the others are only believed
+  std::optional<RecoveryKey> key;  // the first: the others are only believed. Set by start() only
 };
 
 // How a tracker's batches know them: EventBatch::settings<CartTimersPointer>().
@@ -59,11 +58,18 @@ struct Purchase {
   std::optional<postbox::WallTime> bought_at{};  // now, when the event has no time of its own
 };
 
-// What a purchase does to the timers of its cart and its customer; null when none can run. Whoever
+// What a purchase does to the timers of its cart and its customer; null for a batch of no tracker.
+// Whatever the flags say: a timer may run since before they were switched off, also by another
+// process, and its reminder waits until they are on again. Whoever
 // pays within the time of an abandonment has left nothing behind until now, also what was reported
 // after the order was placed; a purchase that is reported later ends what is older than itself.
 [[nodiscard]] std::shared_ptr<postbox::Timing> purchase_timing(const Purchase& purchase,
                                                                const postbox::EventBatch& batch);
+
+// The end of the cart of that id, at `as_of`; null for a batch of no tracker.
+[[nodiscard]] std::shared_ptr<postbox::Timing> cart_end(std::string_view cart_id,
+                                                        postbox::WallTime as_of,
+                                                        const postbox::EventBatch& batch);
 
 // Adds a timing, if there is one, without its event, whose family is off.
 void add_alone(std::shared_ptr<postbox::Timing> timing, postbox::EventBatch& batch);

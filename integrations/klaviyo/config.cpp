@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <klaviyo/api_url.hpp>
 #include <klaviyo/config.hpp>
 #include <klaviyo/metric_names.hpp>
+#include <optional>
 #include <postbox/schema.hpp>
 #include <string>
 
@@ -21,14 +23,50 @@ Error refuse(std::string_view value, std::string_view accepted) {
 }
 
 template <class T>
-Result<void> read(const Environment& environment, std::string_view name,
-                  Result<T> (*parse)(std::string_view), T& target) {
-  const auto text = environment.get(name);
-  if (!text) return {};
-  auto value = parse(*text);
+Result<void> set(const Result<std::optional<std::string>>& text, std::string_view name,
+                 Result<T> (*parse)(std::string_view), T& target) {
+  if (!text) return text.error();
+  if (!*text) return {};
+  auto value = parse(**text);
   if (!value) return value.error().with_context(name);
   target = *std::move(value);
   return {};
+}
+
+template <class T>
+Result<void> read(const Environment& environment, std::string_view name,
+                  Result<T> (*parse)(std::string_view), T& target) {
+  return set(environment.read(name), name, parse, target);
+}
+
+template <class T>
+Result<void> read_secret(const Environment& environment, std::string_view name,
+                         Result<T> (*parse)(std::string_view), T& target) {
+  return set(environment.read_secret(name), name, parse, target);
+}
+
+struct Foreign {
+  std::string_view prefix;
+  std::string_view what;
+};
+
+// What stands beside the key on a page or in a file, and is taken for it.
+constexpr std::array<Foreign, 8> kForeign{
+    {{"pk_live_", "Stripe's publishable keys do"},
+     {"pk_test_", "Stripe's publishable keys do"},
+     {"sk_", "Stripe's API keys do"},
+     {"rk_", "Stripe's restricted keys do"},
+     {"whsec_", "the signing secrets of Stripe's webhooks do"},
+     {"Klaviyo-API-Key", "the header does in which a key is sent"},
+     {"KLAVIYO_API_KEY", "a line of an environment file does"},
+     {"Bearer ", "the header of another kind of key does"}}};
+
+// The public key of an account, which scripts in a shop's pages have.
+bool is_site_id(std::string_view key) {
+  constexpr std::size_t kSize = 6;
+  return key.size() == kSize && std::all_of(key.begin(), key.end(), [](char c) {
+           return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+         });
 }
 
 // The value is a secret, so that the messages describe it instead of showing it.
@@ -37,19 +75,31 @@ Result<std::string> parse_key(std::string_view key) {
   const auto fail = [](std::string what) {
     return Error{postbox::ErrorCode::kInvalidConfig, std::move(what)};
   };
-  for (const std::string_view prefix : {"pk_live_", "pk_test_"}) {
-    if (key.starts_with(prefix)) {
-      return fail("begins with " + std::string(prefix) +
-                  ", as Stripe's publishable keys do; expected a private Klaviyo key, pk_ and "
-                  "letters and digits");
+  constexpr std::string_view kExpected =
+      "; expected a private key of Klaviyo, which begins with pk_";
+  for (const Foreign& foreign : kForeign) {
+    if (key.starts_with(foreign.prefix)) {
+      return fail("begins with " + std::string(foreign.prefix) + ", as " +
+                  std::string(foreign.what) + std::string(kExpected));
     }
   }
   const bool printable =
       std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-  if (!printable) return fail("holds a blank or a control character; expected a private key, pk_…");
+  if (!printable) {
+    return fail("holds a blank, a control character or a letter beyond ASCII" +
+                std::string(kExpected));
+  }
+  if (key.find_first_of(",;\"'`") != std::string_view::npos) {
+    return fail("holds a quote, a comma or a semicolon; expected one private key of Klaviyo alone");
+  }
+  if (is_site_id(key)) {
+    return fail(
+        "has 6 characters, as the public key (site id) of an account; expected a private "
+        "key, which begins with pk_: Settings > API keys > Private API keys");
+  }
   if (!key.starts_with("pk_") || key.size() < 4 || key.size() > kMaxKey) {
-    return fail("a value of " + std::to_string(key.size()) +
-                " characters is not accepted; expected a private key, which begins with pk_");
+    return fail("a value of " + std::to_string(key.size()) + " characters is not accepted" +
+                std::string(kExpected));
   }
   return std::string(key);
 }
@@ -120,19 +170,50 @@ Result<void> check_secrets(const std::vector<std::string>& secrets) {
 }
 
 Result<std::vector<std::string>> parse_secrets(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t";
   std::vector<std::string> secrets;
   for (bool more = true; more;) {
     const std::size_t comma = text.find(',');
-    std::string_view secret = text.substr(0, comma);
-    secret.remove_prefix(std::min(secret.find_first_not_of(kBlanks), secret.size()));
-    secret = secret.substr(0, secret.find_last_not_of(kBlanks) + 1);
-    secrets.emplace_back(secret);
+    secrets.emplace_back(postbox::unwrapped(text.substr(0, comma)));
     more = comma != std::string_view::npos;
     if (more) text.remove_prefix(comma + 1);
   }
   if (auto ok = check_secrets(secrets); !ok) return ok.error();
   return secrets;
+}
+
+// What cannot be used has its default, and an error in `errors`.
+Config read_all(const Environment& environment, std::vector<postbox::Family> own_families,
+                std::vector<Error>& errors) {
+  const auto note = [&errors](const Result<void>& step) {
+    if (!step) errors.push_back(step.error());
+  };
+  Config config;
+  config.warnings = environment.warnings();
+  note(check_families(own_families));
+  if (!errors.empty()) return config;
+  config.own_families = std::move(own_families);
+  note(config.engine.apply(environment));
+  for (const Result<void>& step :
+       {read_secret(environment, "KLAVIYO_API_KEY", &parse_key, config.api_key),
+        read(environment, "KLAVIYO_API_URL", &parse_api_url, config.api_url),
+        read(environment, "KLAVIYO_REVISION", &parse_revision, config.revision),
+        read(environment, "KLAVIYO_QUOTA_SHARE", &QuotaShare::parse, config.quota_share),
+        read(environment, "KLAVIYO_METRIC_NAMES", &parse_metric_names, config.metric_names),
+        read(environment, "VITE_APP_URL", &parse_app_url, config.app_url),
+        read(environment, "KLAVIYO_CART_ABANDONED_AFTER", &parse_abandoned_after,
+             config.cart_abandoned_after),
+        read(environment, "KLAVIYO_CART_QUIET_TIME", &parse_quiet_time, config.cart_quiet_time),
+        read_secret(environment, "KLAVIYO_RECOVERY_SECRET", &parse_secrets,
+                    config.recovery_secrets)}) {
+    note(step);
+  }
+  for (const postbox::Family& queue : every_queue(config.own_families)) {
+    const auto flag = read(environment, queue.variable, &postbox::Flag::parse,
+                           config.flags[flag_index(queue.queue)]);
+    if (queue.queue != backfill_queue(queue.queue)) note(flag);  // they have one variable
+  }
+  note(config.validate());  // what did not parse has its default
+  return config;
 }
 
 }  // namespace
@@ -170,43 +251,23 @@ Result<Config> Config::from_env(std::string file, std::vector<postbox::Family> o
   if (!absolute) return absolute.error();
   auto environment = Environment::load(*absolute, missing);
   if (!environment) return environment.error();
-  auto config = from(*environment, std::move(own_families));
-  if (!config) return config;
-  config->environment_file = *std::move(absolute);
-  config->needs_environment_file = environment->has_file();
-  config->as_read = std::make_shared<const Config>(*config);
+  std::vector<Error> errors;
+  Config config = read_all(*environment, std::move(own_families), errors);
+  // Without a key nothing is kept: an app must run on a machine that has no such folder.
+  if (!config.api_key.empty()) {
+    if (const auto ok = config.engine.check_outbox(); !ok) errors.push_back(ok.error());
+  }
+  if (!errors.empty()) return postbox::joined(errors);
+  config.environment_file = *std::move(absolute);
+  config.needs_environment_file = environment->has_file();
+  config.as_read = std::make_shared<const Config>(config);
   return config;
 }
 
 Result<Config> Config::from(const Environment& environment,
                             std::vector<postbox::Family> own_families) {
-  Config config;
-  if (auto ok = check_families(own_families); !ok) return ok.error();
-  config.own_families = std::move(own_families);
   std::vector<Error> errors;
-  const auto note = [&errors](const Result<void>& step) {
-    if (!step) errors.push_back(step.error());
-  };
-  note(config.engine.apply(environment));
-  for (const Result<void>& step :
-       {read(environment, "KLAVIYO_API_KEY", &parse_key, config.api_key),
-        read(environment, "KLAVIYO_API_URL", &parse_api_url, config.api_url),
-        read(environment, "KLAVIYO_REVISION", &parse_revision, config.revision),
-        read(environment, "KLAVIYO_QUOTA_SHARE", &QuotaShare::parse, config.quota_share),
-        read(environment, "KLAVIYO_METRIC_NAMES", &parse_metric_names, config.metric_names),
-        read(environment, "VITE_APP_URL", &parse_app_url, config.app_url),
-        read(environment, "KLAVIYO_CART_ABANDONED_AFTER", &parse_abandoned_after,
-             config.cart_abandoned_after),
-        read(environment, "KLAVIYO_CART_QUIET_TIME", &parse_quiet_time, config.cart_quiet_time),
-        read(environment, "KLAVIYO_RECOVERY_SECRET", &parse_secrets, config.recovery_secrets)}) {
-    note(step);
-  }
-  for (const postbox::Family& queue : every_queue(config.own_families)) {
-    const auto flag = read(environment, queue.variable, &postbox::Flag::parse,
-                           config.flags[flag_index(queue.queue)]);
-    if (queue.queue != backfill_queue(queue.queue)) note(flag);  // they have one variable
-  }
-  note(config.validate());  // what did not parse has its default
+  Config config = read_all(environment, std::move(own_families), errors);
   if (!errors.empty()) return postbox::joined(errors);
   return config;
 }

@@ -38,7 +38,8 @@ struct Config {
   // Outbox, network, limits, log. POSTBOX_….
   postbox::Config engine;
 
-  // The private key. KLAVIYO_API_KEY. Defaults to none: the tracker is inert.
+  // The private key. KLAVIYO_API_KEY, or the file KLAVIYO_API_KEY_FILE. Defaults to none: the
+  // tracker is inert.
   std::string api_key;
 
   // Where to send; http:// only to this machine. KLAVIYO_API_URL. Defaults to Klaviyo.
@@ -77,8 +78,9 @@ struct Config {
   std::chrono::milliseconds cart_quiet_time{std::chrono::seconds(5)};
 
   // What signs the links to abandoned carts, see verify_recovery_token(): at least 16 bytes each.
-  // The first signs, all are believed: put a new one before the old. Without one, or without
-  // `app_url`, an abandoned cart has no link. KLAVIYO_RECOVERY_SECRET. Defaults to none.
+  // The first signs, all are believed: put a new one before the old. KLAVIYO_RECOVERY_SECRET, or
+  // the file KLAVIYO_RECOVERY_SECRET_FILE. Defaults to one that start() makes once and keeps in the
+  // outbox: see the function of this name. Without `app_url` an abandoned cart has no link.
   std::vector<std::string> recovery_secrets;
 
   // How long such a link is good, after the cart was abandoned. Defaults to 30 days.
@@ -98,7 +100,11 @@ struct Config {
   // setting was changed in the environment and needs a restart.
   std::shared_ptr<const Config> as_read;
 
-  // Set what the process's environment and `file` say; the former wins. A missing file is an empty
+  // What from_env() has to say of the file, such as lines that it left out: start() logs it.
+  std::vector<std::string> warnings;
+
+  // Set what the process's environment and `file` say; the former wins. With an API key, the
+  // outbox's folder must be there and writable, too. A missing file is an empty
   // one, unless `missing` says otherwise. Fails with kInvalidConfig, and a line for each variable
   // whose value cannot be used.
   [[nodiscard]] static postbox::Result<Config> from_env(
@@ -120,6 +126,12 @@ struct Config {
 
 // "pk_…1234", or "none". The only form in which a key may be shown.
 [[nodiscard]] std::string masked_key(std::string_view key);
+
+// What a link may be signed with, for verify_recovery_token(): those of `config`, and the one that
+// the tracker's outbox keeps, if there is one. Reads the outbox; on a server that takes links
+// once, after start().
+[[nodiscard]] std::vector<std::string> recovery_secrets(const Config& config,
+                                                        const postbox::Tracker& tracker);
 
 // Check, connect the parts and start the workers. Parts that are set in `overrides` replace the
 // real ones: clock, random, http, outbox, threads; its destination, flags and texts are ignored.

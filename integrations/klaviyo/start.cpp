@@ -1,3 +1,5 @@
+#include <openssl/rand.h>
+
 #include <algorithm>
 #include <klaviyo/api_url.hpp>
 #include <klaviyo/cart_timers.hpp>
@@ -6,8 +8,10 @@
 #include <klaviyo/hash.hpp>
 #include <klaviyo/settings.hpp>
 #include <memory>
+#include <optional>
 #include <postbox/version.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace klaviyo {
@@ -29,50 +33,77 @@ std::vector<std::pair<postbox::QueueId, postbox::Flag>> flags_of(const Config& c
   return flags;
 }
 
-// For whoever asks later why an event did or did not go.
-void say_settings(const Config& config) {
-  if (!config.engine.log || config.engine.log_level > postbox::LogLevel::kInfo) return;
+void say(const Config& config, postbox::LogLevel level, const std::string& line) {
+  if (!config.engine.log || config.engine.log_level > level) return;
   try {
-    config.engine.log(postbox::LogLevel::kInfo, "Klaviyo starts with Postbox " +
-                                                    std::string(postbox::kVersion) + ": " +
-                                                    in_a_line(settings_of(config)));
-  } catch (...) {
-    // As below.
-  }
-}
-
-// An application whose events go nowhere should know it from its log, once.
-void say_if_inert(const Config& config) {
-  if (!config.engine.log || config.engine.log_level > postbox::LogLevel::kWarn) return;
-  const bool all_off = std::ranges::all_of(config.flags, &postbox::Flag::is_off);
-  try {
-    if (config.api_key.empty()) {
-      config.engine.log(postbox::LogLevel::kWarn,
-                        "Klaviyo is off: KLAVIYO_API_KEY is not set; no event is kept or sent");
-    } else if (all_off) {
-      config.engine.log(postbox::LogLevel::kWarn,
-                        "Klaviyo is off: no flag is on, see KLAVIYO_PURCHASE_EVENTS_ENABLED and "
-                        "the others; no event is kept or sent");
-    }
+    config.engine.log(level, line);
   } catch (...) {
     // A sink that throws is the host's affair; the tracker counts the next ones.
   }
 }
 
+// For whoever asks later why an event did or did not go.
+void say_settings(const Config& config) {
+  say(config, postbox::LogLevel::kInfo,
+      "Klaviyo starts with Postbox " + std::string(postbox::kVersion) + ": " +
+          in_a_line(settings_of(config)));
+}
+
+// An application whose events go nowhere should know it from its log, once.
+void say_if_inert(const Config& config) {
+  if (config.api_key.empty()) {
+    say(config, postbox::LogLevel::kWarn,
+        "Klaviyo is off: KLAVIYO_API_KEY is not set; no event is kept or sent");
+  } else if (std::ranges::all_of(config.flags, &postbox::Flag::is_off)) {
+    say(config, postbox::LogLevel::kWarn,
+        "Klaviyo is off: no flag is on, see KLAVIYO_PURCHASE_EVENTS_ENABLED and the others; no "
+        "event is kept or sent");
+  }
+}
+
 // Without a link, the mail about an abandoned cart leads nowhere.
 void say_if_without_links(const Config& config) {
-  if (!config.engine.log || config.engine.log_level > postbox::LogLevel::kWarn) return;
-  if (config.api_key.empty() || config.flag(kCart).is_off()) return;
-  const char* missing = config.app_url.empty()            ? "VITE_APP_URL"
-                        : config.recovery_secrets.empty() ? "KLAVIYO_RECOVERY_SECRET"
-                                                          : nullptr;
-  if (missing == nullptr) return;
-  try {
-    config.engine.log(postbox::LogLevel::kWarn, "Abandoned carts have no recovery link: " +
-                                                    std::string(missing) + " is not set");
-  } catch (...) {
-    // As above.
+  if (config.api_key.empty() || config.flag(kCart).is_off() || !config.app_url.empty()) return;
+  say(config, postbox::LogLevel::kWarn,
+      "Abandoned carts have no recovery link: VITE_APP_URL is not set");
+}
+
+// On disk: do not change.
+constexpr std::string_view kKeptSecret = "recovery_secret";
+
+// In hexadecimal; nothing when OpenSSL has no random numbers.
+std::optional<std::string> make_secret() {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::array<unsigned char, 32> bytes{};
+  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) return std::nullopt;
+  std::string text;
+  for (const unsigned char byte : bytes) {
+    text += kHex[byte >> 4U];
+    text += kHex[byte & 15U];
   }
+  return text;
+}
+
+// Where no secret is set, links are signed with one that belongs to the outbox. `timers` are nobody
+// else's yet.
+void use_kept_secret(const Config& config, const postbox::Tracker& tracker, CartTimers& timers) {
+  if (config.api_key.empty() || config.app_url.empty() || !config.recovery_secrets.empty()) return;
+  const auto made = make_secret();
+  const auto kept = made ? tracker.keep(kKeptSecret, *made)
+                         : Result<std::string>(postbox::Error{postbox::ErrorCode::kInternal,
+                                                              "OpenSSL has no random numbers"});
+  if (!kept) {
+    return say(
+        config, postbox::LogLevel::kWarn,
+        "Abandoned carts have no recovery link: KLAVIYO_RECOVERY_SECRET is not set, and none "
+        "can be kept in the outbox: " +
+            kept.error().message);
+  }
+  timers.key.emplace(*kept);
+  if (config.flag(kCart).is_off()) return;
+  say(config, postbox::LogLevel::kInfo,
+      "Recovery links are signed with a secret that was made for this outbox and is kept in it; "
+      "where servers have an outbox each, set KLAVIYO_RECOVERY_SECRET to the same value on each");
 }
 
 // Called by one thread at a time, as Services::reload promises; hence no lock around `config_`.
@@ -85,14 +116,13 @@ class Reloader {
         timers_(std::move(timers)) {}
 
   Result<Reloaded> reload() {
-    using Missing = postbox::Environment::Missing;
-    const auto missing = config_.needs_environment_file ? Missing::kIsError : Missing::kIsEmpty;
-    auto next = Config::from_env(*config_.environment_file, config_.own_families, missing);
+    auto next = read_again();
     if (!next) return next.error();
     const auto settings = settings_of(*next);
     Reloaded reloaded{flags_of(*next), next->engine.log_level,
                       changes_between(settings_of(config_), settings, false),
                       changes_between(settings_of(as_read_), settings, true)};
+    if (next->warnings != config_.warnings) reloaded.warnings = next->warnings;
     if (connection_of(*next) != connection_of(config_)) destination_->apply(connection_of(*next));
     timers_->switch_to(!next->flag(kCart).is_off());
     config_ = *std::move(next);
@@ -100,6 +130,21 @@ class Reloader {
   }
 
  private:
+  // Not from_env(), which looks at the outbox's folder: a family can be switched off whatever the
+  // disk does.
+  [[nodiscard]] Result<Config> read_again() const {
+    using postbox::Environment;
+    using Missing = Environment::Missing;
+    const auto missing = config_.needs_environment_file ? Missing::kIsError : Missing::kIsEmpty;
+    const auto environment = Environment::load(*config_.environment_file, missing);
+    if (!environment) return environment.error();
+    auto next = Config::from(*environment, config_.own_families);
+    if (!next) return next;
+    next->environment_file = config_.environment_file;
+    next->needs_environment_file = environment->has_file();
+    return next;
+  }
+
   Config config_;         // as of the last reload
   const Config as_read_;  // by the start
   std::shared_ptr<Destination> destination_;
@@ -110,6 +155,9 @@ class Reloader {
 
 Result<postbox::Tracker> start(Config config, Services overrides) {
   if (auto ok = config.validate(); !ok) return ok.error();
+  if (!config.api_key.empty() && !overrides.outbox) {
+    if (auto ok = config.engine.check_outbox(); !ok) return ok.error();
+  }
   const auto engine = config.engine.validate();
   if (!engine) return engine.error();
   config.api_url = parse_api_url(config.api_url).value_or(config.api_url);
@@ -119,6 +167,9 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
   Config in_force = config;
   in_force.engine = **engine;  // with absolute names
   say_settings(in_force);
+  for (const std::string& warning : config.warnings) {
+    say(config, postbox::LogLevel::kWarn, warning);
+  }
   say_if_inert(config);
   say_if_without_links(config);
   (void)hash_key({});  // OpenSSL takes locks at the first one: not at a fork() in a busy process
@@ -133,10 +184,19 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
   services.failure_prefix = "Klaviyo worker queue error";
   services.reload = nullptr;
   if (config.environment_file) {
-    auto reloader = std::make_shared<Reloader>(std::move(config), std::move(destination), timers);
+    auto reloader = std::make_shared<Reloader>(config, std::move(destination), timers);
     services.reload = [reloader] { return reloader->reload(); };
   }
-  return postbox::Tracker::start(*engine, std::move(services));
+  auto tracker = postbox::Tracker::start(*engine, std::move(services));
+  if (tracker) use_kept_secret(config, *tracker, *timers);
+  return tracker;
+}
+
+std::vector<std::string> recovery_secrets(const Config& config, const postbox::Tracker& tracker) {
+  std::vector<std::string> secrets = config.recovery_secrets;
+  const auto kept = tracker.keep(kKeptSecret, {});
+  if (kept && !kept->empty()) secrets.push_back(*kept);
+  return secrets;
 }
 
 Result<postbox::Tracker> start(Result<Config> config, Services overrides) {

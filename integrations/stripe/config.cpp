@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <stripe/config.hpp>
 
 namespace stripe {
@@ -11,29 +12,46 @@ using postbox::Result;
 
 Error invalid(std::string message) { return {ErrorCode::kInvalidConfig, std::move(message)}; }
 
+Result<bool> parse_switch(std::string_view text) {
+  if (text == "true" || text == "false") return text == "true";
+  return invalid("'" + std::string(text) + "' is not accepted; expected true or false");
+}
+
+template <class T>
+Result<void> set(const Result<std::optional<std::string>>& text, std::string_view name,
+                 Result<T> (*parse)(std::string_view), T& target) {
+  if (!text) return text.error();
+  if (!*text) return {};
+  auto value = parse(**text);
+  if (!value) return value.error().with_context(name);
+  target = *std::move(value);
+  return {};
+}
+
 }  // namespace
 
 Result<Config> Config::from_env(const std::string& file) {
-  const auto environment = Environment::load(file);
+  auto absolute = Environment::absolute(file);
+  if (!absolute) return absolute.error();
+  const auto environment = Environment::load(*absolute);
   if (!environment) return environment.error();
-  return from(*environment);
+  auto config = from(*environment);
+  if (!config) return config;
+  config->environment_file = *std::move(absolute);
+  config->needs_environment_file = environment->has_file();
+  return config;
 }
 
 Result<Config> Config::from(const Environment& environment) {
   Config config;
   std::vector<Error> errors;
-  if (const auto text = environment.get("STRIPE_WEBHOOK_SECRET")) {
-    auto secrets = parse_secrets(*text);
-    if (secrets) config.secrets = *std::move(secrets);
-    if (!secrets) errors.push_back(secrets.error().with_context("STRIPE_WEBHOOK_SECRET"));
-  }
-  if (const auto text = environment.get("STRIPE_TEST_MODE")) {
-    config.test_mode = *text == "true";
-    if (!config.test_mode && *text != "false") {
-      errors.push_back(
-          invalid("STRIPE_TEST_MODE: '" + *text + "' is not accepted; expected true or false"));
-    }
-  }
+  const auto note = [&errors](const Result<void>& step) {
+    if (!step) errors.push_back(step.error());
+  };
+  note(set(environment.read_secret("STRIPE_WEBHOOK_SECRET"), "STRIPE_WEBHOOK_SECRET",
+           &parse_secrets, config.secrets));
+  note(set(environment.read("STRIPE_TEST_MODE"), "STRIPE_TEST_MODE", &parse_switch,
+           config.test_mode));
   if (!errors.empty()) return postbox::joined(errors);
   return config;
 }

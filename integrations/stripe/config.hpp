@@ -31,8 +31,8 @@ using Resolver =
     std::function<std::optional<std::string>(std::string_view customer, std::string_view account)>;
 
 struct Config {
-  // Signing secrets of the endpoints. STRIPE_WEBHOOK_SECRET, separated by commas. Defaults to none:
-  // every webhook is answered with 503.
+  // Signing secrets of the endpoints. STRIPE_WEBHOOK_SECRET, separated by commas, or the file
+  // STRIPE_WEBHOOK_SECRET_FILE. Defaults to none: every webhook is answered with 503.
   std::vector<std::string> secrets;
 
   // Also take what has livemode: false. STRIPE_TEST_MODE. Defaults to false.
@@ -71,6 +71,12 @@ struct Config {
   std::shared_ptr<Memory> memory;
   std::shared_ptr<postbox::Clock> clock;
   bool threads = true;
+
+  // The file that Webhook::reload() reads again, together with the process's environment, and
+  // whether it had something in it: then reload() fails when it is missing or empty. Set by
+  // from_env(). Default to none: reload() fails, so that it never undoes what was set in code.
+  std::optional<std::string> environment_file;
+  bool needs_environment_file = false;
 
   // Set what the process's environment and `file` say; the former wins. A missing file is an empty
   // one. Fails with kInvalidConfig.

@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "fork_gate.hpp"
 #include "signals_blocked.hpp"
 
 namespace stripe {
@@ -43,10 +44,7 @@ struct Reception::Impl {
             note(damages_, LogLevel::kError, line, config_.clock->wall_now());
           });
     }
-    if (config_.secrets.empty()) return;  // there is nothing to wait for
-    if (!config_.threads) return;
-    const postbox::SignalsBlocked blocked;
-    thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
+    accept({config_.secrets, config_.test_mode});
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -88,10 +86,79 @@ struct Reception::Impl {
             c.waited,   c.failed,  c.released, c.lost,    c.incomplete, waiting()};
   }
 
+  Result<void> reload() {
+    try {
+      const postbox::NoFork no_fork;  // a child begins with what this leaves in force
+      const std::lock_guard lock(reloading_);
+      return read_again();
+    } catch (const std::exception& failure) {
+      return postbox::Error{postbox::ErrorCode::kInternal,
+                            std::string("cannot reload: ") + failure.what()};
+    }
+  }
+
+  [[nodiscard]] Config in_force() const {
+    Config config = config_;
+    const Accepted& now = *accepted_.load();
+    config.secrets = now.secrets;
+    config.test_mode = now.test_mode;
+    config.needs_environment_file = needs_environment_file_;
+    return config;
+  }
+
   // Constant after construction.
   Config config_;
 
  private:
+  // What reload() may change. Those that gave way stay, for somebody may read them still, and a
+  // lock would be taken for ever in a child of fork().
+  struct Accepted {
+    std::vector<std::string> secrets;
+    bool test_mode = false;
+  };
+
+  void accept(Accepted next) {
+    every_.push_back(std::make_unique<const Accepted>(std::move(next)));
+    accepted_ = every_.back().get();
+    // Without a secret there is nothing to wait for.
+    if (every_.back()->secrets.empty() || !config_.threads || thread_.joinable()) return;
+    const postbox::SignalsBlocked blocked;
+    thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
+  }
+
+  Result<void> read_again() {
+    using postbox::Environment;
+    if (!config_.environment_file) {
+      return postbox::Error{postbox::ErrorCode::kInvalidArgument,
+                            "this webhook has no configuration to read again"};
+    }
+    const auto environment = Environment::load(
+        *config_.environment_file,
+        needs_environment_file_ ? Environment::Missing::kIsError : Environment::Missing::kIsEmpty);
+    if (!environment) return environment.error();
+    auto next = Config::from(*environment);
+    if (!next) return next.error();
+    needs_environment_file_ = environment->has_file();
+    const Accepted& old = *accepted_.load();
+    const bool is_same_mode = old.test_mode == next->test_mode;
+    if (is_same_mode && old.secrets == next->secrets) return {};
+    if (old.secrets != next->secrets) {
+      say("STRIPE_WEBHOOK_SECRET " + counted(old.secrets) + " -> " + counted(next->secrets));
+    }
+    if (!is_same_mode)
+      say(std::string("STRIPE_TEST_MODE -> ") + (old.test_mode ? "false" : "true"));
+    accept({std::move(next->secrets), next->test_mode});
+    return {};
+  }
+
+  static std::string counted(const std::vector<std::string>& secrets) {
+    return secrets.empty() ? "none" : "(" + std::to_string(secrets.size()) + " secrets)";
+  }
+
+  void say(const std::string& change) const {
+    if (config_.log) config_.log(LogLevel::kInfo, "Stripe configuration changed: " + change);
+  }
+
   [[nodiscard]] std::string memory_path() const {
     if (config_.memory_path) return *config_.memory_path;
     const auto outbox = tracker_.outbox_file();
@@ -118,12 +185,13 @@ struct Reception::Impl {
   };
 
   Outcome take(std::string_view body, std::string_view signature) {
-    if (config_.secrets.empty()) {
+    const Accepted& accepted = *accepted_.load();
+    if (accepted.secrets.empty()) {
       return {{503, "STRIPE_WEBHOOK_SECRET is not set"}, &counts_.failed};
     }
     const WallTime now = config_.clock->wall_now();
     if (body.size() > config_.max_body.count) return refuse("the body is too large", now);
-    const Verdict verdict = verify(body, signature, config_.secrets, now, config_.tolerance);
+    const Verdict verdict = verify(body, signature, accepted.secrets, now, config_.tolerance);
     if (verdict != Verdict::kValid) return refuse(to_string(verdict), now);
     Outcome outcome = process(body, now, std::nullopt);
     // Whose time has come is left to run_once(): the sender waits for an answer.
@@ -155,7 +223,7 @@ struct Reception::Impl {
   }
 
   MappingOptions options(WallTime now) {
-    return {.test_mode = config_.test_mode,
+    return {.test_mode = accepted_.load()->test_mode,
             .lookup = [this, now](
                           std::string_view key,
                           WallTime at) { return found(config_.memory->get(key, at, now), now); },
@@ -372,6 +440,11 @@ struct Reception::Impl {
   std::condition_variable_any wake_;
   bool is_woken_ = false;  // guarded by mutex_
 
+  std::atomic<const Accepted*> accepted_{nullptr};
+  std::mutex reloading_;  // with NoFork only
+  std::vector<std::unique_ptr<const Accepted>> every_;
+  std::atomic<bool> needs_environment_file_{config_.needs_environment_file};
+
   std::jthread thread_;  // last: it uses all the others
 };
 
@@ -379,7 +452,9 @@ Reception::Reception(Config config, postbox::Tracker& tracker)
     : impl_(std::make_unique<Impl>(std::move(config), tracker)) {}
 Reception::~Reception() = default;
 
-const Config& Reception::config() const noexcept { return impl_->config_; }
+Config Reception::config() const { return impl_->in_force(); }
+
+Result<void> Reception::reload() { return impl_->reload(); }
 
 Answer Reception::handle(std::string_view body, std::string_view signature) noexcept {
   return impl_->handle(body, signature);

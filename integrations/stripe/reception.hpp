@@ -21,8 +21,10 @@ class Reception {
   Reception& operator=(const Reception&) = delete;
   ~Reception();
 
-  // With everything that was made: another one may share it.
-  [[nodiscard]] const Config& config() const noexcept;
+  // With everything that was made and is in force: another one may share it.
+  [[nodiscard]] Config config() const;
+
+  [[nodiscard]] postbox::Result<void> reload();
 
   [[nodiscard]] Answer handle(std::string_view body, std::string_view signature) noexcept;
   [[nodiscard]] Counts counts() const noexcept;

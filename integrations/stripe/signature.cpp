@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <postbox/config.hpp>
 #include <stripe/signature.hpp>
+#include <utility>
 
 namespace stripe {
 namespace {
@@ -13,6 +15,16 @@ using Digest = std::array<unsigned char, 32>;
 
 constexpr std::size_t kMaxHeader = 4096;
 constexpr std::string_view kBlank = " \t\r\n\v\f";
+
+constexpr std::string_view kPrefix = "whsec_";
+
+// What stands near a signing secret in Stripe's dashboard, and is taken for it.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kForeign{
+    {{"sk_", "an API key does"},
+     {"rk_", "a restricted API key does"},
+     {"pk_", "a publishable key does"},
+     {"we_", "the id of an endpoint does"},
+     {"STRIPE_", "a line of an environment file does"}}};
 
 std::string_view trim(std::string_view text) {
   const auto first = text.find_first_not_of(kBlank);
@@ -130,6 +142,35 @@ std::int64_t unix_second(postbox::WallTime time) {
   return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
 }
 
+postbox::Result<void> check_secret(std::string_view secret) {
+  const auto refuse = [](const std::string& what) {
+    return postbox::Error{postbox::ErrorCode::kInvalidConfig,
+                          what +
+                              "; expected one or several signing secrets (whsec_…), separated "
+                              "by commas"};
+  };
+  if (secret.empty()) return refuse("a secret is empty");
+  if (secret.find(';') != std::string_view::npos) {
+    return refuse("a secret has a semicolon in it");
+  }
+  const bool printable = std::ranges::all_of(
+      secret, [](char c) { return c > 0x20 && c < 0x7f && c != ',' && c != '"' && c != '\''; });
+  if (!printable) {
+    return refuse("a secret has a blank, a quote, a control character or a letter beyond ASCII");
+  }
+  for (const auto& [prefix, what] : kForeign) {
+    if (secret.starts_with(prefix)) {
+      return refuse("a secret begins with " + std::string(prefix) + ", as " + std::string(what));
+    }
+  }
+  if (!secret.starts_with(kPrefix)) {
+    return refuse("a secret of " + std::to_string(secret.size()) +
+                  " characters does not begin with whsec_");
+  }
+  if (secret.size() == kPrefix.size()) return refuse("there is nothing behind whsec_ in a secret");
+  return {};
+}
+
 }  // namespace
 
 std::string_view to_string(Verdict verdict) noexcept {
@@ -175,15 +216,12 @@ std::string sign(std::string_view body, std::string_view secret, postbox::WallTi
 
 postbox::Result<std::vector<std::string>> parse_secrets(std::string_view text) {
   std::vector<std::string> secrets;
-  for_each_element(text, [&](std::string_view element) { secrets.emplace_back(element); });
-  const bool is_good = std::ranges::all_of(secrets, [](const std::string& secret) {
-    return !secret.empty() && secret.find_first_of(kBlank) == std::string::npos;
-  });
-  if (is_good) return secrets;
-  return postbox::Error{postbox::ErrorCode::kInvalidConfig,
-                        "one of " + std::to_string(secrets.size()) +
-                            " secrets is empty or has a blank in it; expected one or several "
-                            "signing secrets (whsec_…), separated by commas"};
+  for_each_element(
+      text, [&](std::string_view element) { secrets.emplace_back(postbox::unwrapped(element)); });
+  for (const std::string& secret : secrets) {
+    if (const auto ok = check_secret(secret); !ok) return ok.error();
+  }
+  return secrets;
 }
 
 }  // namespace stripe

@@ -54,8 +54,9 @@ inline constexpr std::optional<std::chrono::seconds> kNoTolerance{};
 [[nodiscard]] std::string sign(std::string_view body, std::string_view secret,
                                postbox::WallTime now);
 
-// Split "whsec_…, whsec_…" at the commas. Fails with kInvalidConfig when one of them is empty or
-// has a blank in it; the message does not show it.
+// Split "whsec_…, whsec_…" at the commas, without the blanks and quotes around each. Fails with
+// kInvalidConfig when one of them is no signing secret: whsec_ and something behind it. The message
+// does not show it.
 [[nodiscard]] postbox::Result<std::vector<std::string>> parse_secrets(std::string_view text);
 
 }  // namespace stripe

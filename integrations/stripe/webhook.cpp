@@ -91,6 +91,11 @@ Counts Webhook::counts() const {
   return counts;
 }
 
+Result<void> Webhook::reload() {
+  if (Impl* const impl = here()) return impl->reception.reload();
+  return postbox::Error{postbox::ErrorCode::kClosed, "the webhook cannot be used in this process"};
+}
+
 Result<std::size_t> Webhook::forget(std::string_view email) {
   if (Impl* const impl = here()) return impl->reception.forget(email);
   return postbox::Error{postbox::ErrorCode::kClosed, "the webhook cannot be used in this process"};

@@ -74,6 +74,12 @@ class Webhook {
   // the next one's comes. Only for Config::threads = false.
   std::optional<postbox::WallTime> run_once();
 
+  // Read the signing secrets and the test mode again from where Config::from_env() has read them,
+  // and apply them at once: a secret can be rolled without a restart. Tracker::reload() does not
+  // call it. Fails with kInvalidConfig and changes nothing when a value does not parse, or when the
+  // file that was there before is missing, empty or cannot be read whole.
+  [[nodiscard]] postbox::Result<void> reload();
+
   [[nodiscard]] Counts counts() const;
 
   // Remove an address, and bodies that wait with it, from what webhooks remember: somebody has

@@ -56,6 +56,20 @@ class BrokenOutbox final : public Outbox {
     return real_->replay(filter, max, rewrite);
   }
   Result<std::size_t> purge(const EventFilter& filter) override { return real_->purge(filter); }
+  Result<std::vector<HeldEvent>> held(const HeldFilter& filter, EventHandle after,
+                                      std::size_t max) override {
+    return real_->held(filter, after, max);
+  }
+  Result<std::vector<EventHandle>> free_held(const HeldFilter& filter, EventHandle after,
+                                             std::size_t max) override {
+    return real_->free_held(filter, after, max);
+  }
+  Result<std::size_t> purge_held(const HeldFilter& filter) override {
+    return real_->purge_held(filter);
+  }
+  Result<std::string> keep(std::string_view name, std::string_view text) override {
+    return real_->keep(name, text);
+  }
   Result<std::size_t> purge_profile(const Key& profile) override {
     return real_->purge_profile(profile);
   }

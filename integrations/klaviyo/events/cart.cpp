@@ -93,6 +93,11 @@ std::optional<postbox::Timer> timer_of(const Update& update, const CartTimers& t
   return std::nullopt;
 }
 
+bool is_end(const Cart& cart, const CartDetails& details) {
+  return std::holds_alternative<Abandonment>(details) ||
+         (std::holds_alternative<CartUpdate>(details) && cart.items.empty());
+}
+
 // Updates start the timer; an emptied cart, and one whose abandonment is reported, end it.
 std::shared_ptr<const postbox::Timing> timing_of(const Update& update, const CartDetails& details,
                                                  postbox::EventBatch& batch) {
@@ -102,9 +107,8 @@ std::shared_ptr<const postbox::Timing> timing_of(const Update& update, const Car
   timing->slot = cart_key(update.cart.cart_id);
   // The clock of a browser, or of another server, may be ahead of the one that dates the order.
   timing->as_of = std::min(update.updated_at, batch.now());
-  const bool is_update = std::holds_alternative<CartUpdate>(details);
-  if (is_update) timing->quiet = timers->quiet;
-  if ((is_update && update.cart.items.empty()) || std::holds_alternative<Abandonment>(details)) {
+  if (std::holds_alternative<CartUpdate>(details)) timing->quiet = timers->quiet;
+  if (is_end(update.cart, details)) {
     timing->ends.push_back(timing->slot);
   } else {
     timing->timer = timer_of(update, *timers, batch);
@@ -140,6 +144,12 @@ void CartEvent::encode(postbox::EventBatch& batch) const {
   if (!check_size(record, violations)) return;
   record.timing = timing_of(update, details_, batch);
   batch.add(std::move(record));
+}
+
+void CartEvent::encode_disabled(postbox::EventBatch& batch) const {
+  if (!is_end(cart_, details_)) return;
+  const postbox::WallTime updated_at = cart_.updated_at.value_or(batch.now());
+  add_alone(cart_end(cart_.cart_id, std::min(updated_at, batch.now()), batch), batch);
 }
 
 std::vector<EventType> cart_event_types() {

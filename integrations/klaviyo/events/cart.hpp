@@ -19,6 +19,8 @@ class CartEvent {
   [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(cart_.customer); }
   [[nodiscard]] std::size_t size() const noexcept { return 1; }
   void encode(postbox::EventBatch& batch) const;
+  // While the family is off: that the cart was emptied, or its abandonment reported.
+  void encode_disabled(postbox::EventBatch& batch) const;
 
   [[nodiscard]] const Cart& cart() const noexcept { return cart_; }
   [[nodiscard]] const CartDetails& details() const noexcept { return details_; }
