@@ -24,6 +24,7 @@
 #include "ledger.hpp"
 #include "logger.hpp"
 #include "mutex.hpp"
+#include "notices.hpp"
 #include "outbox_writer.hpp"
 #include "sender.hpp"
 #include "undeliverable.hpp"
@@ -66,6 +67,7 @@ struct Tracker::Impl {
   FlagSet flags;
   Logger logger;
   Undeliverable undeliverable;
+  Notices notices;
   Ledger ledger;
 
   IntakeQueue intake;   // caller's thread  ─▶
@@ -121,7 +123,8 @@ struct Tracker::Impl {
   TrackResult accept(const EventView& event, EventBatch& batch, std::uint64_t& sequence);
   void note(const EventView& event);
   TrackResult reject(const EventView& event, EventName name, std::vector<Violation> violations);
-  [[nodiscard]] static std::optional<bool> is_included(Flag flag, const EventView& event);
+  [[nodiscard]] std::optional<bool> is_included(Flag flag, const EventView& event);
+  void report_mended(EventBatch& batch);
   [[nodiscard]] IntakeQueue::Share share_of(EventBatch& batch) const;
   bool encode(const EventView& event, EventBatch& batch) const;
   [[nodiscard]] bool is_settled();

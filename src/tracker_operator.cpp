@@ -135,6 +135,11 @@ Result<std::size_t> Tracker::purge(const DeadLetterQuery& query) {
   return for_each_of_type(*this, query, std::numeric_limits<std::size_t>::max(), remove);
 }
 
+const std::any* Tracker::settings() const noexcept {
+  const Impl* const impl = here();
+  return impl != nullptr ? &impl->services.settings : nullptr;
+}
+
 std::optional<std::string> Tracker::outbox_file() const {
   return impl_ ? impl_->services.outbox->file() : std::nullopt;
 }
