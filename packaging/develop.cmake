@@ -127,6 +127,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   ${klaviyo_event_tests}
   tests/klaviyo_abandoned_ends_test.cpp
   tests/klaviyo_abandoned_test.cpp
+  tests/klaviyo_accept_test.cpp
   tests/klaviyo_backfill_test.cpp
   tests/klaviyo_config_test.cpp
   tests/klaviyo_cookie_test.cpp
@@ -152,6 +153,7 @@ postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing
   tests/stripe_mutations_test.cpp
   tests/stripe_privacy_test.cpp
   tests/stripe_property_test.cpp
+  tests/stripe_mended_test.cpp
   tests/stripe_shapes_test.cpp
   tests/stripe_signature_test.cpp
   tests/stripe_webhook_test.cpp)
@@ -201,6 +203,7 @@ postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo PkgConfig::httplib
   tests/klaviyo_sim_account_test.cpp
   tests/klaviyo_sim_rules_test.cpp
   tests/klaviyo_sim_test.cpp
+  tests/klaviyo_spellings_test.cpp
   tests/klaviyo_time_limits_test.cpp)
 
 postbox_test(scenario_tests LINK klaviyo_sim_core postbox::stripe PkgConfig::httplib SOURCES

@@ -24,15 +24,20 @@ constexpr std::uint64_t bytes_equal(std::uint64_t word, unsigned char c) noexcep
 
 constexpr bool must_escape(unsigned char c) noexcept { return c < 0x20 || c == '"' || c == '\\'; }
 
-// Returns the length of the part that needs no escaping.
+// Returns the length of the part that is written as it is: it needs no escaping and is UTF-8.
 std::size_t plain_prefix(std::string_view text) noexcept {
   std::size_t at = 0;
   for (; at + 8 <= text.size(); at += 8) {
     const std::uint64_t word = load8(text.data() + at);
-    const std::uint64_t control = (word - kEachByte * 0x20U) & ~word & kHighBits;
-    if ((control | bytes_equal(word, '"') | bytes_equal(word, '\\')) != 0) break;
+    const std::uint64_t control = (word - kEachByte * 0x20U) & ~word;
+    const std::uint64_t others = bytes_equal(word, '"') | bytes_equal(word, '\\');
+    if (((control | word | others) & kHighBits) != 0) break;
   }
-  while (at < text.size() && !must_escape(static_cast<unsigned char>(text[at]))) ++at;
+  while (at < text.size() && !must_escape(static_cast<unsigned char>(text[at]))) {
+    const std::size_t length = utf8_length(text.substr(at));
+    if (length == 0) break;
+    at += length;
+  }
   return at;
 }
 
@@ -62,26 +67,55 @@ void append_escaped(char c, std::string& out) {
   }
 }
 
-// Returns the length of the well-formed sequence at the front of `text`, or zero. The bounds are
-// table 3-7 of the Unicode standard: they refuse overlong forms, surrogates and what is beyond
-// U+10FFFF.
-std::size_t sequence_length(std::string_view text) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto continues = [&](std::size_t i) { return (byte(i) & 0xc0U) == 0x80U; };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead < 0xc2 || lead > 0xf4) return 0;
-  if (lead < 0xe0) return text.size() >= 2 && continues(1) ? 2 : 0;
-  if (lead < 0xf0) {
-    if (text.size() < 3 || !continues(1) || !continues(2)) return 0;
-    const bool overlong = lead == 0xe0 && byte(1) < 0xa0;
-    const bool surrogate = lead == 0xed && byte(1) > 0x9f;
-    return overlong || surrogate ? 0 : 3;
+constexpr bool is_continuation(char c) noexcept {
+  return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U;
+}
+
+// The surrogate that three bytes at the front of `text` encode, which UTF-8 has no form for; zero
+// for none.
+std::uint32_t surrogate_at(std::string_view text) noexcept {
+  if (text.size() < 3 || text[0] != '\xed' || !is_continuation(text[1]) ||
+      !is_continuation(text[2])) {
+    return 0;
   }
-  if (text.size() < 4 || !continues(1) || !continues(2) || !continues(3)) return 0;
-  const bool overlong = lead == 0xf0 && byte(1) < 0x90;
-  const bool beyond = lead == 0xf4 && byte(1) > 0x8f;
-  return overlong || beyond ? 0 : 4;
+  const auto bits = [&](std::size_t i) { return static_cast<unsigned char>(text[i]) & 0x3fU; };
+  const std::uint32_t code = 0xd000U | (bits(1) << 6U) | bits(2);
+  return code >= 0xd800U ? code : 0;
+}
+
+// The length of what stands for one character at the front of `text` and is none.
+std::size_t broken_length(std::string_view text) noexcept {
+  if (surrogate_at(text) != 0) return 3;
+  const auto lead = static_cast<unsigned char>(text[0]);
+  const std::size_t most = lead < 0xc2   ? 1
+                           : lead < 0xe0 ? 2
+                           : lead < 0xf0 ? 3
+                           : lead < 0xf5 ? 4
+                                         : 1;
+  std::size_t length = 1;
+  while (length < std::min(most, text.size()) && is_continuation(text[length])) ++length;
+  return length;
+}
+
+// Appends the character whose halves stand at the front of `text`, six bytes; false for none.
+bool append_pair(std::string_view text, std::string& out) {
+  const std::uint32_t high = surrogate_at(text);
+  const std::uint32_t low = text.size() < 6 ? 0 : surrogate_at(text.substr(3));
+  if (high == 0 || high >= 0xdc00U || low < 0xdc00U) return false;
+  const std::uint32_t code = 0x10000U + ((high & 0x3ffU) << 10U) + (low & 0x3ffU);
+  out += static_cast<char>(0xf0U | (code >> 18U));
+  for (const unsigned shift : {12U, 6U, 0U}) {
+    out += static_cast<char>(0x80U | ((code >> shift) & 0x3fU));
+  }
+  return true;
+}
+
+// The part of `text`, which is UTF-8, that a string may have.
+std::string_view cut(std::string_view text) noexcept {
+  if (text.size() <= kMaxStringBytes) return text;
+  std::size_t end = kMaxStringBytes;
+  while (end > kMaxStringBytes - 3 && is_continuation(text[end])) --end;
+  return text.substr(0, end);
 }
 
 std::size_t count_characters(std::string_view text) noexcept {
@@ -106,13 +140,53 @@ std::string Path::to_string() const {
   return text.append(name_);
 }
 
+// The bounds are table 3-7 of the Unicode standard: they refuse overlong forms, surrogates and what
+// is beyond U+10FFFF.
+std::size_t utf8_length(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const auto continues = [&](std::size_t i) { return is_continuation(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return 1;
+  if (lead < 0xc2 || lead > 0xf4) return 0;
+  if (lead < 0xe0) return text.size() >= 2 && continues(1) ? 2 : 0;
+  if (lead < 0xf0) {
+    if (text.size() < 3 || !continues(1) || !continues(2)) return 0;
+    const bool overlong = lead == 0xe0 && byte(1) < 0xa0;
+    const bool surrogate = lead == 0xed && byte(1) > 0x9f;
+    return overlong || surrogate ? 0 : 3;
+  }
+  if (text.size() < 4 || !continues(1) || !continues(2) || !continues(3)) return 0;
+  const bool overlong = lead == 0xf0 && byte(1) < 0x90;
+  const bool beyond = lead == 0xf4 && byte(1) > 0x8f;
+  return overlong || beyond ? 0 : 4;
+}
+
+std::string mended_utf8(std::string_view text) {
+  constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+  std::string mended;
+  mended.reserve(text.size());
+  while (!text.empty()) {
+    std::size_t length = utf8_length(text);
+    if (length > 0) {
+      mended += text.substr(0, length);
+    } else if (append_pair(text, mended)) {
+      length = 6;
+    } else {
+      mended += kReplacement;
+      length = broken_length(text);
+    }
+    text.remove_prefix(length);
+  }
+  return mended;
+}
+
 bool is_utf8(std::string_view text) noexcept {
   while (!text.empty()) {
     if (text.size() >= 8 && (load8(text.data()) & kHighBits) == 0) {
       text.remove_prefix(8);
       continue;
     }
-    const std::size_t length = sequence_length(text);
+    const std::size_t length = utf8_length(text);
     if (length == 0) return false;
     text.remove_prefix(length);
   }
@@ -120,15 +194,31 @@ bool is_utf8(std::string_view text) noexcept {
 }
 
 void append_string(std::string_view text, std::string& out) {
+  const std::size_t start = out.size();
   out += '"';
-  while (true) {
-    const std::size_t plain = plain_prefix(text);
-    out.append(text.data(), plain);
-    if (plain == text.size()) break;
-    append_escaped(text[plain], out);
-    text.remove_prefix(plain + 1);
+  for (std::string_view rest = cut(text);;) {
+    const std::size_t plain = plain_prefix(rest);
+    out.append(rest.data(), plain);
+    if (plain == rest.size()) break;
+    if (static_cast<unsigned char>(rest[plain]) >= 0x80) {
+      out.resize(start);
+      return append_string(mended_utf8(text), out);
+    }
+    append_escaped(rest[plain], out);
+    rest.remove_prefix(plain + 1);
   }
   out += '"';
+}
+
+void find_mended(std::string_view text, const Path& path, std::vector<Violation>& warnings) {
+  if (!is_utf8(text)) {
+    warnings.push_back(
+        {path.to_string(), "is not valid UTF-8: what is broken was replaced by U+FFFD"});
+  }
+  if (text.size() > kMaxStringBytes) {
+    warnings.push_back({path.to_string(), "is longer than " + std::to_string(kMaxStringBytes) +
+                                              " bytes: the rest was cut off"});
+  }
 }
 
 void append_integer(std::int64_t number, std::string& out) {
@@ -198,11 +288,6 @@ void check_text(std::string_view text, const Path& path, const Rules& rules,
   if (text.empty()) {
     if (rules.required) check_present(path, violations);
     return;
-  }
-  if (!is_utf8(text)) violations.push_back({path.to_string(), "must be valid UTF-8"});
-  if (text.size() > kMaxStringBytes) {
-    violations.push_back({path.to_string(), "must have at most " + std::to_string(kMaxStringBytes) +
-                                                " bytes, found " + std::to_string(text.size())});
   }
   // No text has more characters than bytes, so the common case counts nothing.
   if (text.size() <= rules.max_length || rules.max_length >= kMaxStringBytes) return;

@@ -21,6 +21,18 @@ std::vector<Violation> cannot_encode() noexcept {
   }
 }
 
+// "items[2].name" as "items[].name".
+std::string without_places(std::string_view path) {
+  std::string kept;
+  bool inside = false;
+  for (const char c : path) {
+    if (c == ']') inside = false;
+    if (!inside) kept += c;
+    if (c == '[') inside = true;
+  }
+  return kept;
+}
+
 }  // namespace
 
 void Tracker::Impl::count(TrackStatus status, std::uint64_t events) {
@@ -44,7 +56,8 @@ void Tracker::Impl::count(TrackStatus status, std::uint64_t events) {
 std::optional<bool> Tracker::Impl::is_included(Flag flag, const EventView& event) {
   if (flag.is_off()) return false;
   try {
-    return flag.includes(event.profile_key(event.event));
+    const EventBatch batch(services.clock->wall_now(), &services.type_names, &services.settings);
+    return flag.includes(event.profile_key(event.event, batch));
   } catch (...) {
     return std::nullopt;
   }
@@ -131,6 +144,17 @@ TrackResult Tracker::Impl::reject(const EventView& event, EventName name,
   return TrackResult(TrackStatus::kRejected, std::move(violations));
 }
 
+// What was changed in an event or left out of it. A line names no place in a list, so that lines of
+// a kind are equal and the logger counts them.
+void Tracker::Impl::report_mended(EventBatch& batch) {
+  const std::string type = services.destination->type_of(batch.records().front());
+  for (std::size_t i = 0; i < batch.mended(); ++i) {
+    const auto& [path, rule] = batch.warnings()[i];
+    notices.add("an event was changed to be accepted: " + type + ": " + without_places(path) +
+                ": " + rule);
+  }
+}
+
 TrackResult Tracker::Impl::accept(const EventView& event, EventBatch& batch,
                                   std::uint64_t& sequence) {
   const IntakeQueue::Share share = share_of(batch);
@@ -152,6 +176,7 @@ TrackResult Tracker::Impl::accept(const EventView& event, EventBatch& batch,
   };
   IntakeQueue::Pushed pushed{};
   try {
+    if (batch.mended() > 0) report_mended(batch);
     pushed = intake.push(batch.records(), share, writer.room());
   } catch (...) {
     take_back(counters.rejected);

@@ -25,6 +25,7 @@
 #include "ledger.hpp"
 #include "logger.hpp"
 #include "mutex.hpp"
+#include "notices.hpp"
 #include "outbox_writer.hpp"
 #include "sender.hpp"
 #include "undeliverable.hpp"
@@ -43,10 +44,9 @@ struct Tracker::Impl {
         intake(config->max_queued_events, config->max_queued_bytes),
         writer(intake, *services.outbox, counters, logger, services.random,
                services.failure_prefix),
-        sender(config,
-               {*services.outbox, *services.http, *services.destination, flags, exemptions,
-                counters, logger, undeliverable, services.clock, services.random,
-                services.failure_prefix}) {
+        sender(config, {*services.outbox, *services.http, *services.destination, flags, exemptions,
+                        counters, logger, undeliverable, services.clock, services.random,
+                        services.failure_prefix}) {
     for (const auto& [queue, flag] : services.flags) flags.set(queue, flag);
   }
 
@@ -69,6 +69,7 @@ struct Tracker::Impl {
   Exemptions exemptions;
   Logger logger;
   Undeliverable undeliverable;
+  Notices notices;
   Ledger ledger;
 
   IntakeQueue intake;   // caller's thread  ─▶
@@ -124,7 +125,8 @@ struct Tracker::Impl {
   TrackResult accept(const EventView& event, EventBatch& batch, std::uint64_t& sequence);
   void note(const EventView& event);
   TrackResult reject(const EventView& event, EventName name, std::vector<Violation> violations);
-  [[nodiscard]] static std::optional<bool> is_included(Flag flag, const EventView& event);
+  [[nodiscard]] std::optional<bool> is_included(Flag flag, const EventView& event);
+  void report_mended(EventBatch& batch);
   [[nodiscard]] IntakeQueue::Share share_of(EventBatch& batch) const;
   bool encode(const EventView& event, EventBatch& batch) const;
   [[nodiscard]] bool is_settled();

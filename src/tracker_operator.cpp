@@ -235,6 +235,11 @@ Result<std::string> Tracker::keep(std::string_view name, std::string_view text) 
   return impl->services.outbox->keep(name, text);
 }
 
+const std::any* Tracker::settings() const noexcept {
+  const Impl* const impl = here();
+  return impl != nullptr ? &impl->services.settings : nullptr;
+}
+
 std::optional<std::string> Tracker::outbox_file() const {
   return impl_ ? impl_->services.outbox->file() : std::nullopt;
 }

@@ -49,6 +49,7 @@ void Tracker::Impl::announce() {
 }
 
 Tracker::Impl::Step Tracker::Impl::write_once() {
+  for (const std::string& notice : notices.take()) logger.log(LogLevel::kWarn, notice);
   if (!open_ledger()) return std::nullopt;
   const SteadyTime next = writer.run_once(now());
   if (writer.appended()) {

@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <klaviyo/klaviyo.hpp>
 #include <string>
 #include <vector>
 
 #include "../examples/checkout_server/metrics.hpp"
 #include "../examples/checkout_server/order_json.hpp"
 #include "../examples/checkout_server/rfc3339.hpp"
+#include "support/field_cases.hpp"
 
 namespace checkout {
 namespace {
@@ -31,6 +33,31 @@ std::vector<std::string> paths(const Violations& violations) {
   std::vector<std::string> list;
   for (const auto& violation : violations) list.push_back(violation.path);
   return list;
+}
+
+TEST(ReadOrder, HalfASurrogatePairBecomesAReplacementCharacterWithAWarning) {
+  const auto cases = postbox::tests::field_case("F15.json");
+  if (cases.is_null()) GTEST_SKIP() << "no cases from the field";
+  for (const auto& [name, escaped] : cases.items()) {
+    const std::string text =
+        R"({"order_id": "1001", "currency": "EUR", "unread": ")" + escaped.get<std::string>() +
+        R"(", "customer": {"email": "ines@goldenacre.example"},
+      "items": [{"product_id": "P1", "name": ")" +
+        escaped.get<std::string>() + R"(", "quantity": 2, "unit_price": 1250}]})";
+    const auto body = read_order(text);
+    EXPECT_TRUE(body.readable) << name;
+    EXPECT_THAT(body.violations, IsEmpty()) << name;
+    ASSERT_EQ(body.value.items.size(), 1U) << name;
+    const bool is_half =
+        name.starts_with("truncated") || name.starts_with("low half") || name.starts_with("halves");
+    EXPECT_EQ(body.value.items[0].name.find("\ufffd") != std::string::npos, is_half) << name;
+    EXPECT_EQ(paths(body.warnings),
+              is_half ? std::vector<std::string>{"body"} : std::vector<std::string>{})
+        << name;
+    postbox::EventBatch batch{postbox::WallTime(1'780'000'000s)};
+    klaviyo::order_placed(body.value).encode(batch);
+    EXPECT_THAT(batch.violations(), IsEmpty()) << name;
+  }
 }
 
 // An order that is valid but for one line, in which `from` is replaced by `to`.

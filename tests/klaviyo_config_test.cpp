@@ -45,6 +45,7 @@ TEST(KlaviyoConfig, EveryVariableIsRead) {
       "KLAVIYO_SUBSCRIPTION_EVENTS_ENABLED=25%\nKLAVIYO_CART_ABANDONED_ENABLED=false\n"
       "KLAVIYO_API_URL=http://127.0.0.1:4010/\nKLAVIYO_REVISION=2026-10-15.pre\n"
       "KLAVIYO_QUOTA_SHARE=0.25\nVITE_APP_URL=http://localhost:5173/\n"
+      "KLAVIYO_DEFAULT_COUNTRY=de\n"
       "KLAVIYO_CART_ABANDONED_AFTER=90m\nKLAVIYO_CART_QUIET_TIME=0s\n"
       "KLAVIYO_RECOVERY_SECRET=the new one: 16 b, the old one: 16 b\nPOSTBOX_MAX_DISK=64MiB\n");
   ASSERT_TRUE(config) << config.error().message;
@@ -56,6 +57,7 @@ TEST(KlaviyoConfig, EveryVariableIsRead) {
   EXPECT_EQ(config->revision, "2026-10-15.pre");
   EXPECT_EQ(config->quota_share.per_mille, 250);
   EXPECT_EQ(config->app_url, "http://localhost:5173");
+  EXPECT_EQ(config->default_country, "DE");
   EXPECT_EQ(config->cart_abandoned_after, std::chrono::minutes(90));
   EXPECT_EQ(config->cart_quiet_time, std::chrono::seconds(0));
   EXPECT_EQ(config->recovery_secrets,
@@ -269,6 +271,7 @@ TEST(KlaviyoConfig, ErrorsNameTheVariableTheValueAndWhatIsAccepted) {
        {Row{"KLAVIYO_PURCHASE_EVENTS_ENABLED=maybe", "maybe", "true"},
         Row{"KLAVIYO_REVISION=yesterday", "yesterday", "2026-10-15"},
         Row{"KLAVIYO_QUOTA_SHARE=1.5", "1.5", "0.001 to 1"},
+        Row{"KLAVIYO_DEFAULT_COUNTRY=Germany", "Germany", "such as DE"},
         Row{"KLAVIYO_CART_ABANDONED_AFTER=5s", "5s", "1m"},
         Row{"VITE_APP_URL=ftp://x", "ftp://x", "https://"},
         Row{"KLAVIYO_API_URL=http://a.klaviyo.com", "http://a.klaviyo.com", "https://HOST"}}) {

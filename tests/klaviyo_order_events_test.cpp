@@ -191,12 +191,11 @@ TEST(OrderEventRules, TheOrderAndTheDetailsAreChecked) {
   bad.customer = {};
   bad.properties = {{"Reason", true}};
   const auto violations = violations_of(
-      order_cancelled(bad, {.reason = "\xff", .cancelled_at = now() + std::chrono::days(400)}));
+      order_cancelled(bad, {.reason = "late", .cancelled_at = now() + std::chrono::days(400)}));
   EXPECT_EQ(rule_at(violations, "order_id"), "is required");
   EXPECT_EQ(rule_at(violations, "items[0].quantity"), "must be at least 1, found 0");
   EXPECT_FALSE(rule_at(violations, "customer").empty());
   EXPECT_FALSE(rule_at(violations, "properties[0].name").empty());
-  EXPECT_EQ(rule_at(violations, "cancellation.reason"), "must be valid UTF-8");
   EXPECT_FALSE(rule_at(violations, "cancellation.cancelled_at").empty());
 }
 

@@ -191,7 +191,7 @@ TEST(SubscriptionTrial, IsKeyedByItsStartAndItsEnd) {
 
 TEST(SubscriptionRules, EveryBrokenRuleIsReportedWithItsPath) {
   Subscription bad;
-  bad.price = {-1, "eur"};
+  bad.price = {-1, "eurr"};
   bad.quantity = 0;
   bad.interval_count = 0;
   bad.occurred_at = now() + std::chrono::days(400);
@@ -200,7 +200,7 @@ TEST(SubscriptionRules, EveryBrokenRuleIsReportedWithItsPath) {
   EXPECT_EQ(rule_at(violations, "subscription_id"), "is required");
   EXPECT_EQ(rule_at(violations, "plan_id"), "is required");
   EXPECT_EQ(rule_at(violations, "price"), "must be at least 0, found -1");
-  EXPECT_NE(rule_at(violations, "price.currency").find("\"eur\""), std::string::npos);
+  EXPECT_NE(rule_at(violations, "price.currency").find("\"eurr\""), std::string::npos);
   EXPECT_EQ(rule_at(violations, "quantity"), "must be at least 1, found 0");
   EXPECT_EQ(rule_at(violations, "interval_count"), "must be at least 1, found 0");
   EXPECT_FALSE(rule_at(violations, "customer").empty());
@@ -218,9 +218,6 @@ TEST(SubscriptionRules, TheDetailsHaveRulesToo) {
       subscription_upgraded(subscription(), {.previous_price = negative, .previous_quantity = 0}));
   EXPECT_EQ(rule_at(change, "change.previous_price"), "must be at least 0, found -5");
   EXPECT_EQ(rule_at(change, "change.previous_quantity"), "must be at least 1, found 0");
-  const auto reason =
-      violations_of(subscription_ended(subscription(), {.reason = std::string("\xff")}));
-  EXPECT_FALSE(rule_at(reason, "ending.reason").empty());
 }
 
 TEST(SubscriptionRules, AMeteredPriceIsItsCurrencyAlone) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <postbox/json_text.hpp>
 #include <postbox/schema.hpp>
 
 namespace {
@@ -132,32 +133,67 @@ TEST(Utf8, OverlongSurrogatesTruncatedAndBeyondAreRefused) {
 
 TEST(SchemaValidate, EveryBrokenRuleIsReportedWithItsPath) {
   Outer outer;
-  outer.name = "\xff";
+  outer.name = "fine";
   outer.inners = {{"a", 1}, {"", 0}, {"four", 1}};
-  outer.list = {"fine", "\xc0\xaf"};
   const auto violations = check(outer);
-  ASSERT_EQ(violations.size(), 5U);
-  EXPECT_EQ(violations[0], (Violation{"name", "must be valid UTF-8"}));
-  EXPECT_EQ(violations[1], (Violation{"inners[1].text", "is required"}));
-  EXPECT_EQ(violations[2], (Violation{"inners[1].number", "must be at least 1, found 0"}));
-  EXPECT_EQ(violations[3],
+  ASSERT_EQ(violations.size(), 3U);
+  EXPECT_EQ(violations[0], (Violation{"inners[1].text", "is required"}));
+  EXPECT_EQ(violations[1], (Violation{"inners[1].number", "must be at least 1, found 0"}));
+  EXPECT_EQ(violations[2],
             (Violation{"inners[2].text", "must have at most 3 characters, found 4"}));
-  EXPECT_EQ(violations[4], (Violation{"list[1]", "must be valid UTF-8"}));
+}
+
+TEST(SchemaMended, TextsThatAreNotWrittenAsTheyAreHaveAWarningEach) {
+  Outer outer;
+  outer.name = "\xff";
+  outer.list = {"fine", "\xc0\xaf", std::string(100'000, 'x')};
+  EXPECT_TRUE(check(outer).empty());
+  std::vector<Violation> warnings;
+  postbox::find_mended(outer, postbox::Path(), warnings);
+  ASSERT_EQ(warnings.size(), 3U);
+  EXPECT_EQ(warnings[0],
+            (Violation{"name", "is not valid UTF-8: what is broken was replaced by U+FFFD"}));
+  EXPECT_EQ(warnings[1].path, "list[1]");
+  EXPECT_EQ(warnings[2],
+            (Violation{"list[2]", "is longer than 99999 bytes: the rest was cut off"}));
+}
+
+TEST(SchemaMended, WhatIsBrokenIsWrittenAsReplacementCharacters) {
+  const auto written = [](std::string_view text) {
+    std::string json;
+    postbox::append_string(text, json);
+    return json;
+  };
+  EXPECT_EQ(written("Tea \xed\xa0\xbc!"), "\"Tea \ufffd!\"");
+  EXPECT_EQ(written("\xed\xbd\xb5\xed\xa0\xbc"), "\"\ufffd\ufffd\"");
+  EXPECT_EQ(written("\xed\xa0\xbc\xed\xbd\xb5"), "\"\U0001f375\"");
+  EXPECT_EQ(written("a\xf0\x9f\x8d\"b\n"), "\"a\ufffd\\\"b\\n\"");
+  EXPECT_EQ(written("12345678\xe9"), "\"12345678\ufffd\"");
+  EXPECT_EQ(written(std::string(100'000, '\xff')).size(), 2 + 99'999U);
+  EXPECT_EQ(written(std::string(100'000, 'x')).size(), 2 + 99'999U);
+  std::string at_the_limit(99'998, 'x');
+  at_the_limit.append("\u00e9");
+  EXPECT_EQ(written(at_the_limit).size(), 2 + 99'998U);
+}
+
+TEST(MendedJson, HalvesOfPairsAreReplacedAndNothingElse) {
+  using postbox::mended_json;
+  for (const char* good :
+       {R"({"a":"\ud83c\udf75"})", R"({"a":"\\ud83c"})", R"({"a":"\u0000 \uffff"})",
+        R"({"a":"\u00e9","b":[1,{}]})", "", "no JSON \\"}) {
+    EXPECT_EQ(mended_json(good), std::nullopt) << good;
+  }
+  EXPECT_EQ(mended_json(R"({"a":"Tea \ud83c"})"), R"({"a":"Tea \ufffd"})");
+  EXPECT_EQ(mended_json(R"({"a":"\udf75\uD83C"})"), R"({"a":"\ufffd\ufffd"})");
+  EXPECT_EQ(mended_json(R"({"a":"\ud83c\ud83c\udf75"})"), R"({"a":"\ufffd\ud83c\udf75"})");
+  EXPECT_EQ(mended_json(R"({"a":"\\\ud83c"})"), R"({"a":"\\\ufffd"})");
+  EXPECT_EQ(mended_json("{\"a\":\"\xed\xa0\xbc\"}"), std::nullopt);  // JSON is UTF-8
 }
 
 TEST(SchemaValidate, LengthIsCountedInCharacters) {
   Outer outer;
   outer.inners = {{"茶茶茶", 1}};
   EXPECT_TRUE(check(outer).empty());
-}
-
-TEST(SchemaValidate, AStringOf100KilobytesIsTooLong) {
-  Outer outer;
-  outer.name = std::string(99'999, 'x');
-  EXPECT_TRUE(check(outer).empty());
-  outer.name += 'x';
-  EXPECT_EQ(check(outer),
-            (std::vector<Violation>{{"name", "must have at most 99999 bytes, found 100000"}}));
 }
 
 TEST(SchemaValidate, ATimeLiesInTheYearsThatHaveFourDigits) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <postbox/json_text.hpp>
 
 namespace checkout {
 namespace {
@@ -112,6 +113,11 @@ void read(const ObjectReader& body, Subscription& subscription) {
 template <class T>
 Body<T> read_body(std::string_view text) {
   Body<T> body;
+  const auto mended = postbox::mended_json(text);
+  if (mended) {
+    text = *mended;
+    body.warnings.push_back({"body", "held half a surrogate pair: U+FFFD took its place"});
+  }
   const json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (parsed.is_object()) {
     read(ObjectReader(parsed, "", body.violations), body.value);

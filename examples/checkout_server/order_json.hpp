@@ -19,7 +19,8 @@ template <class T>
 struct Body {
   T value;
   Violations violations;
-  bool readable = true;  // false: not a JSON object at all, so that nothing more can be said
+  Violations warnings{};  // what was mended before it could be read
+  bool readable = true;   // false: not a JSON object at all, so that nothing more can be said
 };
 
 // Amounts are in minor units: 12.50 EUR is 1250.

@@ -50,28 +50,33 @@ Violations in_body(const E& event, Violations violations) {
 // Every broken rule of the event, also when its flag is off and the tracker did not look: a client
 // must not see a body accepted today and refused when somebody flips the flag.
 template <postbox::TrackableEvent E>
-Violations check(const E& event) {
+Violations check(const E& event, const std::any* settings) {
   using std::chrono::milliseconds;
-  postbox::EventBatch batch(std::chrono::floor<milliseconds>(std::chrono::system_clock::now()));
+  postbox::EventBatch batch(std::chrono::floor<milliseconds>(std::chrono::system_clock::now()),
+                            nullptr, settings);
   event.encode(batch);
   return in_body(event, std::move(batch.violations()));
 }
 
 template <class T, postbox::TrackableEvent E, class Track>
-void track_and_answer(const Body<T>& body, const E& event, const Track& track,
-                      httplib::Response& response, int success, json names) {
+void track_and_answer(const Body<T>& body, const E& event, const std::any* settings,
+                      const Track& track, httplib::Response& response, int success, json names) {
   if (!body.readable) return refuse(response, body.violations);
-  if (!body.violations.empty()) return refuse(response, merge(body.violations, check(event)));
+  if (!body.violations.empty()) {
+    return refuse(response, merge(body.violations, check(event, settings)));
+  }
   const postbox::TrackResult result = track(event);
   const bool is_kept = result.status() == TrackStatus::kAccepted;
   if (!is_kept) {
-    const Violations violations = check(event);
+    const Violations violations = check(event, settings);
     if (!violations.empty()) return refuse(response, violations);
     if (!result) return come_again(response, result.to_string());
   }
   names["events"] = is_kept ? "accepted" : "disabled";
-  // What Klaviyo would ignore: the order is a good one all the same.
-  if (!result.warnings().empty()) names["warnings"] = list_of(in_body(event, result.warnings()));
+  // What was mended, and what Klaviyo would ignore: the order is a good one all the same.
+  Violations warnings = body.warnings;
+  for (auto& warning : in_body(event, result.warnings())) warnings.push_back(std::move(warning));
+  if (!warnings.empty()) names["warnings"] = list_of(warnings);
   answer(response, success, names);
 }
 
@@ -94,7 +99,7 @@ void Routes::complete_checkout(const httplib::Request& request, httplib::Respons
   const json names = {{"order_id", body.value.order_id}};
   const auto event = klaviyo::order_placed(std::move(body.value));
   const auto track = [&](const auto& e) { return tracker_.track_durably(e, kDiskDeadline); };
-  track_and_answer(body, event, track, response, 201, names);
+  track_and_answer(body, event, tracker_.settings(), track, response, 201, names);
 }
 
 void Routes::update_cart(const httplib::Request& request, httplib::Response& response) {
@@ -103,7 +108,7 @@ void Routes::update_cart(const httplib::Request& request, httplib::Response& res
   const auto event = klaviyo::cart_updated(std::move(body.value));
   // A cart changes often and the next change says it all again: not worth waiting for the disk.
   const auto track = [&](const auto& e) { return tracker_.track(e); };
-  track_and_answer(body, event, track, response, 202, names);
+  track_and_answer(body, event, tracker_.settings(), track, response, 202, names);
 }
 
 void Routes::recover_cart(const httplib::Request& request, httplib::Response& response) {
@@ -119,7 +124,7 @@ void Routes::start_subscription(const httplib::Request& request, httplib::Respon
   const json names = {{"subscription_id", body.value.subscription_id}};
   const auto event = klaviyo::subscription_started(std::move(body.value));
   const auto track = [&](const auto& e) { return tracker_.track_durably(e, kDiskDeadline); };
-  track_and_answer(body, event, track, response, 201, names);
+  track_and_answer(body, event, tracker_.settings(), track, response, 201, names);
 }
 
 // Not an answer for people: Stripe shows it to whoever looks at the delivery.

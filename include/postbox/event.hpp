@@ -13,6 +13,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -142,11 +143,23 @@ class EventBatch {
 
   // Report what the vendor will leave out of an event that is good enough otherwise.
   void warn(Violation violation) { warnings_.push_back(std::move(violation)); }
+
+  // Report what had to be changed or left out for the vendor to take the rest: warnings, in front
+  // of the others, that reach the log, too. No value of the caller's may stand in a rule.
+  void mend(std::vector<Violation> changes) {
+    const auto place = warnings_.begin() + static_cast<std::ptrdiff_t>(mended_);
+    mended_ += changes.size();
+    warnings_.insert(place, std::make_move_iterator(changes.begin()),
+                     std::make_move_iterator(changes.end()));
+  }
   void reserve(std::size_t records) { records_.reserve(records); }
 
   [[nodiscard]] std::vector<EventRecord>& records() noexcept { return records_; }
   [[nodiscard]] std::vector<Violation>& violations() noexcept { return violations_; }
   [[nodiscard]] std::vector<Violation>& warnings() noexcept { return warnings_; }
+
+  // How many warnings in front mend() has made.
+  [[nodiscard]] std::size_t mended() const noexcept { return mended_; }
 
  private:
   WallTime now_;
@@ -156,11 +169,15 @@ class EventBatch {
   std::vector<EventRecord> records_;
   std::vector<Violation> violations_;
   std::vector<Violation> warnings_;
+  std::size_t mended_ = 0;
 };
 
 // What track() takes: a type that knows its family and profile, and writes itself into a batch.
 // `size()` is how many events encode() adds when nothing is wrong: one, or one per line and more.
 // encode() either adds exactly that many records or rejects with at least one violation.
+//
+// An event that knows its profile better by what the tracker is set to has a member
+// profile_key(const EventBatch&) const, too, which a flag's percentage then goes by.
 //
 // An event that means something to others also while its own family is off, as an order does to the
 // carts of its customer, has a member encode_disabled(EventBatch&) const, too. It adds records with

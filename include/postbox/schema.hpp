@@ -5,7 +5,8 @@
 // Threads:   tables are constants; the functions are pure.
 // Lifetime:  nothing is kept; the writer appends to the caller's string.
 // Failure:   every broken rule is appended as a Violation with the path of the caller's own field.
-//            Texts that are not UTF-8 are violations; write_json() is for values without any.
+//            A text that is not UTF-8 or too long is none: it is written mended, see
+//            append_string(), and find_mended() says where.
 //
 // An integration writes:
 //
@@ -30,6 +31,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -94,13 +96,26 @@ class Path {
 };
 
 [[nodiscard]] bool is_utf8(std::string_view text) noexcept;  // also refuses overlong and surrogates
-void append_string(std::string_view text, std::string& out);  // quoted and escaped
+
+// The length of the well-formed sequence at the front of `text`, which is not empty; zero when
+// there is none.
+[[nodiscard]] std::size_t utf8_length(std::string_view text) noexcept;
+
+// `text` with U+FFFD for whatever is no UTF-8, one for a lone surrogate. The halves of a character
+// that were encoded one by one (CESU-8) become that character.
+[[nodiscard]] std::string mended_utf8(std::string_view text);
+
+// Quoted and escaped; what is no UTF-8 as mended_utf8() has it, and no more than kMaxStringBytes,
+// cut between two characters.
+void append_string(std::string_view text, std::string& out);
 void append_integer(std::int64_t number, std::string& out);
 void append_decimal(std::int64_t scaled, int digits, std::string& out);  // 1250, 2: 12.50
 void append_time(WallTime time, std::string& out);  // 2026-11-22T10:00:00Z, the second begun
 void append_name(std::string_view name, bool first, std::string& out);  // ,"name":
 void check_text(std::string_view text, const Path& path, const Rules& rules,
                 std::vector<Violation>& violations);
+// Append a warning when append_string() does not write `text` as it is.
+void find_mended(std::string_view text, const Path& path, std::vector<Violation>& warnings);
 void check_number(std::int64_t number, const Path& path, const Rules& rules,
                   std::vector<Violation>& violations);
 // The years 1 to 9999: beyond them a time has no form that everyone would read.
@@ -245,6 +260,25 @@ void validate(const T& value, const Path& path, const Rules& rules,
     check_count(value.size(), path, rules, violations);
     std::size_t index = 0;
     for (const auto& item : value) validate(item, path.item(index++), Rules{}, violations);
+  }
+}
+
+// Append a warning for every text in `value`, which stands at `path`, that is not written as it is.
+template <class T>
+void find_mended(const T& value, const Path& path, std::vector<Violation>& warnings) {
+  if constexpr (HasJsonValue<T> || std::is_arithmetic_v<T> || std::same_as<T, WallTime>) {
+    return;  // holds no text
+  } else if constexpr (kIsOptional<T>) {
+    if (value.has_value()) find_mended(*value, path, warnings);
+  } else if constexpr (Text<T>) {
+    find_mended(std::string_view(value), path, warnings);
+  } else if constexpr (HasSchema<T>) {
+    for_each_field<T>([&](const auto& f) {
+      if (!f.rules.derived) find_mended(std::invoke(f.get, value), path.child(f.path), warnings);
+    });
+  } else {
+    std::size_t index = 0;
+    for (const auto& item : value) find_mended(item, path.item(index++), warnings);
   }
 }
 

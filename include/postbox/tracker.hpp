@@ -238,6 +238,10 @@ class Tracker {
   // as long as that. Returns how many were removed.
   [[nodiscard]] Result<std::size_t> forget(const Key& profile);
 
+  // What Services::settings were: EventBatch takes them for an event that is looked at before it is
+  // tracked. Null for a tracker that is closed.
+  [[nodiscard]] const std::any* settings() const noexcept;
+
   // The file in which events wait, for state that belongs beside it: Outbox::file().
   [[nodiscard]] std::optional<std::string> outbox_file() const;
 
@@ -255,7 +259,7 @@ class Tracker {
   struct EventView {
     const void* event;
     const Family* family;
-    Key (*profile_key)(const void*);
+    Key (*profile_key)(const void*, const EventBatch&);
     std::size_t (*size)(const void*);
     void (*encode)(const void*, EventBatch&);
     void (*encode_disabled)(const void*, EventBatch&);  // null for almost every type
@@ -271,7 +275,13 @@ class Tracker {
     }
     return {&event,
             &event.family(),
-            [](const void* e) -> Key { return static_cast<const E*>(e)->profile_key(); },
+            [](const void* e, const EventBatch& batch) -> Key {
+              if constexpr (requires(const E& known) { known.profile_key(batch); }) {
+                return static_cast<const E*>(e)->profile_key(batch);
+              } else {
+                return static_cast<const E*>(e)->profile_key();
+              }
+            },
             [](const void* e) -> std::size_t { return static_cast<const E*>(e)->size(); },
             [](const void* e, EventBatch& batch) { static_cast<const E*>(e)->encode(batch); },
             encode_disabled};

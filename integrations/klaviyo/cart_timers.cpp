@@ -2,6 +2,7 @@
 #include <chrono>
 #include <klaviyo/cart_timers.hpp>
 #include <klaviyo/config.hpp>
+#include <klaviyo/events/settled.hpp>
 #include <klaviyo/hash.hpp>
 #include <utility>
 
@@ -32,7 +33,8 @@ CartTimers::CartTimers(const Config& config)
       abandoned_after(config.cart_abandoned_after),
       link_life(config.recovery_link_life),
       app_url(config.app_url),
-      key(signing_key(config)) {}
+      key(signing_key(config)),
+      default_country(config.default_country) {}
 
 void CartTimers::switch_to(bool is_on) noexcept { on = is_on; }
 
@@ -40,6 +42,11 @@ std::string CartTimers::recovery_url(const Cart& cart, postbox::WallTime abandon
   if (app_url.empty() || !key) return {};
   const std::string token = make_recovery_token(cart.cart_id, abandoned_at + link_life, *key);
   return token.empty() ? std::string() : app_url + "/cart/recover?token=" + token;
+}
+
+std::string_view default_country(const postbox::EventBatch& batch) {
+  const CartTimers* timers = timers_of(batch);
+  return timers == nullptr ? std::string_view() : timers->default_country;
 }
 
 const CartTimers* cart_timers(const postbox::EventBatch& batch) {

@@ -36,6 +36,9 @@ struct CartTimers {
   const std::chrono::milliseconds link_life;
   const std::string app_url;
   std::optional<RecoveryKey> key;  // the first: the others are only believed. Set by start() only
+
+  // Config::default_country, for the identifiers of customers: timers know them by those.
+  const std::string default_country;
 };
 
 // How a tracker's batches know them: EventBatch::settings<CartTimersPointer>().

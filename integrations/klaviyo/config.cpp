@@ -4,6 +4,7 @@
 #include <klaviyo/api_url.hpp>
 #include <klaviyo/config.hpp>
 #include <klaviyo/metric_names.hpp>
+#include <klaviyo/phone.hpp>
 #include <optional>
 #include <postbox/schema.hpp>
 #include <string>
@@ -120,6 +121,12 @@ Result<std::string> parse_revision(std::string_view text) {
   return std::string(text);
 }
 
+Result<std::string> parse_country(std::string_view text) {
+  std::string code = country_code(text);
+  if (code.empty()) return refuse(text.substr(0, 40), "a country of ISO 3166-1 such as DE");
+  return code;
+}
+
 Result<std::chrono::milliseconds> parse_abandoned_after(std::string_view text) {
   auto duration = postbox::parse_duration(text);
   if (duration && *duration < std::chrono::minutes(1)) return refuse(text, "at least 1m");
@@ -199,6 +206,7 @@ Config read_all(const Environment& environment, std::vector<postbox::Family> own
         read(environment, "KLAVIYO_REVISION", &parse_revision, config.revision),
         read(environment, "KLAVIYO_QUOTA_SHARE", &QuotaShare::parse, config.quota_share),
         read(environment, "KLAVIYO_METRIC_NAMES", &parse_metric_names, config.metric_names),
+        read(environment, "KLAVIYO_DEFAULT_COUNTRY", &parse_country, config.default_country),
         read(environment, "VITE_APP_URL", &parse_app_url, config.app_url),
         read(environment, "KLAVIYO_CART_ABANDONED_AFTER", &parse_abandoned_after,
              config.cart_abandoned_after),
@@ -292,6 +300,7 @@ Result<void> Config::validate() const {
   check(parse_api_url(api_url), "KLAVIYO_API_URL");
   check(parse_revision(revision), "KLAVIYO_REVISION");
   check(QuotaShare::parse(quota_share.to_string()), "KLAVIYO_QUOTA_SHARE");
+  if (!default_country.empty()) check(parse_country(default_country), "KLAVIYO_DEFAULT_COUNTRY");
   if (!app_url.empty()) check(parse_app_url(app_url), "VITE_APP_URL");
   if (const auto ok = check_families(own_families); !ok) errors.push_back(ok.error());
   check(check_secrets(recovery_secrets), "KLAVIYO_RECOVERY_SECRET");

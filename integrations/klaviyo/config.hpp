@@ -66,6 +66,12 @@ struct Config {
   // none.
   postbox::TypeNames metric_names;
 
+  // The country of phone numbers that are written without a country code, ISO 3166-1 alpha-2: with
+  // "DE", 0170 1234567 is +491701234567. An order's shipping address, else its billing address,
+  // goes first. Applied at a start, not by reload(). KLAVIYO_DEFAULT_COUNTRY. Defaults to none:
+  // such a number is left out of an event that has another identifier.
+  std::string default_country;
+
   // The app's address, for cart recovery links. VITE_APP_URL. Defaults to none.
   std::string app_url;
 

@@ -1,5 +1,6 @@
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <postbox/json_text.hpp>
 #include <stripe/body.hpp>
 
 namespace stripe {
@@ -105,7 +106,9 @@ struct Body::Json {
 };
 
 Body::Body(std::string_view text) {
-  auto value = Value::parse(text, nullptr, false);
+  // The signature was checked over the bytes as they came.
+  const auto mended = postbox::mended_json(text);
+  auto value = Value::parse(mended ? std::string_view(*mended) : text, nullptr, false);
   if (value.is_discarded()) throw BadBody("the body", "JSON in UTF-8");
   json_ = std::make_unique<Json>(Json{std::move(value)});
 }

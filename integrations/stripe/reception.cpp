@@ -2,6 +2,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <postbox/json_text.hpp>
 #include <set>
 #include <stripe/draft.hpp>
 #include <stripe/rare_line.hpp>
@@ -193,6 +194,10 @@ struct Reception::Impl {
     if (body.size() > config_.max_body.count) return refuse("the body is too large", now);
     const Verdict verdict = verify(body, signature, accepted.secrets, now, config_.tolerance);
     if (verdict != Verdict::kValid) return refuse(to_string(verdict), now);
+    if (postbox::mended_json(body)) {
+      note(mended_, LogLevel::kWarn, "a body held half a surrogate pair: U+FFFD took its place",
+           now);
+    }
     Outcome outcome = process(body, now, std::nullopt);
     // Whose time has come is left to run_once(): the sender waits for an answer.
     if (!outcome.facts.empty()) release(outcome.facts, WallTime::min(), now);
@@ -432,6 +437,7 @@ struct Reception::Impl {
   RareLine troubles_;
   RareLine damages_;
   RareLine failures_;
+  RareLine mended_;
 
   AtomicCounts counts_;
   std::set<std::string> asked_;  // run_once() only: customers whom the resolver was asked for

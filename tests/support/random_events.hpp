@@ -61,8 +61,6 @@ class Dice {
   std::string text() {
     static const std::vector<std::string> kPieces = {"a", "Thé ", "\"", "\\", "\n", "\x01",
                                                      "😀", "ß",    "$",  "/",  " ",  "0"};
-    if (slip(150)) return "broken \xc3";
-    if (slip(300)) return std::string(100'000, 'x');
     std::string text;
     for (std::size_t pieces = below(12); pieces > 0; --pieces) {
       text += kPieces[below(kPieces.size())];
@@ -78,6 +76,10 @@ class Dice {
     if (slip(100)) id.append(beyond - id.size(), 'i');
     return id;
   }
+  std::string longest_or_short(std::string id) {
+    if (one_in(30)) id.append(255 - id.size(), 'i');
+    return id;
+  }
   std::string required_id(std::size_t limit, std::size_t beyond) {
     return slip(100) ? std::string() : id(limit, beyond);
   }
@@ -90,7 +92,7 @@ class Dice {
   }
   klaviyo::Currency currency() {
     static const std::vector<const char*> kCodes = {"EUR", "JPY", "KWD", "USD", "CLF"};
-    return slip(60) ? klaviyo::Currency("eur") : klaviyo::Currency(kCodes[below(kCodes.size())]);
+    return slip(60) ? klaviyo::Currency("EURO") : klaviyo::Currency(kCodes[below(kCodes.size())]);
   }
   // Of an event.
   Moment time() {
@@ -122,17 +124,25 @@ class Dice {
     if (one_in(30)) profile.email = "c" + serial + std::string(39 - serial.size(), 'e') + kDomain;
     if (one_in(3)) profile.phone = "+4917" + std::to_string(10'000'000 + serial_);
     const bool is_known = !profile.email.empty() || !profile.phone.empty();
-    if (!is_known || one_in(3)) profile.external_id = id(255, 256);
+    if (!is_known || one_in(3))
+      profile.external_id = longest_or_short("id-" + std::to_string(++serial_));
     if (one_in(4)) profile.kx = "kx-" + serial;
     if (one_in(4)) profile.anonymous_id = "visitor-" + serial;
     profile.first_name = text();
     if (one_in(3)) profile.title = text();
     if (one_in(3)) profile.location.city = text();
     profile.properties = properties_of(Owner::kProfile);
-    if (slip(60)) profile.email = one_in(2) ? "a@test.com" : "no address";
-    if (slip(60)) profile.email = std::string(100 - kDomain.size(), 'e') + kDomain;
-    if (slip(60)) profile.phone = "0170";
-    if (slip(60)) profile = {};
+    // An identifier that cannot be used is no fault beside one that can.
+    const auto only = [&](std::string email, std::string phone, std::string id) {
+      profile.email = std::move(email);
+      profile.phone = std::move(phone);
+      profile.external_id = std::move(id);
+      profile.kx = profile.anonymous_id = "";
+    };
+    if (slip(60)) only(one_in(2) ? "a@test.com" : "no address", "", "");
+    if (slip(60)) only(std::string(100 - kDomain.size(), 'e') + kDomain, "0170", "");
+    if (slip(60)) only("", "0170", std::string(256, 'i'));
+    if (slip(60)) only("", "", "");
     if (!broken_) known_.push_back(profile);
     return profile;
   }

@@ -19,6 +19,13 @@ class Backfill {
 
   [[nodiscard]] const postbox::Family& family() const noexcept { return event_.family(); }
   [[nodiscard]] postbox::Key profile_key() const { return event_.profile_key(); }
+  [[nodiscard]] postbox::Key profile_key(const postbox::EventBatch& batch) const {
+    if constexpr (requires { event_.profile_key(batch); }) {
+      return event_.profile_key(batch);
+    } else {
+      return event_.profile_key();
+    }
+  }
   [[nodiscard]] std::size_t size() const noexcept { return event_.size(); }
   void encode(postbox::EventBatch& batch) const {
     event_.encode(batch);

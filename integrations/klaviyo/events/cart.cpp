@@ -4,6 +4,7 @@
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/cart.hpp>
 #include <klaviyo/events/scratch.hpp>
+#include <klaviyo/events/settled.hpp>
 #include <klaviyo/recovery.hpp>
 #include <klaviyo/schemas/cart_fields.hpp>
 #include <klaviyo/schemas/ignored.hpp>
@@ -120,13 +121,22 @@ std::shared_ptr<const postbox::Timing> timing_of(const Update& update, const Car
 
 CartEvent::CartEvent(Cart cart, CartDetails details)
     : cart_(std::move(cart)), details_(std::move(details)) {
-  normalize(cart_.customer);
+  const postbox::Path root;
+  normalize(cart_.customer, {}, root.child("customer"), changes_);
 }
 
 void CartEvent::encode(postbox::EventBatch& batch) const {
-  auto& violations = batch.violations();
   const CartMetric& metric = kCartMetrics[details_.index()];
   batch.set_name({batch.name_of(metric.name), metric.kind, cart_.cart_id});
+  Settled::encode(*this, batch);
+}
+
+postbox::Key CartEvent::profile_key(const postbox::EventBatch& batch) const {
+  return Settled::profile_key(*this, batch);
+}
+
+void CartEvent::encode_settled(postbox::EventBatch& batch) const {
+  auto& violations = batch.violations();
   const FlatLists& lists = flat_lists(cart_.items);
   validate_cart(cart_, details_, lists, batch.now(), violations);
   const std::string_view profile = profile_text(cart_.customer, violations);

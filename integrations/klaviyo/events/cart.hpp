@@ -8,8 +8,11 @@
 
 #include <klaviyo/families.hpp>
 #include <klaviyo/schemas/cart.hpp>
+#include <vector>
 
 namespace klaviyo {
+
+struct Settled;
 
 class CartEvent {
  public:
@@ -17,6 +20,8 @@ class CartEvent {
 
   [[nodiscard]] const postbox::Family& family() const noexcept { return kCart; }
   [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(cart_.customer); }
+  // The same as the batch's tracker knows it: by its default country.
+  [[nodiscard]] postbox::Key profile_key(const postbox::EventBatch& batch) const;
   [[nodiscard]] std::size_t size() const noexcept { return 1; }
   void encode(postbox::EventBatch& batch) const;
   // While the family is off: that the cart was emptied, or its abandonment reported.
@@ -26,8 +31,16 @@ class CartEvent {
   [[nodiscard]] const CartDetails& details() const noexcept { return details_; }
 
  private:
+  friend struct Settled;
+  static constexpr bool kIsProfile = false;
+
+  void encode_settled(postbox::EventBatch& batch) const;
+  [[nodiscard]] const Profile& customer() const noexcept { return cart_.customer; }
+  [[nodiscard]] Profile& customer() noexcept { return cart_.customer; }
+
   Cart cart_;
   CartDetails details_;
+  std::vector<postbox::Violation> changes_;  // of the identifiers, by normalize()
 };
 
 // Each of the first three starts the clock of Config::cart_abandoned_after anew: when it has run

@@ -43,7 +43,6 @@ void append_worth(const std::optional<Money>& value, std::string& contents) {
 bool begin_event(const EventBasics& event, std::string_view metric, const postbox::Family& family,
                  std::string_view contents, postbox::EventBatch& batch, OwnedHead& owned) {
   auto& violations = batch.violations();
-  batch.set_name({batch.name_of(metric), metric, event.unique_id});
   if (std::string problem = metric_name_problem(metric); !problem.empty()) {
     violations.push_back({"name", std::move(problem)});
   }

@@ -10,6 +10,7 @@
 
 #include <concepts>
 #include <klaviyo/encode.hpp>
+#include <klaviyo/events/settled.hpp>
 #include <klaviyo/schemas/custom.hpp>
 #include <klaviyo/schemas/ignored.hpp>
 #include <klaviyo/schemas/table_rules.hpp>
@@ -64,12 +65,39 @@ void append_worth(const std::optional<Money>& value, std::string& contents);
 template <TypedEvent T>
 class Event {
  public:
-  explicit Event(T event) : event_(std::move(event)) { normalize(event_.customer); }
+  explicit Event(T event) : event_(std::move(event)) {
+    const postbox::Path root;
+    normalize(event_.customer, {}, root.child("customer"), changes_);
+  }
 
   [[nodiscard]] const postbox::Family& family() const noexcept { return T::kFamily; }
   [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(event_.customer); }
+  // The same as the batch's tracker knows it: by its default country.
+  [[nodiscard]] postbox::Key profile_key(const postbox::EventBatch& batch) const {
+    return Settled::profile_key(*this, batch);
+  }
   [[nodiscard]] std::size_t size() const noexcept { return 1; }
   void encode(postbox::EventBatch& batch) const {
+    batch.set_name({batch.name_of(metric()), metric(), event_.unique_id});
+    Settled::encode(*this, batch);
+  }
+
+  [[nodiscard]] std::string_view metric() const noexcept {
+    if constexpr (requires { T::kMetric; }) {
+      return T::kMetric;
+    } else {
+      return event_.name;
+    }
+  }
+  [[nodiscard]] const T& fields() const noexcept { return event_; }
+
+ private:
+  friend struct Settled;
+  static constexpr bool kIsProfile = false;
+
+  [[nodiscard]] const Profile& customer() const noexcept { return event_.customer; }
+  [[nodiscard]] Profile& customer() noexcept { return event_.customer; }
+  void encode_settled(postbox::EventBatch& batch) const {
     postbox::validate(event_, postbox::Path(), batch.violations());
     validate_basics(event_, postbox::count_members(event_), postbox::has_field<T>, batch.now(),
                     batch.violations());
@@ -84,16 +112,6 @@ class Event {
     add_event(owned.head, event_, event_.properties, json_size_hint(event_.properties), batch);
   }
 
-  [[nodiscard]] std::string_view metric() const noexcept {
-    if constexpr (requires { T::kMetric; }) {
-      return T::kMetric;
-    } else {
-      return event_.name;
-    }
-  }
-  [[nodiscard]] const T& fields() const noexcept { return event_; }
-
- private:
   static constexpr TableFault kFault = table_fault<T>();
   static_assert(kFault != TableFault::kNoName, "a field of the table has no name or no path");
   static_assert(kFault != TableFault::kReserved,
@@ -103,6 +121,7 @@ class Event {
   static_assert(kFault != TableFault::kRepeated, "two fields of the table have the same name");
 
   T event_;
+  std::vector<postbox::Violation> changes_;  // of the identifiers, by normalize()
 };
 
 template <TypedEvent T>

@@ -3,6 +3,7 @@
 #include <klaviyo/events/consent.hpp>
 #include <klaviyo/events/profile.hpp>
 #include <klaviyo/events/scratch.hpp>
+#include <klaviyo/events/settled.hpp>
 #include <klaviyo/schemas/ignored.hpp>
 
 namespace klaviyo {
@@ -41,16 +42,24 @@ void append_unset(const std::vector<std::string>& names, std::string& profile) {
 }  // namespace
 
 ProfileUpdate::ProfileUpdate(Profile profile) : profile_(std::move(profile)) {
-  normalize(profile_);
+  normalize(profile_, {}, {}, changes_);
   const bool has_another = !profile_.email.empty() || !profile_.phone.empty() ||
                            !profile_.external_id.empty() || !profile_.kx.empty();
   if (has_another) profile_.anonymous_id.clear();
 }
 
 void ProfileUpdate::encode(postbox::EventBatch& batch) const {
+  batch.set_name({kProfileMetric, kProfileKind, {}});
+  Settled::encode(*this, batch);
+}
+
+postbox::Key ProfileUpdate::profile_key(const postbox::EventBatch& batch) const {
+  return Settled::profile_key(*this, batch);
+}
+
+void ProfileUpdate::encode_settled(postbox::EventBatch& batch) const {
   auto& violations = batch.violations();
   const postbox::Path root;
-  batch.set_name({kProfileMetric, kProfileKind, {}});
   validate_profile(profile_, root, violations);
   validate_unset(profile_, violations);
   if (!profile_.anonymous_id.empty()) {
@@ -61,6 +70,9 @@ void ProfileUpdate::encode(postbox::EventBatch& batch) const {
   std::string text(profile_text(profile_, root, kMaxLoneProfileBytes, violations));
   if (!violations.empty()) return;
   find_ignored_of_profile(profile_.properties, root.child("properties"), batch.warnings());
+  std::vector<postbox::Violation> mended;
+  find_mended(profile_, root, mended);
+  batch.mend(std::move(mended));
   const std::vector<std::string> unset = set_of(profile_.unset);
   append_unset(unset, text);
   batch.add(encode_profile(profile_key(), text, unset, batch.now()));
@@ -70,6 +82,9 @@ ProfileUpdate identify(Profile profile) { return ProfileUpdate(std::move(profile
 
 postbox::Result<std::size_t> forget(postbox::Tracker& tracker, Profile profile) {
   normalize(profile);
+  const postbox::EventBatch batch({}, nullptr, tracker.settings());
+  std::vector<postbox::Violation> unheard;
+  settle(profile, default_country(batch), {}, unheard);
   std::size_t removed = 0;
   for (const auto identifier : {&Profile::email, &Profile::phone, &Profile::external_id,
                                 &Profile::anonymous_id, &Profile::kx}) {

@@ -14,8 +14,11 @@
 #include <klaviyo/schemas/profile.hpp>
 #include <postbox/tracker.hpp>
 #include <utility>
+#include <vector>
 
 namespace klaviyo {
+
+struct Settled;
 
 class ProfileUpdate {
  public:
@@ -23,13 +26,23 @@ class ProfileUpdate {
 
   [[nodiscard]] const postbox::Family& family() const noexcept { return kProfile; }
   [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(profile_); }
+  // The same as the batch's tracker knows it: by its default country.
+  [[nodiscard]] postbox::Key profile_key(const postbox::EventBatch& batch) const;
   [[nodiscard]] std::size_t size() const noexcept { return 1; }
   void encode(postbox::EventBatch& batch) const;
 
   [[nodiscard]] const Profile& profile() const noexcept { return profile_; }
 
  private:
+  friend struct Settled;
+  static constexpr bool kIsProfile = true;
+
+  void encode_settled(postbox::EventBatch& batch) const;
+  [[nodiscard]] const Profile& customer() const noexcept { return profile_; }
+  [[nodiscard]] Profile& customer() noexcept { return profile_; }
+
   Profile profile_;
+  std::vector<postbox::Violation> changes_;  // of the identifiers, by normalize()
 };
 
 // Of one profile the last update wins, also after an outage: updates are sent in the order of the

@@ -3,6 +3,7 @@
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/purchase.hpp>
 #include <klaviyo/events/scratch.hpp>
+#include <klaviyo/events/settled.hpp>
 #include <klaviyo/schemas/ignored.hpp>
 #include <klaviyo/schemas/purchase_fields.hpp>
 
@@ -118,15 +119,36 @@ std::shared_ptr<postbox::Timing> timing_of(const Order& order, const postbox::Ev
       {.cart_id = order.cart_id, .customer = order.customer, .bought_at = order.placed_at}, batch);
 }
 
+// Where a customer's number without a country code is from, as far as the order knows.
+std::string_view country_of(const Order& order) {
+  for (const auto* address : {&order.shipping_address, &order.billing_address}) {
+    if (*address && !(*address)->country_code.empty()) return (*address)->country_code;
+  }
+  return {};
+}
+
+void normalize_customer(Order& order, std::vector<postbox::Violation>& changes) {
+  const postbox::Path root;
+  normalize(order.customer, country_of(order), root.child("customer"), changes);
+}
+
 }  // namespace
 
 PurchaseEvents::PurchaseEvents(Order order) : order_(std::move(order)) {
-  normalize(order_.customer);
+  normalize_customer(order_, changes_);
 }
 
 void PurchaseEvents::encode(postbox::EventBatch& batch) const {
-  auto& violations = batch.violations();
   batch.set_name({batch.name_of(PlacedOrder::kMetric), kKind, order_.order_id});
+  Settled::encode(*this, batch);
+}
+
+postbox::Key PurchaseEvents::profile_key(const postbox::EventBatch& batch) const {
+  return Settled::profile_key(*this, batch);
+}
+
+void PurchaseEvents::encode_settled(postbox::EventBatch& batch) const {
+  auto& violations = batch.violations();
   validate_order(order_, batch.now(), violations);
   const std::string_view profile = profile_text(order_.customer, violations);
   if (!violations.empty()) return;
@@ -152,18 +174,28 @@ void PurchaseEvents::encode(postbox::EventBatch& batch) const {
 }
 
 void PurchaseEvents::encode_disabled(postbox::EventBatch& batch) const {
-  add_alone(timing_of(order_, batch), batch);
+  Settled::use(*this, batch, [&](const PurchaseEvents& settled) {
+    add_alone(timing_of(settled.order_, batch), batch);
+  });
 }
 
 OrderEvent::OrderEvent(OrderKind kind, Order order, OrderDetails details)
     : kind_(kind), order_(std::move(order)), details_(std::move(details)) {
-  normalize(order_.customer);
+  normalize_customer(order_, changes_);
   reduce_to_shipment(details_, order_);
 }
 
 void OrderEvent::encode(postbox::EventBatch& batch) const {
-  auto& violations = batch.violations();
   batch.set_name({batch.name_of(metric_of(kind_).name), metric_of(kind_).kind, order_.order_id});
+  Settled::encode(*this, batch);
+}
+
+postbox::Key OrderEvent::profile_key(const postbox::EventBatch& batch) const {
+  return Settled::profile_key(*this, batch);
+}
+
+void OrderEvent::encode_settled(postbox::EventBatch& batch) const {
+  auto& violations = batch.violations();
   validate_order(kind_, order_, details_, batch.now(), violations);
   std::visit([&](const auto& details) { name_places(details, violations); }, details_);
   const std::string_view profile = profile_text(order_.customer, violations);

@@ -9,8 +9,11 @@
 
 #include <klaviyo/families.hpp>
 #include <klaviyo/schemas/purchase.hpp>
+#include <vector>
 
 namespace klaviyo {
+
+struct Settled;
 
 // One Placed Order and one Ordered Product per line: all of them are stored, or none is.
 class PurchaseEvents {
@@ -19,6 +22,8 @@ class PurchaseEvents {
 
   [[nodiscard]] const postbox::Family& family() const noexcept { return kPurchase; }
   [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(order_.customer); }
+  // The same as the batch's tracker knows it: by its default country.
+  [[nodiscard]] postbox::Key profile_key(const postbox::EventBatch& batch) const;
   [[nodiscard]] std::size_t size() const noexcept { return 1 + order_.items.size(); }
   void encode(postbox::EventBatch& batch) const;
   void encode_disabled(postbox::EventBatch& batch) const;
@@ -26,7 +31,15 @@ class PurchaseEvents {
   [[nodiscard]] const Order& order() const noexcept { return order_; }
 
  private:
+  friend struct Settled;
+  static constexpr bool kIsProfile = false;
+
+  void encode_settled(postbox::EventBatch& batch) const;
+  [[nodiscard]] const Profile& customer() const noexcept { return order_.customer; }
+  [[nodiscard]] Profile& customer() noexcept { return order_.customer; }
+
   Order order_;
+  std::vector<postbox::Violation> changes_;  // of the identifiers, by normalize()
 };
 
 // What happened to an order after it was placed: one event.
@@ -37,6 +50,8 @@ class OrderEvent {
 
   [[nodiscard]] const postbox::Family& family() const noexcept { return kPurchase; }
   [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(order_.customer); }
+  // The same as the batch's tracker knows it: by its default country.
+  [[nodiscard]] postbox::Key profile_key(const postbox::EventBatch& batch) const;
   [[nodiscard]] std::size_t size() const noexcept { return 1; }
   void encode(postbox::EventBatch& batch) const;
 
@@ -46,9 +61,17 @@ class OrderEvent {
   [[nodiscard]] const OrderDetails& details() const noexcept { return details_; }
 
  private:
+  friend struct Settled;
+  static constexpr bool kIsProfile = false;
+
+  void encode_settled(postbox::EventBatch& batch) const;
+  [[nodiscard]] const Profile& customer() const noexcept { return order_.customer; }
+  [[nodiscard]] Profile& customer() noexcept { return order_.customer; }
+
   OrderKind kind_;
   Order order_;
   OrderDetails details_;
+  std::vector<postbox::Violation> changes_;  // of the identifiers, by normalize()
 };
 
 [[nodiscard]] PurchaseEvents order_placed(Order order);

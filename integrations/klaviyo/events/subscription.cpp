@@ -2,6 +2,7 @@
 #include <klaviyo/catalogue.hpp>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/events/scratch.hpp>
+#include <klaviyo/events/settled.hpp>
 #include <klaviyo/events/subscription.hpp>
 #include <klaviyo/schemas/ignored.hpp>
 #include <klaviyo/schemas/subscription_fields.hpp>
@@ -42,13 +43,22 @@ std::shared_ptr<postbox::Timing> timing_of(Kind kind, const Subscription& subscr
 SubscriptionEvent::SubscriptionEvent(SubscriptionKind kind, Subscription subscription,
                                      SubscriptionDetails details)
     : kind_(kind), subscription_(std::move(subscription)), details_(std::move(details)) {
-  normalize(subscription_.customer);
+  const postbox::Path root;
+  normalize(subscription_.customer, {}, root.child("customer"), changes_);
 }
 
 void SubscriptionEvent::encode(postbox::EventBatch& batch) const {
-  auto& violations = batch.violations();
   batch.set_name(
       {batch.name_of(metric_of(kind_).name), metric_of(kind_).kind, subscription_.subscription_id});
+  Settled::encode(*this, batch);
+}
+
+postbox::Key SubscriptionEvent::profile_key(const postbox::EventBatch& batch) const {
+  return Settled::profile_key(*this, batch);
+}
+
+void SubscriptionEvent::encode_settled(postbox::EventBatch& batch) const {
+  auto& violations = batch.violations();
   validate_subscription(kind_, subscription_, details_, batch.now(), violations);
   const std::string_view profile = profile_text(subscription_.customer, violations);
   if (!violations.empty()) return;
@@ -75,18 +85,29 @@ void SubscriptionEvent::encode(postbox::EventBatch& batch) const {
 }
 
 void SubscriptionEvent::encode_disabled(postbox::EventBatch& batch) const {
-  add_alone(timing_of(kind_, subscription_, batch), batch);
+  Settled::use(*this, batch, [&](const SubscriptionEvent& settled) {
+    add_alone(timing_of(settled.kind_, settled.subscription_, batch), batch);
+  });
 }
 
 PaymentEvent::PaymentEvent(PaymentKind kind, PaymentAttempt payment)
     : kind_(kind), payment_(std::move(payment)) {
-  normalize(payment_.customer);
+  const postbox::Path root;
+  normalize(payment_.customer, {}, root.child("customer"), changes_);
 }
 
 void PaymentEvent::encode(postbox::EventBatch& batch) const {
-  auto& violations = batch.violations();
   batch.set_name(
       {batch.name_of(metric_of(kind_).name), metric_of(kind_).kind, payment_.payment_id});
+  Settled::encode(*this, batch);
+}
+
+postbox::Key PaymentEvent::profile_key(const postbox::EventBatch& batch) const {
+  return Settled::profile_key(*this, batch);
+}
+
+void PaymentEvent::encode_settled(postbox::EventBatch& batch) const {
+  auto& violations = batch.violations();
   validate_payment(payment_, batch.now(), violations);
   const std::string_view profile = profile_text(payment_.customer, violations);
   if (!violations.empty()) return;

@@ -10,8 +10,11 @@
 #include <klaviyo/families.hpp>
 #include <klaviyo/schemas/payment.hpp>
 #include <klaviyo/schemas/subscription.hpp>
+#include <vector>
 
 namespace klaviyo {
+
+struct Settled;
 
 class SubscriptionEvent {
  public:
@@ -22,6 +25,8 @@ class SubscriptionEvent {
   [[nodiscard]] postbox::Key profile_key() const {
     return klaviyo::profile_key(subscription_.customer);
   }
+  // The same as the batch's tracker knows it: by its default country.
+  [[nodiscard]] postbox::Key profile_key(const postbox::EventBatch& batch) const;
   [[nodiscard]] std::size_t size() const noexcept { return 1; }
   void encode(postbox::EventBatch& batch) const;
   void encode_disabled(postbox::EventBatch& batch) const;
@@ -31,9 +36,17 @@ class SubscriptionEvent {
   [[nodiscard]] const SubscriptionDetails& details() const noexcept { return details_; }
 
  private:
+  friend struct Settled;
+  static constexpr bool kIsProfile = false;
+
+  void encode_settled(postbox::EventBatch& batch) const;
+  [[nodiscard]] const Profile& customer() const noexcept { return subscription_.customer; }
+  [[nodiscard]] Profile& customer() noexcept { return subscription_.customer; }
+
   SubscriptionKind kind_;
   Subscription subscription_;
   SubscriptionDetails details_;
+  std::vector<postbox::Violation> changes_;  // of the identifiers, by normalize()
 };
 
 class PaymentEvent {
@@ -42,6 +55,8 @@ class PaymentEvent {
 
   [[nodiscard]] const postbox::Family& family() const noexcept { return kSubscription; }
   [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(payment_.customer); }
+  // The same as the batch's tracker knows it: by its default country.
+  [[nodiscard]] postbox::Key profile_key(const postbox::EventBatch& batch) const;
   [[nodiscard]] std::size_t size() const noexcept { return 1; }
   void encode(postbox::EventBatch& batch) const;
 
@@ -49,8 +64,16 @@ class PaymentEvent {
   [[nodiscard]] const PaymentAttempt& payment() const noexcept { return payment_; }
 
  private:
+  friend struct Settled;
+  static constexpr bool kIsProfile = false;
+
+  void encode_settled(postbox::EventBatch& batch) const;
+  [[nodiscard]] const Profile& customer() const noexcept { return payment_.customer; }
+  [[nodiscard]] Profile& customer() noexcept { return payment_.customer; }
+
   PaymentKind kind_;
   PaymentAttempt payment_;
+  std::vector<postbox::Violation> changes_;  // of the identifiers, by normalize()
 };
 
 [[nodiscard]] SubscriptionEvent subscription_started(Subscription subscription,

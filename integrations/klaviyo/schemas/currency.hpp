@@ -17,23 +17,25 @@
 
 namespace klaviyo {
 
-// An ISO 4217 code, three upper-case letters, with its number of decimal digits.
+// An ISO 4217 code with its number of decimal digits.
 class Currency {
  public:
   // No currency: itself a violation where one is required.
   constexpr Currency() = default;
 
-  // Take "EUR" for the euro. What is not an active code is kept, so that the violation can show it.
+  // Take "EUR" for the euro, also in lower case and with blanks around it. Codes that were
+  // withdrawn since about 1990 are known, too: history has them. What is no code is kept, so that
+  // the violation can show it.
   constexpr Currency(std::string_view code) noexcept;  // NOLINT(google-explicit-constructor)
   constexpr Currency(const char* code) noexcept        // NOLINT(google-explicit-constructor)
       : Currency(std::string_view(code)) {}
 
-  // Like the constructor, but fails with kInvalidArgument when `code` is not an active code.
+  // Like the constructor, but fails with kInvalidArgument when `code` is none.
   [[nodiscard]] static postbox::Result<Currency> parse(std::string_view code);
 
   [[nodiscard]] constexpr bool is_known() const noexcept { return exponent_ != kUnknown; }
 
-  // The code as given, at most seven characters of it.
+  // The code in upper case; what is none as it was given, at most seven characters of it.
   [[nodiscard]] constexpr std::string_view code() const noexcept {
     return std::string_view(text_.data(), size_);
   }
@@ -75,8 +77,18 @@ inline constexpr std::string_view kNoDigits =
 inline constexpr std::string_view kThreeDigits = "BHD IQD JOD KWD LYD OMR TND ";
 inline constexpr std::string_view kFourDigits = "CLF UYW ";
 
+// Withdrawn: list three of ISO 4217 since 1990. The digits are those of OpenJDK's currency data.
+inline constexpr std::string_view kWithdrawnTwoDigits =
+    "AFA AON AOR ATS AYM AZM BAD BGL BRE BRR CSD CSK CUC CYP DDM DEM ECS EEK FIM FRF GEK GHC GWP "
+    "HRD HRK IEP LTL LTT LVL LVR MRO MTL MXP MZM NLG PEI PLZ ROL RUR SDD SDP SIT SKK SLL SRG STD "
+    "SUR TJR TMM UAK UGS USS VEB VEF XEU YDD YUD YUM YUN ZAL ZMK ZRN ZRZ ZWC ZWD ZWL ZWN ZWR ";
+inline constexpr std::string_view kWithdrawnNoDigits =
+    "ADP BEF BYB BYR ESP GRD ITL LUF MGF PTE TPE TRL ";
+
 inline constexpr std::size_t kCurrencyCount =
-    (kTwoDigits.size() + kNoDigits.size() + kThreeDigits.size() + kFourDigits.size()) / 4;
+    (kTwoDigits.size() + kNoDigits.size() + kThreeDigits.size() + kFourDigits.size() +
+     kWithdrawnTwoDigits.size() + kWithdrawnNoDigits.size()) /
+    4;
 
 constexpr auto make_currency_table() {
   std::array<CurrencyDigits, kCurrencyCount> table{};
@@ -90,15 +102,30 @@ constexpr auto make_currency_table() {
   add(kNoDigits, 0);
   add(kThreeDigits, 3);
   add(kFourDigits, 4);
+  add(kWithdrawnTwoDigits, 2);
+  add(kWithdrawnNoDigits, 0);
   std::sort(table.begin(), table.end());
   return table;
 }
 
 inline constexpr auto kCurrencies = make_currency_table();
 
+// No code has a character beyond ASCII, so that blanks of every kind may go byte by byte.
+constexpr std::string_view trimmed_code(std::string_view code) {
+  const auto goes = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte <= 0x20 || byte >= 0x7f;
+  };
+  while (!code.empty() && goes(code.front())) code.remove_prefix(1);
+  while (!code.empty() && goes(code.back())) code.remove_suffix(1);
+  return code;
+}
+
+constexpr char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+
 }  // namespace detail
 
-// Every active code in alphabetical order; funds, metals and test codes are not among them.
+// Every code in alphabetical order; funds, metals and test codes are not among them.
 [[nodiscard]] constexpr const auto& currencies() noexcept { return detail::kCurrencies; }
 
 constexpr Currency::Currency(std::string_view code) noexcept {
@@ -107,15 +134,20 @@ constexpr Currency::Currency(std::string_view code) noexcept {
     const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
     text_[size_++] = plain ? c : '?';
   }
+  code = detail::trimmed_code(code);
   if (code.size() != 3) return;
-  const std::array<char, 3> key{text_[0], text_[1], text_[2]};
+  const std::array<char, 3> key{detail::upper(code[0]), detail::upper(code[1]),
+                                detail::upper(code[2])};
   const auto& table = detail::kCurrencies;
   const auto* end = table.data() + table.size();
   const auto* found = std::lower_bound(
       table.data(), end, key, [](const CurrencyDigits& row, const std::array<char, 3>& wanted) {
         return row.code < wanted;
       });
-  if (found != end && found->code == key) exponent_ = found->exponent;
+  if (found == end || found->code != key) return;
+  text_ = {key[0], key[1], key[2]};
+  size_ = 3;
+  exponent_ = found->exponent;
 }
 
 }  // namespace klaviyo

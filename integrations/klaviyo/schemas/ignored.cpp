@@ -44,6 +44,32 @@ class Walk {
   std::vector<Violation>& warnings_;
 };
 
+class Mended {
+ public:
+  explicit Mended(std::vector<Violation>& warnings) : warnings_(warnings) {}
+
+  void visit(const PropertyObject& object, const Path& path) {
+    for (std::size_t i = 0; i < object.size(); ++i) {
+      const Path item = path.item(i);
+      postbox::find_mended(object[i].name, item.child("name"), warnings_);
+      const Path value = item.child("value");
+      std::visit([&](const auto& v) { look_into(v, value); }, object[i].value);
+    }
+  }
+
+ private:
+  template <class T>
+  void look_into(const T& value, const Path& path) {
+    postbox::find_mended(value, path, warnings_);
+  }
+  void look_into(const PropertyObject& object, const Path& path) { visit(object, path); }
+  void look_into(const std::vector<PropertyObject>& list, const Path& path) {
+    for (std::size_t i = 0; i < list.size(); ++i) visit(list[i], path.item(i));
+  }
+
+  std::vector<Violation>& warnings_;
+};
+
 constexpr const char* kEmpty = "is empty and not sent: Klaviyo reads it as never set";
 
 }  // namespace
@@ -83,6 +109,16 @@ void find_ignored_of_customer(const Profile& customer, const Path& path,
   }
   if (customer.properties.empty()) return;
   find_ignored_of_profile(customer.properties, path.child("properties"), warnings);
+}
+
+void find_mended(const std::vector<Property>& properties, const Path& path,
+                 std::vector<Violation>& warnings) {
+  Mended(warnings).visit(properties, path);
+}
+
+void find_mended(const Profile& profile, const Path& path, std::vector<Violation>& warnings) {
+  postbox::find_mended(profile, path, warnings);
+  find_mended(profile.properties, path.child("properties"), warnings);
 }
 
 void find_ignored(const FlatLists& lists, std::vector<Violation>& warnings) {

@@ -70,6 +70,12 @@ void find_ignored(const Fields& fields, std::vector<postbox::Violation>& warning
   });
 }
 
+// What is written otherwise than it was given, because it is no UTF-8 or too long.
+void find_mended(const std::vector<Property>& properties, const postbox::Path& path,
+                 std::vector<postbox::Violation>& warnings);
+void find_mended(const Profile& profile, const postbox::Path& path,
+                 std::vector<postbox::Violation>& warnings);
+
 // All of an event.
 template <postbox::HasSchema Fields>
 void warn_of_ignored(const Fields& fields, const std::vector<Property>& properties,
@@ -77,6 +83,11 @@ void warn_of_ignored(const Fields& fields, const std::vector<Property>& properti
   const postbox::Path root;
   find_ignored(fields, batch.warnings());
   find_ignored(properties, root.child("properties"), batch.warnings());
+  std::vector<postbox::Violation> mended;
+  postbox::find_mended(fields, root, mended);
+  find_mended(properties, root.child("properties"), mended);
+  find_mended(customer, root.child("customer"), mended);
+  batch.mend(std::move(mended));
   const postbox::Path path = root.child("customer");
   find_ignored_of_customer(customer, path, batch.warnings());
 }

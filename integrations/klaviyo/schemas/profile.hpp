@@ -4,8 +4,9 @@
 //            identify().
 // Threads:   plain values; profile_key() may be called from several threads at once.
 // Lifetime:  owns its strings.
-// Failure:   no identifier, an address that Klaviyo refuses or silently drops, and a phone number
-//            that is not E.164 are violations. No value of a profile is ever shown in one.
+// Failure:   no identifier that Klaviyo takes is a violation. With one of them, the others that it
+//            refuses or silently drops are left out with a warning. No value of a profile is ever
+//            shown in either.
 #pragma once
 
 #include <cstddef>
@@ -31,8 +32,8 @@ struct ProfileLocation {
 };
 
 struct Profile {
-  std::string email{};
-  std::string phone{};         // E.164: +491701234567
+  std::string email{};         // as it was typed or pasted, see normalize()
+  std::string phone{};         // E.164, or as people write it, see normalize()
   std::string external_id{};   // the app's own user id
   std::string anonymous_id{};  // of a visitor, by Klaviyo's script; see read_cookie()
   std::string kx{};            // `_kx`, the same of a visitor whom Klaviyo knows
@@ -52,9 +53,29 @@ struct Profile {
   std::vector<std::string> unset{};
 };
 
-// Trim the identifiers and lower the letters of the e-mail address, so that one person is one
-// profile however the address was typed. The builders do it.
+// Bring the identifiers into one form, so that one person is one profile however they were typed.
+// The builders do it.
+//
+// E-mail: blanks and invisible characters (control and format characters of Unicode) at the ends
+// go, and so do `mailto:`, "Name <…>", a dot at the end, and all but the first of a list; inside,
+// invisible characters go. Letters are lowered and composed (NFC), a domain gets its ASCII form
+// (IDNA), full width becomes ASCII. Phone: blanks, dashes, brackets, dots and slashes go, and
+// `tel:`; 00 becomes "+"; a national number becomes E.164 by `country`, an ISO 3166-1 alpha-2 code
+// in any case. External id: blanks and invisible characters at the ends go.
+//
+// What was taken out of the middle of an address is a warning below `path` in `changes`.
 void normalize(Profile& profile);
+void normalize(Profile& profile, std::string_view country, const postbox::Path& path,
+               std::vector<postbox::Violation>& changes);
+
+// Whether Klaviyo takes every identifier that is set.
+[[nodiscard]] bool is_settled(const Profile& profile);
+
+// Read the phone number as one of `country`, if it is no E.164 yet. Then, if Klaviyo takes one of
+// the identifiers, leave the others out, each with a warning below `path` in `changes`; if it takes
+// none, leave all for validate_profile() to refuse. Of a profile that is_settled(): nothing.
+void settle(Profile& profile, std::string_view country, const postbox::Path& path,
+            std::vector<postbox::Violation>& changes);
 
 // 16 bytes of SHA-256 over the kind and value of the strongest identifier: e-mail, else phone, else
 // external id, else anonymous id, else kx. The e-mail comes first because it is what every family
