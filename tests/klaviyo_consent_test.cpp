@@ -449,4 +449,70 @@ TEST_F(ConsentShop, OfRandomWordsInABadWeekTheLastOfEachPersonWins) {
   }
 }
 
+// The local Klaviyo refuses what the real one documents as wrong.
+class ConsentRules : public ::testing::Test {
+ protected:
+  static Json profile(const Json& marketing) {
+    return {
+        {"type", "profile"},
+        {"attributes",
+         {{"email", "jane@shop.fr"}, {"subscriptions", {{"email", {{"marketing", marketing}}}}}}}};
+  }
+  static Json job(const std::string& kind, Json profiles, Json more = Json::object()) {
+    more["profiles"] = {{"data", std::move(profiles)}};
+    return {
+        {"data", {{"type", "profile-subscription-bulk-" + kind + "-job"}, {"attributes", more}}}};
+  }
+  // "202", or "400 <pointer of the first error>".
+  std::string answer(const char* path, const Json& body) {
+    const auto response = klaviyo_.handle(sim::request_for("POST", path, body.dump()));
+    if (response.status == 202) return "202";
+    return std::to_string(response.status) + " " +
+           parse(response.body)["errors"][0]["source"]["pointer"].get<std::string>();
+  }
+  std::string subscribed(const Json& one, const Json& more = Json::object()) {
+    return answer(kSubscribe, job("create", Json::array({one}), more));
+  }
+
+  const std::string first = "400 /data/attributes/profiles/data/0/attributes/";
+  const Json yes = {{"consent", "SUBSCRIBED"}};
+  sim::Simulator klaviyo_{{.keys = {}, .limits = false, .now = {}, .wait = {}}};
+};
+
+TEST_F(ConsentRules, AreThoseOfTheDocuments) {
+  EXPECT_EQ(subscribed(profile(yes)), "202");
+  EXPECT_EQ(subscribed(profile({{"consent", "UNSUBSCRIBED"}})),
+            first + "subscriptions/email/marketing/consent");
+  Json no_email = profile(yes);
+  no_email["attributes"].erase("email");
+  no_email["attributes"]["phone_number"] = "+33612345678";
+  EXPECT_EQ(subscribed(no_email), first + "email");
+  Json unknown = profile(yes);
+  unknown["attributes"]["first_name"] = "Jane";
+  EXPECT_EQ(subscribed(unknown), first + "first_name");
+  EXPECT_EQ(answer(kSubscribe, job("delete", Json::array({profile(yes)}))), "400 /data/type");
+  EXPECT_EQ(answer(kSubscribe, job("create", Json::array())), "400 /data/attributes/profiles/data");
+}
+
+TEST_F(ConsentRules, ATimeNeedsAHistoricalImportAndItATime) {
+  Json dated = yes;
+  dated["consented_at"] = "2020-01-01T00:00:00Z";
+  const std::string time = first + "subscriptions/email/marketing/consented_at";
+  EXPECT_EQ(subscribed(profile(dated)), time);
+  EXPECT_EQ(subscribed(profile(yes), {{"historical_import", true}}), time);
+  EXPECT_EQ(subscribed(profile(dated), {{"historical_import", true}}), "202");
+  dated["consented_at"] = "2999-01-01T00:00:00Z";
+  EXPECT_EQ(subscribed(profile(dated), {{"historical_import", true}}), time);
+}
+
+TEST_F(ConsentRules, AJobHasAsManyProfilesAsDocumented) {
+  const Json no = profile({{"consent", "UNSUBSCRIBED"}});
+  EXPECT_EQ(answer(kUnsubscribe, job("delete", Json(100, no))), "202");
+  EXPECT_EQ(answer(kUnsubscribe, job("delete", Json(101, no))),
+            "400 /data/attributes/profiles/data");
+  EXPECT_EQ(answer(kSubscribe, job("create", Json(1'000, profile(yes)))), "202");
+  EXPECT_EQ(answer(kSubscribe, job("create", Json(1'001, profile(yes)))),
+            "400 /data/attributes/profiles/data");
+}
+
 }  // namespace

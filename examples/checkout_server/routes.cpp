@@ -96,6 +96,7 @@ class Running {
 
 void Routes::complete_checkout(const httplib::Request& request, httplib::Response& response) {
   Body<klaviyo::Order> body = read_order(request.body);
+  klaviyo::read_cookie(request.get_header_value("Cookie"), body.value.customer);
   const json names = {{"order_id", body.value.order_id}};
   const auto event = klaviyo::order_placed(std::move(body.value));
   const auto track = [&](const auto& e) { return tracker_.track_durably(e, kDiskDeadline); };
@@ -104,6 +105,7 @@ void Routes::complete_checkout(const httplib::Request& request, httplib::Respons
 
 void Routes::update_cart(const httplib::Request& request, httplib::Response& response) {
   Body<klaviyo::Cart> body = read_cart(request.body, request.matches[1].str());
+  klaviyo::read_cookie(request.get_header_value("Cookie"), body.value.customer);
   const json names = {{"cart_id", body.value.cart_id}};
   const auto event = klaviyo::cart_updated(std::move(body.value));
   // A cart changes often and the next change says it all again: not worth waiting for the disk.

@@ -1,5 +1,5 @@
 // ShopDestination sends events as lines of text to a vendor whose answers are judged by Klaviyo's
-// rules: three families, of which profiles have an endpoint of their own.
+// rules: three families, of which profiles have an endpoint of their own, which takes jobs.
 //
 // Place:     Services::destination of every shop.
 // Threads:   one.
@@ -22,11 +22,21 @@ namespace postbox::simulation {
 
 class ShopDestination final : public Destination {
  public:
-  explicit ShopDestination(Sabotage sabotage) : sabotage_(sabotage) {}
+  explicit ShopDestination(Sabotage sabotage)
+      : lanes_(rules_.lanes().begin(), rules_.lanes().end()), sabotage_(sabotage) {
+    lanes_.at(kProfileLane).max_events = 20;  // in jobs, as consent
+  }
 
   std::span<const Family> families() const noexcept override { return families_; }
   bool ready() const noexcept override { return true; }
-  std::span<const Lane> lanes() const noexcept override { return rules_.lanes(); }
+  std::span<const Lane> lanes() const noexcept override { return lanes_; }
+
+  // Updates that say the same share a job, four at most.
+  Sharing sharing(const EventRecord& event) const noexcept override {
+    if (event.queue != kProfiles.queue) return {};
+    return {.group = static_cast<std::uint64_t>(event.payload.back()), .most = 4};
+  }
+
   Route route(QueueId queue) const noexcept override {
     if (queue == kProfiles.queue) return {.single = kProfileLane, .bulk = kProfileLane};
     const bool together = sabotage_ == Sabotage::kOneLane;
@@ -67,6 +77,7 @@ class ShopDestination final : public Destination {
                                     "http://vendor.invalid/profiles"};
 
   klaviyo::Destination rules_{{"pk_simulated", "http://vendor.invalid", "2026-10-15"}};
+  std::vector<Lane> lanes_;
   std::array<Family, 3> families_{kNotes, kMemos, kProfiles};
   Sabotage sabotage_;
   mutable std::size_t count_ = 0;

@@ -35,7 +35,9 @@ void read_consent_time(const FieldReader& marketing, const JobRules& rules,
     return;
   }
   consent.consented_at = parse_date_time(*text);
-  if (!consent.consented_at || *consent.consented_at > rules.now) {
+  // In seconds: the clock's nanoseconds end with the year 2262.
+  const auto now = std::chrono::floor<std::chrono::seconds>(rules.now);
+  if (!consent.consented_at || *consent.consented_at > now) {
     marketing.note("consented_at", "consented_at must be a date-time in the past.");
   }
 }
