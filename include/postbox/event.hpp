@@ -160,7 +160,8 @@ class EventBatch {
 
 // What track() takes: a type that knows its family and profile, and writes itself into a batch.
 // `size()` is how many events encode() adds when nothing is wrong: one, or one per line and more.
-// encode() either adds exactly that many records or rejects with at least one violation.
+// encode() either adds exactly that many records or rejects with at least one violation; records
+// with a Timing that stands alone may take the place of events, or come beside none.
 //
 // An event that means something to others also while its own family is off, as an order does to the
 // carts of its customer, has a member encode_disabled(EventBatch&) const, too. It adds records with

@@ -34,6 +34,11 @@ Result<Config> Config::from(const Environment& environment) {
           invalid("STRIPE_TEST_MODE: '" + *text + "' is not accepted; expected true or false"));
     }
   }
+  if (const auto text = environment.get("STRIPE_EVENTS")) {
+    const auto reports = Reports::parse(*text);
+    if (reports) config.reports = *reports;
+    if (!reports) errors.push_back(reports.error().with_context("STRIPE_EVENTS"));
+  }
   if (!errors.empty()) return postbox::joined(errors);
   return config;
 }

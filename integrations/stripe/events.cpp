@@ -13,13 +13,15 @@ struct Kind {
 };
 
 // The longer prefix first.
-constexpr std::array<Kind, 6> kKinds = {{
+constexpr std::array<Kind, 8> kKinds = {{
     {"checkout.session.", map_session},
     {"customer.subscription.", map_subscription},
     {"customer.", map_customer},
     {"invoice_payment.", map_invoice_payment},
     {"invoice.", map_invoice},
     {"charge.", map_charge},
+    {"refund.", map_refund},
+    {"payment_intent.", map_payment_intent},
 }};
 
 const Kind* kind_of(std::string_view type) {

@@ -144,11 +144,15 @@ struct Reception::Impl {
                 is_ours ? &counts_.failed : &counts_.unusable};
       }
       learn(mapping->facts, now);
-      if (!mapping->ignored.empty()) {
+      if (!end_carts(mapping->completions)) return {{503, "not on disk in time"}, &counts_.failed};
+      if (!mapping->ignored.empty() && mapping->missing.empty() && mapping->decisions.empty()) {
         return {{200, "ignored: " + mapping->ignored}, &counts_.ignored, std::move(mapping->facts)};
       }
       if (auto waits = wait_for_more(*mapping, body, now, until)) return *std::move(waits);
       if (!decide(mapping->decisions, now)) continue;
+      if (!mapping->ignored.empty()) {
+        return {{200, "ignored: " + mapping->ignored}, &counts_.ignored, std::move(mapping->facts)};
+      }
       return track(*mapping, now);
     }
     return {{503, "decisions change all the time"}, &counts_.failed};
@@ -156,6 +160,7 @@ struct Reception::Impl {
 
   MappingOptions options(WallTime now) {
     return {.test_mode = config_.test_mode,
+            .reports = config_.reports,
             .lookup = [this, now](
                           std::string_view key,
                           WallTime at) { return found(config_.memory->get(key, at, now), now); },
@@ -205,6 +210,14 @@ struct Reception::Impl {
       std::visit([&](const auto& typed) { typed.encode(batch); }, event);
     }
     return std::move(batch.violations());
+  }
+
+  // At once, whatever the body waits for.
+  bool end_carts(const std::vector<klaviyo::CartCompletion>& completions) {
+    return std::ranges::all_of(completions, [this](const klaviyo::CartCompletion& completion) {
+      const auto status = tracker_.track_durably(completion, config_.disk_deadline).status();
+      return status == TrackStatus::kAccepted || status == TrackStatus::kDisabled;
+    });
   }
 
   Outcome track(const Mapping& mapping, WallTime now) {

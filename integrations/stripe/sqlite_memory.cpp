@@ -191,7 +191,9 @@ class SqliteMemory final : public Memory, private postbox::Inherited {
       Transaction transaction(handle);
       int removed = 0;
       for (const char* sql :
-           {"DELETE FROM known WHERE value = ?1", "DELETE FROM decided WHERE value = ?1",
+           {"DELETE FROM known WHERE value = ?1 OR (key >= 'bought:' AND key < 'bought;'"
+            " AND substr(key, -length(?1)) = ?1)",
+            "DELETE FROM decided WHERE value = ?1",
             "DELETE FROM waiting WHERE instr(lower(CAST(body AS TEXT)), ?1) > 0"}) {
         run(handle, sql, email);
         removed += sqlite3_changes(handle);
@@ -227,6 +229,10 @@ class SqliteMemory final : public Memory, private postbox::Inherited {
     };
     bound("customer:", "customer;", limits_.addresses);  // ';' comes after ':'
     bound("order:", "order;", limits_.links);
+    bound("bought:", "bought;", limits_.addresses);
+    bound("payment:", "payment;", limits_.links);
+    bound("refunded:", "refunded;", limits_.links);
+    bound("dispute:", "dispute;", limits_.links);
     run(handle,
         "DELETE FROM decided WHERE key IN (SELECT key FROM decided ORDER BY expires"
         " LIMIT max(0, (SELECT count(*) FROM decided) - ?1))",

@@ -45,6 +45,7 @@ class Mapper {
     cancel(asked_at, asked_at, ended_at, asked_at == ended_at);
     const bool involuntary = reason() == "payment_failed" || reason() == "payment_disputed";
     draft_.add(
+        Report::kSubscriptions,
         klaviyo::subscription_ended(event(ended_at, draft_.unique_id(id(), "ended")),
                                     {.involuntary = involuntary, .reason = std::string(reason())}));
   }
@@ -57,8 +58,9 @@ class Mapper {
   void trial_will_end() {
     const auto end = now_["trial_end"].time();
     if (status() != "trialing" || !end) return;
-    draft_.add(klaviyo::subscription_trial_ending(
-        event(draft_.created(), draft_.unique_id(id(), "trial_will_end", second_of(*end)))));
+    draft_.add(Report::kSubscriptions,
+               klaviyo::subscription_trial_ending(event(
+                   draft_.created(), draft_.unique_id(id(), "trial_will_end", second_of(*end)))));
   }
 
  private:
@@ -80,17 +82,20 @@ class Mapper {
   }
 
   void start(Node time, bool converted_from_trial) {
-    draft_.add(klaviyo::subscription_started(
-        event(time.time().value_or(draft_.created()), draft_.unique_id(id(), "started")),
-        {.converted_from_trial = converted_from_trial}));
+    draft_.add(Report::kSubscriptions,
+               klaviyo::subscription_started(
+                   event(time.time().value_or(draft_.created()), draft_.unique_id(id(), "started")),
+                   {.converted_from_trial = converted_from_trial}));
   }
 
   void start_trial(Node time, bool is_existing) {
     const auto start = now_["trial_start"].time();
     const auto key = second_of(start.value_or(draft_.created()));
-    draft_.add(klaviyo::subscription_trial_started(
-        event(time.time().value_or(draft_.created()), draft_.unique_id(id(), "trial", key)),
-        {.started_at = start, .existing_subscription = is_existing}));
+    draft_.add(
+        Report::kSubscriptions,
+        klaviyo::subscription_trial_started(
+            event(time.time().value_or(draft_.created()), draft_.unique_id(id(), "trial", key)),
+            {.started_at = start, .existing_subscription = is_existing}));
   }
 
   void follow_plan() {
@@ -109,7 +114,7 @@ class Mapper {
     const auto make = cost > 0   ? klaviyo::subscription_upgraded
                       : cost < 0 ? klaviyo::subscription_downgraded
                                  : klaviyo::subscription_changed;
-    draft_.add(make(std::move(subscription), std::move(change)));
+    draft_.add(Report::kSubscriptions, make(std::move(subscription), std::move(change)));
   }
 
   // An end may be scheduled in two ways: the flag, or, with the flexible billing mode, the date.
@@ -128,9 +133,10 @@ class Mapper {
     }
     const auto asked_at = before_["canceled_at"].time();
     const auto key = second_of(asked_at.value_or(draft_.created()));
-    draft_.add(klaviyo::subscription_reactivated(
-        event(draft_.created(), draft_.unique_id(id(), "reactivated", key)),
-        {.cancelled_at = asked_at}));
+    draft_.add(Report::kSubscriptions,
+               klaviyo::subscription_reactivated(
+                   event(draft_.created(), draft_.unique_id(id(), "reactivated", key)),
+                   {.cancelled_at = asked_at}));
   }
 
   // `canceled_at` stays that of the request, so that a scheduled end and the end itself report one
@@ -143,9 +149,10 @@ class Mapper {
     cancellation.immediate = is_immediate;
     cancellation.reason = reason();
     cancellation.feedback = now_["cancellation_details"]["feedback"].text();
-    draft_.add(klaviyo::subscription_cancelled(
-        event(time, draft_.unique_id(id(), "cancelled", second_of(asked_at))),
-        std::move(cancellation)));
+    draft_.add(Report::kSubscriptions,
+               klaviyo::subscription_cancelled(
+                   event(time, draft_.unique_id(id(), "cancelled", second_of(asked_at))),
+                   std::move(cancellation)));
   }
 
   // Invoices are made and not collected: the subscription stays active.
@@ -161,13 +168,16 @@ class Mapper {
 
   void pause(std::string_view kind, std::optional<WallTime> resumes_at) {
     draft_.add(
+        Report::kSubscriptions,
         klaviyo::subscription_paused(event(draft_.created(), draft_.unique_id(draft_.event_id())),
                                      {.kind = std::string(kind), .resumes_at = resumes_at}));
   }
 
   void resume(std::string_view kind) {
-    draft_.add(klaviyo::subscription_resumed(
-        event(draft_.created(), draft_.unique_id(draft_.event_id())), {.kind = std::string(kind)}));
+    draft_.add(
+        Report::kSubscriptions,
+        klaviyo::subscription_resumed(event(draft_.created(), draft_.unique_id(draft_.event_id())),
+                                      {.kind = std::string(kind)}));
   }
 
   klaviyo::Subscription event(WallTime time, std::string unique_id) {
