@@ -147,6 +147,7 @@ postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing
   tests/stripe_events_test.cpp
   tests/stripe_field_test.cpp
   tests/stripe_fixtures_test.cpp
+  tests/stripe_lives_test.cpp
   tests/stripe_memory_test.cpp
   tests/stripe_mutations_test.cpp
   tests/stripe_privacy_test.cpp

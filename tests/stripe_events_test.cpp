@@ -146,6 +146,37 @@ TEST(StripeEvents, ADearerPlanIsAnUpgradeAndAnotherIntervalIsNeither) {
   EXPECT_EQ(to(tiers), Names{change("Changed")});
 }
 
+TEST(StripeEvents, APlanIsDearerWhenItsPayerPaysMore) {
+  const auto priced = [](const char* id, Json options) {
+    Json price = stripe_price(id, 1000);
+    price["currency"] = "eur";
+    price["currency_options"] = std::move(options);
+    return stripe_items(price);
+  };
+  const auto in_dollars = [](long amount) { return Json{{"usd", {{"unit_amount", amount}}}}; };
+  const auto to = [&](const Json& now, const Json& before) {
+    return updated(stripe_subscription("active", now), {{"items", before}});
+  };
+  EXPECT_EQ(to(priced("b", in_dollars(900)), priced("a", in_dollars(800))),
+            Names{change("Upgraded")});
+  EXPECT_EQ(to(priced("b", in_dollars(700)), priced("a", in_dollars(800))),
+            Names{change("Downgraded")});
+  EXPECT_EQ(to(priced("b", nullptr), priced("a", nullptr)), Names{change("Changed")});
+
+  Json metered = stripe_price("b", 2000);
+  metered["recurring"]["usage_type"] = "metered";
+  EXPECT_EQ(to(stripe_items(metered), stripe_items(stripe_price("a", 1000))),
+            Names{change("Changed")});
+  Json yearly = stripe_price("b", 13'000, "year");
+  Json twelve = stripe_price("a", 12'000);
+  twelve["recurring"]["interval_count"] = 12;
+  EXPECT_EQ(to(stripe_items(yearly), stripe_items(twelve)), Names{change("Upgraded")});
+  Json packages = stripe_price("a", 1000);
+  packages["transform_quantity"] = {{"divide_by", 10}, {"round", "up"}};
+  Json singles = stripe_price("b", 150);
+  EXPECT_EQ(to(stripe_items(singles, 11), stripe_items(packages, 11)), Names{change("Downgraded")});
+}
+
 TEST(StripeEvents, AnEndIsScheduledByTheFlagOrByTheDateAndTakenBackByBoth) {
   Json ending = stripe_subscription("active");
   ending["canceled_at"] = kStripeStart + 5;

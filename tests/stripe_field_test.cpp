@@ -62,6 +62,26 @@ TEST_F(StripeField, F02AHoldIsAnOrderOfWhatWasCaptured) {
   }
 }
 
+TEST_F(StripeField, F09FractionsOfACentAreExact) {
+  const auto only = [](const char* name) {
+    const auto events = recorded_of(bodies_of(name));
+    EXPECT_EQ(events.size(), 1U) << name;
+    return events.empty() ? Json() : events[0];
+  };
+  const Json started = only("F09a");
+  EXPECT_EQ(started["metric"], "Subscription Started");
+  EXPECT_EQ(started["properties"]["Amount"], 0.0075);
+  const Json more = only("F09b");
+  EXPECT_EQ(more["metric"], "Subscription Upgraded");
+  EXPECT_EQ(more["properties"]["Amount"], 0.0075);
+  EXPECT_EQ(more["properties"]["Quantity"], 5000);
+  const Json less = only("F09c");
+  EXPECT_EQ(less["metric"], "Subscription Downgraded");
+  EXPECT_EQ(less["properties"]["Amount"], 0.1);
+  EXPECT_EQ(less["properties"]["PreviousAmount"], 0.125);
+  EXPECT_EQ(only("F09d")["metric"], "Subscription Started");
+}
+
 TEST_F(StripeField, F11MoneyThatABankTakesIsShownOnceAndShownAgainWhenItComesBack) {
   auto bodies = bodies_of("F11a");
   const auto events = recorded_of(bodies);

@@ -172,8 +172,8 @@ bool Draft::has_bought_since(std::string_view buyer, postbox::WallTime time) con
          (second->size() > since.size() || (second->size() == since.size() && *second >= since));
 }
 
-void Draft::learn(std::string_view kind, std::string_view id) {
-  mapping_.facts.push_back({key(kind, id), "yes", created()});
+void Draft::learn_value(std::string_view kind, std::string_view id, std::string value) {
+  mapping_.facts.push_back({key(kind, id), std::move(value), created()});
 }
 
 bool Draft::knows(std::string_view kind, std::string_view id) const {

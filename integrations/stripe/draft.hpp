@@ -124,7 +124,8 @@ class Draft {
   [[nodiscard]] bool has_bought_since(std::string_view buyer, postbox::WallTime time) const;
 
   // A fact that another body waits for, and whether it is there.
-  void learn(std::string_view kind, std::string_view id);
+  void learn(std::string_view kind, std::string_view id) { learn_value(kind, id, "yes"); }
+  void learn_value(std::string_view kind, std::string_view id, std::string value);
   [[nodiscard]] bool knows(std::string_view kind, std::string_view id) const;
   void miss(std::string_view kind, std::string_view id);
 

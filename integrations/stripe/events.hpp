@@ -52,6 +52,8 @@ using Event = std::variant<OrderPlaced, klaviyo::OrderEvent, klaviyo::Subscripti
 //   order:<pi_… or ch_…> the id of the order that was paid: in_…, pi_… itself, or the shop's own
 //                        key behind an equals sign
 //   bought:<whose>       the Unix second in which an address or a customer has completed a Checkout
+//   fresh:<sub_…>        the subscription has not been active yet
+//   trial:<sub_…>        the Unix second in which its trial ends
 //   payment:<in_…>       the payment of an invoice
 //   refunded:<ch_…>      money of the charge was given back
 //   dispute:<du_…>       a bank has taken the money
@@ -72,6 +74,7 @@ struct Fact {
 //   reference:<the shop's key> the payment that has it
 //   placed:<unique_id>         the amount and the currency that the order is reported with
 //   whole:<unique_id>:<n>      what has given back a part of the order, or the rest of it
+//   started:<sub_…>            the Unix second in which it was active for the first time
 //   disputed:<du_…>            the order that the dispute is of
 //   failure:<re_…>             the order that the failed refund was of
 //   failed:<ch_…>:<n>          a refund that failed

@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <stripe/give_back.hpp>
 #include <utility>
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 #include <stripe/draft.hpp>
 
 namespace stripe {
@@ -186,11 +187,28 @@ std::optional<Period> paid_period(Node invoice) {
   return best;
 }
 
+// The first payment of a subscription, at the end of its trial say, is no renewal, though Stripe
+// calls it one of a cycle.
+bool is_first_payment(const Draft& draft, std::string_view subscription) {
+  const auto period = paid_period(draft.object());
+  const auto trial_end = draft.known(draft.key("trial", subscription));
+  if (!period || !trial_end) return false;
+  const auto is_until = [&](const std::string& second) {
+    return period->start <=
+           WallTime(std::chrono::seconds(std::strtoll(second.c_str(), nullptr, 10)));
+  };
+  if (const auto started = draft.decided(draft.key("started", subscription))) {
+    return is_until(*started);
+  }
+  return is_until(*trial_end) || draft.knows("fresh", subscription);
+}
+
 void renew(Draft& draft, const klaviyo::Currency& currency, klaviyo::MinorUnits paid) {
   const Node invoice = draft.object();
   klaviyo::Subscription subscription;
   subscription.subscription_id = subscription_of(invoice);
   if (subscription.subscription_id.empty()) return;
+  if (is_first_payment(draft, subscription.subscription_id)) return;
   subscription.unique_id = draft.unique_id(draft.need_id(), "renewed");
   subscription.price.currency = currency;
   subscription.occurred_at = paid_at(draft);

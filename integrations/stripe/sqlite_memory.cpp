@@ -227,12 +227,12 @@ class SqliteMemory final : public Memory, private postbox::Inherited {
           " (SELECT count(*) FROM known WHERE key >= ?1 AND key < ?2) - ?3))",
           from, to, limit);
     };
-    bound("customer:", "customer;", limits_.addresses);  // ';' comes after ':'
-    bound("order:", "order;", limits_.links);
+    // ';' comes after ':'.
+    bound("customer:", "customer;", limits_.addresses);
     bound("bought:", "bought;", limits_.addresses);
-    bound("payment:", "payment;", limits_.links);
-    bound("refunded:", "refunded;", limits_.links);
-    bound("dispute:", "dispute;", limits_.links);
+    for (const std::string kind : {"order", "payment", "refunded", "dispute", "fresh", "trial"}) {
+      bound(kind + ":", kind + ";", limits_.links);
+    }
     run(handle,
         "DELETE FROM decided WHERE key IN (SELECT key FROM decided ORDER BY expires"
         " LIMIT max(0, (SELECT count(*) FROM decided) - ?1))",

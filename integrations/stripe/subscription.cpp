@@ -27,12 +27,15 @@ class Mapper {
       : draft_(draft), now_(draft.object()), before_(draft.previous()), plan_(plan_of(now_)) {}
 
   void created() {
+    if (status() != "active") draft_.learn("fresh", id());
+    learn_trial();
     if (status() == "active") return start(now_["created"], false);
     if (status() == "trialing") start_trial(now_["created"], false);
   }
 
   void updated() {
-    follow_status();
+    learn_trial();
+    follow_status(before_["status"].text());
     follow_plan();
     follow_cancellation();
     follow_collection();
@@ -50,9 +53,16 @@ class Mapper {
                                     {.involuntary = involuntary, .reason = std::string(reason())}));
   }
 
-  // A trial has ended without a payment method, and what was missing has come.
-  void paused() { pause("trial_ended_without_payment_method", {}); }
-  void resumed() { resume({}); }
+  // Bodies until 2026 do not say why: then a trial has ended without a payment method.
+  void paused() {
+    const auto reason = pause_of(now_);
+    pause(reason.empty() ? "trial_ended_without_payment_method" : reason, {});
+  }
+
+  void resumed() {
+    follow_status(before_["status"].text());
+    resume(pause_of(before_));
+  }
 
   // Also sent when a trial is ended early: then there is nothing to be reminded of.
   void trial_will_end() {
@@ -70,18 +80,54 @@ class Mapper {
     return now_["cancellation_details"]["reason"].text();
   }
 
-  // A payment that was missing makes a start; so does the end of a trial.
-  void follow_status() {
-    const auto was = before_["status"].text();
-    if (was.empty() || was == status()) return;
+  static std::string_view pause_of(Node subscription) {
+    return subscription["status_details"]["paused"]["subscription"]["type"].text();
+  }
+
+  void learn_trial() {
+    const auto end = now_["trial_end"].time();
+    if (end) draft_.learn_value("trial", id(), second_of(*end));
+  }
+
+  // The first time that it is active is the start, whatever stood before.
+  void follow_status(std::string_view was) {
+    const bool is_change = !was.empty() && was != status();
     if (status() == "active") {
-      if (was == "incomplete" || was == "trialing") start({}, was == "trialing");
-    } else if (status() == "trialing") {
-      start_trial({}, was != "incomplete");
+      if (!is_first_start(is_change ? was : std::string_view())) return;
+      const bool had_trial = was != "incomplete" && now_["trial_end"].time();
+      return start({}, was == "trialing" || had_trial);
     }
+    if (!is_change) return;
+    if (status() == "trialing") return start_trial({}, was != "incomplete");
+    // It has not been active yet, unless somebody who pays was granted the trial.
+    if (was == "incomplete" || was == "trialing") draft_.learn("fresh", id());
+  }
+
+  // What was active once, as far as is known, recovers and does not start.
+  [[nodiscard]] bool is_first_start(std::string_view was) const {
+    if (const auto started = draft_.decided(draft_.key("started", id()))) {
+      return *started == second_of(draft_.created());
+    }
+    if (was == "incomplete" || was == "trialing" || draft_.knows("fresh", id())) return true;
+    if (was == "paused") {
+      const auto reason = pause_of(before_);
+      return reason.empty() || reason == "first_payment_failure" ||
+             reason == "trial_end_without_payment_method";
+    }
+    return (was == "past_due" || was == "unpaid") && is_in_first_period();
+  }
+
+  // Of those that are paid: it began where the trial ended.
+  [[nodiscard]] bool is_in_first_period() const {
+    const auto trial_end = now_["trial_end"].time();
+    const Node item = now_["items"]["data"].size() > 0 ? now_["items"]["data"].at(0) : Node();
+    const auto of_item = item["current_period_start"].time();
+    const auto begun = of_item ? of_item : now_["current_period_start"].time();
+    return trial_end && begun == trial_end;
   }
 
   void start(Node time, bool converted_from_trial) {
+    (void)draft_.decide(draft_.key("started", id()), [&] { return second_of(draft_.created()); });
     draft_.add(Report::kSubscriptions,
                klaviyo::subscription_started(
                    event(time.time().value_or(draft_.created()), draft_.unique_id(id(), "started")),
@@ -99,7 +145,7 @@ class Mapper {
   }
 
   void follow_plan() {
-    const auto before = plan_before(before_, plan_);
+    const auto before = plan_before(before_, plan_, now_["currency"].text());
     if (!before || is_same(*before, plan_)) return;
     auto subscription = event(draft_.created(), draft_.unique_id(draft_.event_id()));
     klaviyo::PlanChange change;
@@ -107,7 +153,10 @@ class Mapper {
     change.previous_plan_id = old.price_id;
     if (old.quantity > 0) change.previous_quantity = old.quantity;
     if (old.amount && currency_of(old.currency) == subscription.price.currency) {
-      change.previous_price = minor_units(*old.amount, subscription.price.currency);
+      change.previous_price = whole_units(*old.amount, subscription.price.currency);
+      if (!change.previous_price) {
+        change.exact_previous_price = major_units(*old.amount, subscription.price.currency);
+      }
     }
     subscription.properties.push_back({"PreviousPriceId", std::string(old.price_id)});
     const int cost = compare_cost(*before, plan_);
@@ -194,6 +243,12 @@ class Mapper {
     return subscription;
   }
 
+  // Nothing for a fraction of what the currency's minor unit is.
+  static std::optional<klaviyo::MinorUnits> whole_units(const klaviyo::Decimal& amount,
+                                                        const klaviyo::Currency& currency) {
+    return amount.digits == 0 ? minor_units(amount.scaled, currency) : std::nullopt;
+  }
+
   static void describe(const PlanItem& item, klaviyo::Subscription& subscription) {
     subscription.plan_id = item.price_id;
     subscription.product_id = item.product_id;
@@ -203,11 +258,12 @@ class Mapper {
     subscription.interval = klaviyo::parse_interval(item.interval).value_or(kUnknownInterval);
     subscription.interval_count = item.interval_count;
     subscription.price.currency = currency_of(item.currency);
-    const auto price = item.amount && *item.amount >= 0
-                           ? minor_units(*item.amount, subscription.price.currency)
-                           : std::nullopt;
-    subscription.metered = !price;
-    if (price) subscription.price.minor = price->count;
+    subscription.metered = !item.amount;
+    if (item.amount) {
+      const auto price = whole_units(*item.amount, subscription.price.currency);
+      if (price) subscription.price.minor = price->count;
+      if (!price) subscription.exact_price = major_units(*item.amount, subscription.price.currency);
+    }
     // As Stripe calls it, beside the integration's PlanId.
     subscription.properties.push_back({"PriceId", std::string(item.price_id)});
   }
