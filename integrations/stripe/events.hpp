@@ -106,6 +106,12 @@ struct Mapping {
   std::vector<Event> events;
   std::string ignored;  // why there are no events: "no mapping", "test mode", "thin event"
 
+  // No version of this program makes anything of the type.
+  bool is_unhandled = false;
+
+  // It would be events if it had the object in it: a thin event (v2.core.event) has ids alone.
+  bool is_thin = false;
+
   // Of whom has bought: it counts at once, also while the body waits.
   std::vector<klaviyo::CartCompletion> completions;
 
@@ -119,6 +125,9 @@ struct Mapping {
   // customer, or with the order that was refunded.
   std::vector<std::string> missing;
 };
+
+// Whether webhooks of the type become events, or tell what events need.
+[[nodiscard]] bool is_handled(std::string_view type) noexcept;
 
 [[nodiscard]] postbox::Result<Mapping> to_events(std::string_view body,
                                                  const MappingOptions& options = {});

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <set>
 #include <stripe/draft.hpp>
@@ -88,6 +89,11 @@ struct Reception::Impl {
             c.waited,   c.failed,  c.released, c.lost,    c.incomplete, waiting()};
   }
 
+  [[nodiscard]] std::map<std::string, std::uint64_t> unhandled() {
+    const std::lock_guard lock(unhandled_mutex_);
+    return unhandled_;
+  }
+
   // Constant after construction.
   Config config_;
 
@@ -143,6 +149,8 @@ struct Reception::Impl {
         return {{is_ours ? 503 : 400, mapping.error().message},
                 is_ours ? &counts_.failed : &counts_.unusable};
       }
+      if (mapping->is_thin) return refuse_thin(*mapping, now);
+      if (mapping->is_unhandled) count_unhandled(mapping->type);
       learn(mapping->facts, now);
       if (!end_carts(mapping->completions)) return {{503, "not on disk in time"}, &counts_.failed};
       if (!mapping->ignored.empty() && mapping->missing.empty() && mapping->decisions.empty()) {
@@ -156,6 +164,31 @@ struct Reception::Impl {
       return track(*mapping, now);
     }
     return {{503, "decisions change all the time"}, &counts_.failed};
+  }
+
+  // Answered with 200 it would be gone: Stripe keeps it and shows that something is wrong.
+  Outcome refuse_thin(const Mapping& mapping, WallTime now) {
+    const std::string why = "a thin event (" + mapping.type +
+                            ") names an object and does not have it in it: set the endpoint's "
+                            "payload style to snapshot in Stripe's dashboard";
+    report(why, now);
+    return {{400, why}, &counts_.unusable};
+  }
+
+  // Once for each type, so that whoever has subscribed to it knows.
+  void count_unhandled(const std::string& type) {
+    constexpr std::size_t kMostTypes = 100;
+    {
+      const std::lock_guard lock(unhandled_mutex_);
+      const auto known = unhandled_.find(type);
+      if (known != unhandled_.end() || unhandled_.size() >= kMostTypes) {
+        ++(known != unhandled_.end() ? known->second : unhandled_["other"]);
+        return;
+      }
+      unhandled_[type] = 1;
+    }
+    write(LogLevel::kWarn, "Stripe webhook: nothing is made of the type " + type.substr(0, 100) +
+                               ", which is answered with 200; take it from the endpoint");
   }
 
   MappingOptions options(WallTime now) {
@@ -348,8 +381,12 @@ struct Reception::Impl {
     if (!left_out || !config_.log) return;
     std::string line = "Stripe webhook: " + std::string(what);
     if (*left_out > 0) line += " (and " + std::to_string(*left_out) + " lines before it)";
+    write(level, line);
+  }
+
+  void write(LogLevel level, const std::string& line) {
     try {
-      config_.log(level, line);
+      if (config_.log) config_.log(level, line);
     } catch (...) {
       // A sink that throws is the host's affair.
     }
@@ -381,6 +418,9 @@ struct Reception::Impl {
   AtomicCounts counts_;
   std::set<std::string> asked_;  // run_once() only: customers whom the resolver was asked for
 
+  std::mutex unhandled_mutex_;
+  std::map<std::string, std::uint64_t> unhandled_;  // guarded by unhandled_mutex_
+
   std::mutex mutex_;
   std::condition_variable_any wake_;
   bool is_woken_ = false;  // guarded by mutex_
@@ -399,6 +439,8 @@ Answer Reception::handle(std::string_view body, std::string_view signature) noex
 }
 
 Counts Reception::counts() const noexcept { return impl_->counts(); }
+
+std::map<std::string, std::uint64_t> Reception::unhandled() const { return impl_->unhandled(); }
 
 Result<std::size_t> Reception::forget(std::string_view email) { return impl_->forget(email); }
 
