@@ -146,9 +146,12 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_warnings_test.cpp)
 
 postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing SOURCES
+  tests/stripe_charges_test.cpp
   tests/stripe_decisions_test.cpp
   tests/stripe_events_test.cpp
+  tests/stripe_field_test.cpp
   tests/stripe_fixtures_test.cpp
+  tests/stripe_lives_test.cpp
   tests/stripe_memory_test.cpp
   tests/stripe_mutations_test.cpp
   tests/stripe_privacy_test.cpp

@@ -158,7 +158,7 @@ void Tracker::Impl::report_mended(EventBatch& batch) {
 TrackResult Tracker::Impl::accept(const EventView& event, EventBatch& batch,
                                   std::uint64_t& sequence) {
   const IntakeQueue::Share share = share_of(batch);
-  const std::size_t events = batch.records().size();
+  const auto events = static_cast<std::size_t>(std::ranges::count_if(batch.records(), has_event));
   const auto full = [&] {
     note(event);
     return TrackResult(TrackStatus::kFull);

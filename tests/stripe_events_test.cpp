@@ -63,11 +63,49 @@ TEST(StripeEvents, AnAmountThatTheCurrencyCannotExpressIsRefused) {
   EXPECT_EQ(value_of("isk", std::numeric_limits<std::int64_t>::max()), Json());
 }
 
-TEST(StripeEvents, ASessionThatIsNotPaidIsNoOrder) {
-  for (const char* status : {"unpaid", "no_payment_required"}) {
-    Json session = stripe_session();
-    session["payment_status"] = status;
-    EXPECT_EQ(events_of(stripe_event("checkout.session.completed", session)), Names{}) << status;
+TEST(StripeEvents, ASessionThatIsNotPaidIsNoOrderAndAFreeOneIs) {
+  Json session = stripe_session();
+  session["payment_status"] = "unpaid";
+  EXPECT_EQ(events_of(stripe_event("checkout.session.completed", session)), Names{});
+  session["payment_status"] = "no_payment_required";
+  session["amount_total"] = 0;
+  session["payment_intent"] = nullptr;
+  EXPECT_EQ(events_of(stripe_event("checkout.session.completed", session)),
+            Names{"Placed Order stripe:cs_1"});
+}
+
+// A session that was begun `created` seconds after the start and has expired; somebody with its
+// address has bought 100 seconds after the start.
+std::size_t abandoned(long created, bool by_stripe) {
+  StripeShop shop(WallTime(std::chrono::seconds(kStripeStart + 100)));
+  if (by_stripe) {
+    Json bought = stripe_session();
+    bought["payment_status"] = "unpaid";
+    shop.deliver(stripe_event("checkout.session.completed", bought, nullptr, 100).dump());
+  } else {
+    klaviyo::Order order;
+    order.order_id = "1001";
+    order.currency = klaviyo::Currency("USD");
+    order.customer.email = kStripeEmail;
+    order.items.push_back({});
+    order.items[0].product_id = order.items[0].name = "P1";
+    EXPECT_TRUE(shop.tracker->track(klaviyo::order_placed(order)));
+  }
+  shop.pass(by_stripe ? 72h : 23h);
+  Json left = stripe_session();
+  left.update({{"id", "cs_2"}, {"payment_status", "unpaid"}, {"created", kStripeStart + created}});
+  EXPECT_EQ(
+      shop.deliver(stripe_event("checkout.session.expired", left, nullptr, 86'400).dump()).status,
+      200);
+  std::size_t count = 0;
+  for (const Json& event : shop.recorded()) count += event["metric"] == "Abandoned Checkout";
+  return count;
+}
+
+TEST(StripeEvents, AnExpiredSessionDoesNotSpeakForSomebodyWhoHasBoughtSince) {
+  for (const bool by_stripe : {true, false}) {
+    EXPECT_EQ(abandoned(50, by_stripe), 0U);
+    EXPECT_EQ(abandoned(200, by_stripe), 1U);
   }
 }
 
@@ -106,6 +144,37 @@ TEST(StripeEvents, ADearerPlanIsAnUpgradeAndAnotherIntervalIsNeither) {
   Json tiers = stripe_price("tiers", 0);
   tiers["unit_amount"] = nullptr;
   EXPECT_EQ(to(tiers), Names{change("Changed")});
+}
+
+TEST(StripeEvents, APlanIsDearerWhenItsPayerPaysMore) {
+  const auto priced = [](const char* id, Json options) {
+    Json price = stripe_price(id, 1000);
+    price["currency"] = "eur";
+    price["currency_options"] = std::move(options);
+    return stripe_items(price);
+  };
+  const auto in_dollars = [](long amount) { return Json{{"usd", {{"unit_amount", amount}}}}; };
+  const auto to = [&](const Json& now, const Json& before) {
+    return updated(stripe_subscription("active", now), {{"items", before}});
+  };
+  EXPECT_EQ(to(priced("b", in_dollars(900)), priced("a", in_dollars(800))),
+            Names{change("Upgraded")});
+  EXPECT_EQ(to(priced("b", in_dollars(700)), priced("a", in_dollars(800))),
+            Names{change("Downgraded")});
+  EXPECT_EQ(to(priced("b", nullptr), priced("a", nullptr)), Names{change("Changed")});
+
+  Json metered = stripe_price("b", 2000);
+  metered["recurring"]["usage_type"] = "metered";
+  EXPECT_EQ(to(stripe_items(metered), stripe_items(stripe_price("a", 1000))),
+            Names{change("Changed")});
+  Json yearly = stripe_price("b", 13'000, "year");
+  Json twelve = stripe_price("a", 12'000);
+  twelve["recurring"]["interval_count"] = 12;
+  EXPECT_EQ(to(stripe_items(yearly), stripe_items(twelve)), Names{change("Upgraded")});
+  Json packages = stripe_price("a", 1000);
+  packages["transform_quantity"] = {{"divide_by", 10}, {"round", "up"}};
+  Json singles = stripe_price("b", 150);
+  EXPECT_EQ(to(stripe_items(singles, 11), stripe_items(packages, 11)), Names{change("Downgraded")});
 }
 
 TEST(StripeEvents, AnEndIsScheduledByTheFlagOrByTheDateAndTakenBackByBoth) {

@@ -21,6 +21,16 @@ TEST(StripeFixtures, EveryBodyTellsTheAddressThatItHas) {
   }
 }
 
+// The collection is older than the rule that a shop's own metadata.order_id is the order's key.
+void take_own_key(const Json& body, Json& expected) {
+  const Json& object = body.value("data", Json::object()).value("object", Json::object());
+  if (object.value("object", "") != "checkout.session" || expected["events"].empty()) return;
+  const Json& metadata = object.value("metadata", Json());
+  if (!metadata.is_object() || !metadata.contains("order_id")) return;
+  expected["events"][0]["unique_id"] = metadata["order_id"];
+  expected["events"][0]["properties"]["OrderId"] = metadata["order_id"];
+}
+
 TEST(StripeFixtures, KlaviyoRecordsWhatIsExpectedOfEveryBody) {
   const auto bodies = stripe_bodies();
   if (bodies.empty()) GTEST_SKIP() << "no bodies in " << stripe_folder();
@@ -30,7 +40,9 @@ TEST(StripeFixtures, KlaviyoRecordsWhatIsExpectedOfEveryBody) {
     StripeShop shop(WallTime(std::chrono::sys_days(std::chrono::year(2026) / 11 / 24)));
     EXPECT_EQ(shop.deliver(body).status, 200);
     shop.pass(5min);  // for the customer to become known, which does not happen here
-    expect_recorded(shop.recorded(), expected[name]);
+    Json wanted = expected[name];
+    take_own_key(Json::parse(body), wanted);
+    expect_recorded(shop.recorded(), wanted);
   }
 }
 

@@ -398,5 +398,93 @@ TEST(StripeConfig, ABlankSecretIsAnErrorOfStart) {
   }
 }
 
+TEST(StripeWebhook, AThinEventIsRefusedAndTheLogSaysWhatToDo) {
+  StripeShop shop;
+  const auto thin = [&](const char* type) {
+    return shop.deliver(Json{{"id", "evt_1"},
+                             {"object", "v2.core.event"},
+                             {"type", type},
+                             {"created", "2026-11-27T08:00:00.000Z"},
+                             {"livemode", true},
+                             {"related_object", {{"id", "in_1"}, {"type", "invoice"}}}}
+                            .dump());
+  };
+  EXPECT_EQ(thin("v1.invoice.paid").status, 400);
+  ASSERT_FALSE(shop.log.empty());
+  EXPECT_NE(shop.log.back().find("snapshot"), std::string::npos);
+  EXPECT_EQ(thin("v1.billing.meter.error_report_triggered").status, 200);
+  EXPECT_EQ(shop.webhook().unhandled().at("v1.billing.meter.error_report_triggered"), 1U);
+}
+
+TEST(StripeWebhook, ATypeOfWhichNothingIsMadeIsCountedAndLoggedOnce) {
+  StripeShop shop;
+  for (int i = 0; i < 3; ++i) {
+    shop.deliver(stripe_event("charge.succeeded", stripe_charge(0), nullptr, i).dump());
+  }
+  shop.deliver(stripe_event("customer.created", stripe_customer()).dump());
+  const std::map<std::string, std::uint64_t> expected = {{"charge.succeeded", 3}};
+  EXPECT_EQ(shop.webhook().unhandled(), expected);
+  EXPECT_EQ(std::ranges::count_if(
+                shop.log,
+                [](const std::string& line) { return line.find("charge.succeeded") != line.npos; }),
+            1);
+}
+
+TEST(StripeWebhook, WhatIsReportedIsChosen) {
+  const auto reports = stripe::Reports::parse("subscriptions, refunds");
+  ASSERT_TRUE(reports);
+  StripeShop shop;
+  shop.config.reports = *reports;
+  for (const Json& body : stripe_purchase()) EXPECT_EQ(shop.deliver(body.dump()).status, 200);
+  shop.pass(6min);
+  for (const Json& event : shop.recorded()) EXPECT_NE(event["metric"], "Placed Order");
+  EXPECT_EQ(shop.recorded().size(), 2U);
+  EXPECT_EQ(stripe::Reports::parse("all")->to_string(),
+            "checkout, invoices, subscriptions, refunds, disputes, abandoned, payment_intents");
+  EXPECT_EQ(stripe::Reports::parse("none")->to_string(), "none");
+  EXPECT_FALSE(stripe::Reports::parse("orders"));
+}
+
+// The shop reports the order itself, under the key that it has put into the session.
+TEST(StripeWebhook, AnOrderThatTheShopReportsItselfIsOneOrder) {
+  for (const bool webhook_first : {true, false}) {
+    for (const bool by_metadata : {true, false}) {
+      StripeShop shop;
+      klaviyo::Order order;
+      order.order_id = "1001";
+      order.currency = klaviyo::Currency("USD");
+      order.customer.email = kStripeEmail;
+      order.items.push_back({});
+      order.items[0].product_id = order.items[0].name = "P1";
+      order.items[0].unit_price = {3000};
+      Json session = stripe_session();
+      session["client_reference_id"] = "1001";
+      if (by_metadata) session["metadata"] = {{"order_id", "1001"}};
+      if (by_metadata) session["client_reference_id"] = "user-7";
+      const std::string body = stripe_event("checkout.session.completed", session).dump();
+      if (webhook_first) shop.deliver(body);
+      EXPECT_TRUE(shop.tracker->track(klaviyo::order_placed(order)));
+      EXPECT_EQ(shop.deliver(body).status, 200);
+      std::size_t orders = 0;
+      for (const Json& event : shop.recorded()) orders += event["metric"] == "Placed Order";
+      EXPECT_EQ(orders, 1U);
+    }
+  }
+}
+
+TEST(StripeWebhook, AReferenceThatTwoPaymentsHaveIsNoKey) {
+  StripeShop shop;
+  for (const char* number : {"1", "2"}) {
+    Json session = stripe_session();
+    session.update({{"id", std::string("cs_") + number},
+                    {"payment_intent", std::string("pi_") + number},
+                    {"client_reference_id", "user-7"}});
+    Json body = stripe_event("checkout.session.completed", session);
+    body["id"] = std::string("evt_") + number;
+    EXPECT_EQ(shop.deliver(body.dump()).status, 200);
+  }
+  EXPECT_EQ(shop.recorded().size(), 2U);
+}
+
 }  // namespace
 }  // namespace postbox::tests

@@ -1,4 +1,5 @@
-#include <stripe/draft.hpp>
+#include <algorithm>
+#include <stripe/give_back.hpp>
 
 namespace stripe {
 namespace {
@@ -8,12 +9,78 @@ std::string_view email_of(Node charge) {
   return email.empty() ? charge["receipt_email"].text() : email;
 }
 
+// A charge by its money. Only what was captured is money: the rest of an amount is a hold, and what
+// becomes of it is counted as refunded by Stripe, but nobody has had it.
+class Charge {
+ public:
+  explicit Charge(Draft& draft)
+      : id(draft.need_id()),
+        currency(draft.need_currency()),
+        code(draft.object()["currency"].text()),
+        payment(draft.object()["payment_intent"].id()) {
+    const Node charge = draft.object();
+    refunded = count(draft, "amount_refunded");
+    amount = count(draft, "amount");
+    is_captured = charge["captured"].boolean().value_or(true);
+    const auto said = charge["amount_captured"].integer();
+    captured = !is_captured ? 0 : said ? count(draft, "amount_captured") : amount;
+    amount = std::max(amount, captured);
+    if (refunded > amount) throw BadBody(Draft::path("amount_refunded"), "at most the amount");
+    is_refunded = charge["refunded"].is_true();
+  }
+
+  // The part of a hold that was never taken.
+  [[nodiscard]] std::int64_t released() const { return amount - captured; }
+
+  // Of a sum that Stripe calls refunded, what had been money. A charge that is refunded without
+  // its whole amount being so does not count what was released.
+  [[nodiscard]] std::int64_t given_back(std::int64_t sum) const {
+    if (is_refunded && refunded < amount) return sum;
+    return std::max<std::int64_t>(0, sum - released());
+  }
+
+  std::string id;
+  klaviyo::Currency currency;
+  std::string code;
+  std::string_view payment;
+  std::int64_t amount = 0;
+  std::int64_t captured = 0;
+  std::int64_t refunded = 0;
+  bool is_captured = true;
+  bool is_refunded = false;
+
+ private:
+  std::int64_t count(const Draft& draft, std::string_view name) const {
+    (void)draft.need_amount(name, currency);
+    return draft.object()[name].integer().value_or(0);
+  }
+};
+
 // The key of the order that the charge has paid: Klaviyo wants a refund to carry it. Charges name
 // their invoice until 2025-03-31.
 std::string order_of(Draft& draft) {
   const Node charge = draft.object();
-  if (const auto invoice = charge["invoice"].id(); !invoice.empty()) return std::string(invoice);
-  return draft.order_of({charge["payment_intent"].id(), draft.need_id()});
+  const auto invoice = charge["invoice"].id();
+  const auto payment = charge["payment_intent"].id();
+  if (auto order = draft.find_order({invoice, payment, draft.need_id()})) return *std::move(order);
+  if (!invoice.empty()) return std::string(invoice);
+  return draft.order_of({payment, draft.need_id()});
+}
+
+klaviyo::Order order_with(Draft& draft, const Charge& charge, const OrderKey& key) {
+  klaviyo::Order order;
+  order.order_id = key.id;
+  order.unique_id = key.unique_id;
+  order.currency = charge.currency;
+  order.lines_unknown = true;
+  order.properties.push_back({"ChargeId", charge.id});
+  order.properties.push_back(
+      {"ChargeAmount", klaviyo::Money{need_units(charge.amount, charge.currency, "amount").count,
+                                      charge.currency}});
+  // The order's profile, not the refund's: only there Klaviyo puts the two together.
+  order.customer =
+      draft.profile({email_of(draft.object()), draft.customer(), key.id}, key.unique_id);
+  return order;
 }
 
 // The last of the refunds that bodies list until 2022-11-15; nothing when they do not add up to
@@ -35,64 +102,174 @@ std::optional<std::int64_t> last_refund(Node charge, std::int64_t total) {
   return rest == 0 ? last["amount"].integer() : std::nullopt;
 }
 
-// What was given back this time. Never guessed: the total of several refunds would count the
-// earlier ones again.
-std::int64_t refunded_now(const Draft& draft, std::int64_t total) {
+// What Stripe had counted as refunded before. Never guessed: the total of several refunds would
+// count the earlier ones again.
+std::int64_t refunded_before(const Draft& draft, std::int64_t total) {
   const Node before = draft.previous()["amount_refunded"];
   if (before.is_absent()) {
-    if (const auto last = last_refund(draft.object(), total)) return *last;
+    if (const auto last = last_refund(draft.object(), total)) return total - *last;
   }
-  return total - before.need_integer("data.previous_attributes.amount_refunded");
+  const auto count = before.need_integer("data.previous_attributes.amount_refunded");
+  if (count >= 0) return count;
+  throw BadBody("data.previous_attributes.amount_refunded", "from 0 to amount_refunded");
+}
+
+// What a hold has released is taken from the order, where that was reported with it; where it was
+// not yet, it will not be.
+void release(Draft& draft, const Charge& charge, const OrderKey& key) {
+  if (charge.released() == 0) return;
+  const Placed placed = draft.place(key, {charge.captured, charge.code});
+  if (placed.currency != charge.code) return;
+  const std::int64_t missing = std::min(placed.count, charge.amount) - charge.captured;
+  if (missing <= 0) return;
+  klaviyo::Order order = order_with(draft, charge, key);
+  const auto units = need_units(missing, charge.currency, "amount_captured");
+  if (missing == placed.count) {
+    order.total = units;
+    return draft.add(Report::kRefunds,
+                     klaviyo::order_cancelled(std::move(order), {.reason = "hold released",
+                                                                 .cancelled_at = draft.created()}));
+  }
+  klaviyo::Refund refund;
+  refund.amount = refund.total_refunded = units;
+  refund.reason = "captured in part";
+  refund.refunded_at = draft.created();
+  refund.unique_id = draft.unique_id(charge.id, "released");
+  draft.add(Report::kRefunds,
+            klaviyo::order_partially_refunded(std::move(order), std::move(refund)));
+}
+
+// Refunds of one charge with one total are one, unless one has failed between them.
+std::string turn_of(Draft& draft, const Charge& charge) {
+  const auto turn = draft.decide(draft.key("turn", draft.event_id()), [&] {
+    return std::to_string(draft.size_of(draft.key("failed", charge.id)));
+  });
+  return turn == "0" ? std::string() : ":" + turn;
 }
 
 void refund(Draft& draft) {
-  const Node charge = draft.object();
-  const auto currency = draft.need_currency();
-  const std::string id(draft.need_id());
-  const auto total = draft.need_amount("amount_refunded", currency);
-  const auto paid = draft.need_amount("amount", currency);
-  if (total > paid) throw BadBody(Draft::path("amount_refunded"), "at most the amount");
-  const std::int64_t count = charge["amount_refunded"].integer().value_or(0);
-  const std::int64_t now = refunded_now(draft, count);
-  if (now <= 0) return;  // a refund that failed was taken back
-  const auto amount = now <= count ? minor_units(now, currency) : std::nullopt;
-  if (!amount) {
-    throw BadBody("data.previous_attributes.amount_refunded",
-                  "from 0 to amount_refunded, and an amount that " + std::string(currency.code()) +
-                      " can express");
-  }
-  const std::string so_far = std::to_string(count);
+  const Charge charge(draft);
+  (void)draft.object()["refunded"].need_boolean(Draft::path("refunded"));
+  const std::int64_t before = charge.is_captured ? refunded_before(draft, charge.refunded) : 0;
+  const std::int64_t total = charge.given_back(charge.refunded);
+  const std::int64_t now = charge.is_captured ? total - charge.given_back(before) : 0;
+  if (now <= 0 && charge.released() == 0) return;  // a refund that failed was taken back
 
-  klaviyo::Order order;
-  order.order_id =
-      draft.decide(draft.key("refund", id + ":" + so_far), [&] { return order_of(draft); });
-  order.unique_id = draft.unique_id(order.order_id);
-  order.currency = currency;
-  order.lines_unknown = true;
-  order.properties.push_back({"ChargeId", id});
-  order.properties.push_back({"ChargeAmount", klaviyo::Money{paid.count, currency}});
-  // The order's profile, not the refund's: only there Klaviyo puts the two together.
-  order.customer =
-      draft.profile({email_of(charge), draft.customer(), order.order_id}, order.unique_id);
+  const std::string turn = now > 0 ? turn_of(draft, charge) : std::string();
+  const std::string so_far = std::to_string(charge.refunded) + turn;
+  const auto order_id = now > 0 ? draft.decide(draft.key("refund", charge.id + ":" + so_far),
+                                               [&] { return order_of(draft); })
+                                : order_of(draft);
+  const OrderKey key = draft.order_key(order_id);
+  release(draft, charge, key);
+  if (now <= 0) return;
+  if (draft.reports(Report::kRefunds)) draft.learn("refunded", charge.id);
 
-  klaviyo::Refund refund;
-  refund.amount = amount;
-  refund.total_refunded = total;
-  refund.refunded_at = draft.created();
-  if (charge["refunded"].need_boolean(Draft::path("refunded"))) {
-    return draft.add(klaviyo::order_refunded(std::move(order), std::move(refund)));
+  GivenBack back;
+  back.source = charge.id + turn;
+  back.currency = charge.code;
+  back.covers = charge.is_refunded ? charge.amount : 0;
+  back.refund.amount = need_units(now, charge.currency, "amount_refunded");
+  back.refund.total_refunded = need_units(total, charge.currency, "amount_refunded");
+  back.refund.refunded_at = draft.created();
+  back.refund.unique_id = draft.unique_id(charge.id, "refunded", so_far);
+  give_back(draft, Report::kRefunds, order_with(draft, charge, key), std::move(back));
+}
+
+void place_order(Draft& draft, const Charge& charge, const OrderKey& key, std::int64_t count,
+                 std::string unique_id) {
+  klaviyo::Order order = order_with(draft, charge, key);
+  order.unique_id = std::move(unique_id);
+  order.total = need_units(count, charge.currency, "amount_captured");
+  order.placed_at = draft.created();
+  draft.add(draft.reports(Report::kCheckout) ? Report::kCheckout : Report::kPaymentIntents,
+            OrderPlaced(std::move(order)));
+}
+
+// A hold becomes money, all of it or a part. Whose payment it is must be known: a shop that makes
+// PaymentIntents itself reports its orders itself, unless it has chosen that Stripe does.
+void capture(Draft& draft) {
+  const Charge charge(draft);
+  if (charge.captured == 0) return;
+  auto order = draft.find_order({charge.payment, charge.id});
+  if (!order && !draft.reports(Report::kPaymentIntents)) {
+    return draft.miss("order", charge.payment.empty() ? charge.id : charge.payment);
   }
-  refund.unique_id = draft.unique_id(id, "refunded", so_far);
-  draft.add(klaviyo::order_partially_refunded(std::move(order), std::move(refund)));
+  if (!order) {
+    const std::string paid(charge.payment.empty() ? charge.id : charge.payment);
+    const auto own = draft.reference(paid);
+    order = draft.settle_order({charge.payment, charge.id}, own.empty() ? paid : own);
+  }
+  const OrderKey key = draft.order_key(*order);
+  const auto before = draft.previous()["amount_captured"].integer().value_or(0);
+  if (before > 0 && before < charge.captured) {  // one of several captures
+    return place_order(draft, charge, key, charge.captured - before,
+                       draft.unique_id(charge.id, "captured", std::to_string(charge.captured)));
+  }
+  const Placed placed = draft.place(key, {charge.captured, charge.code});
+  if (placed.count == charge.captured && placed.currency == charge.code) {
+    place_order(draft, charge, key, placed.count, key.unique_id);
+  }
+  release(draft, charge, key);
+}
+
+// A hold that nobody has captured in time.
+void expire(Draft& draft) {
+  const Charge charge(draft);
+  if (charge.is_captured) return;
+  release(draft, charge, draft.order_key(order_of(draft)));
 }
 
 }  // namespace
 
 void map_charge(std::string_view what, Draft& draft) {
+  constexpr std::string_view kDispute = "dispute.";
+  if (what.starts_with(kDispute)) return map_dispute(what.substr(kDispute.size()), draft);
+  if (what == "refund.updated") return map_refund(what, draft);
   const Node charge = draft.object();
   draft.learn_email(email_of(charge));
   draft.learn_order(charge["payment_intent"].id(), charge["invoice"].id());
-  if (what == "refunded") refund(draft);
+  if (what == "refunded") return refund(draft);
+  if (what == "captured") return capture(draft);
+  if (what == "expired") return expire(draft);
+}
+
+// What a shop with PaymentIntents of its own has. Each Checkout and invoice has one, too.
+void map_payment_intent(std::string_view what, Draft& draft) {
+  if (what != "succeeded") return;
+  const Node payment = draft.object();
+  const std::string id(draft.need_id());
+  const auto old_email = payment["charges"]["data"].size() > 0
+                             ? email_of(payment["charges"]["data"].at(0))
+                             : std::string_view();
+  const auto email = payment["receipt_email"].text();
+  draft.learn_email(email.empty() ? old_email : email);
+  const auto invoice = payment["invoice"].id();
+  draft.learn_order(id, invoice);
+  if (!draft.reports(Report::kPaymentIntents)) return draft.switch_off();
+
+  const auto currency = draft.need_currency();
+  (void)draft.need_amount("amount_received", currency);
+  const std::int64_t received = payment["amount_received"].integer().value_or(0);
+  if (received == 0) return;
+  std::string order_id = draft.find_order({id, invoice}).value_or(std::string(invoice));
+  if (order_id.empty()) order_id = draft.reference(id);
+  if (order_id.empty()) order_id = id;
+  const OrderKey key = draft.order_key(draft.settle_order({id, invoice}, order_id));
+  const Placed placed = draft.place(key, {received, std::string(payment["currency"].text())});
+  draft.learn_order(id, order_id);
+  if (placed.count == 0) return;
+
+  klaviyo::Order order;
+  order.order_id = key.id;
+  order.unique_id = key.unique_id;
+  order.currency = currency_of(placed.currency);
+  order.total = need_units(placed.count, order.currency, "amount_received");
+  order.lines_unknown = true;
+  order.placed_at = draft.created();
+  order.customer =
+      draft.profile({email.empty() ? old_email : email, draft.customer(), key.id}, key.unique_id);
+  draft.add(Report::kPaymentIntents, OrderPlaced(std::move(order)));
 }
 
 }  // namespace stripe

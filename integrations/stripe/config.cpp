@@ -52,6 +52,7 @@ Result<Config> Config::from(const Environment& environment) {
            &parse_secrets, config.secrets));
   note(set(environment.read("STRIPE_TEST_MODE"), "STRIPE_TEST_MODE", &parse_switch,
            config.test_mode));
+  note(set(environment.read("STRIPE_EVENTS"), "STRIPE_EVENTS", &Reports::parse, config.reports));
   if (!errors.empty()) return postbox::joined(errors);
   return config;
 }

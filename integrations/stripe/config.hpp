@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <stripe/memory.hpp>
+#include <stripe/reports.hpp>
 #include <stripe/signature.hpp>
 #include <vector>
 
@@ -37,6 +38,10 @@ struct Config {
 
   // Also take what has livemode: false. STRIPE_TEST_MODE. Defaults to false.
   bool test_mode = false;
+
+  // Which of Stripe's reports become events. What is not here is learned from all the same, and a
+  // completed Checkout ends carts. STRIPE_EVENTS. Defaults to all but PaymentIntents.
+  Reports reports = kDefaultReports;
 
   // How old or how far ahead a signature may be. Defaults to 300 s.
   std::optional<std::chrono::seconds> tolerance = kTolerance;

@@ -1,7 +1,12 @@
+#include <algorithm>
+#include <charconv>
 #include <stripe/draft.hpp>
 
 namespace stripe {
 namespace {
+
+// Before an order's key that is the shop's own, where facts and decisions have it.
+constexpr char kShopsKey = '=';
 
 // Klaviyo refuses some addresses and takes others only to drop their events.
 bool is_usable(std::string_view email) {
@@ -65,15 +70,126 @@ std::string Draft::identifier_of(const Payer& payer) {
   return email && is_usable(*email) ? *email : std::string(payer.customer);
 }
 
-std::string Draft::order_of(std::initializer_list<std::string_view> payments) {
-  std::string_view first;
+std::optional<std::string> Draft::find_order(
+    std::initializer_list<std::string_view> payments) const {
   for (const auto payment : payments) {
     if (payment.empty()) continue;
-    if (auto id = known(key("order", payment))) return *std::move(id);
-    if (first.empty()) first = payment;
+    if (auto order = decided(key("order", payment))) return order;
   }
-  mapping_.missing.push_back(key("order", first));
-  return std::string(first);
+  for (const auto payment : payments) {
+    if (payment.empty()) continue;
+    if (auto order = known(key("order", payment))) return order;
+  }
+  return std::nullopt;
+}
+
+std::string Draft::order_of(std::initializer_list<std::string_view> payments) {
+  if (auto order = find_order(payments)) return *std::move(order);
+  const auto first = std::ranges::find_if(payments, [](auto id) { return !id.empty(); });
+  if (first == payments.end()) return {};
+  miss("order", *first);
+  return std::string(*first);
+}
+
+std::string Draft::settle_order(const std::vector<std::string_view>& aliases,
+                                const std::string& proposal) {
+  std::string order = proposal;
+  for (const auto alias : aliases) {
+    if (alias.empty()) continue;
+    if (auto settled = decided(key("order", alias))) {
+      order = *std::move(settled);
+      break;
+    }
+  }
+  for (const auto alias : aliases) {
+    if (!alias.empty()) (void)decide(key("order", alias), [&] { return order; });
+  }
+  return order;
+}
+
+// A customer's id, say, is no key of one order: the second payment under it has its own.
+std::string Draft::reference(std::string_view owner) {
+  constexpr std::size_t kLongest = 200;
+  if (!account_.empty()) return {};  // the shop's keys are not the platform's
+  const Node metadata = object_["metadata"];
+  const auto user = metadata["user_id"].text();
+  for (const auto text : {metadata["order_id"].text(), object_["client_reference_id"].text()}) {
+    const bool is_plain = std::ranges::all_of(text, [](char c) { return c > ' ' && c != 0x7f; });
+    if (text.empty() || text.size() > kLongest || !is_plain) continue;
+    if (text == user || text == customer()) continue;
+    const std::string own(owner);
+    if (decide(key("reference", text), [&] { return own; }) == own) {
+      return std::string(1, kShopsKey).append(text);
+    }
+  }
+  return {};
+}
+
+OrderKey Draft::order_key(const std::string& order) const {
+  if (!order.starts_with(kShopsKey)) return {order, unique_id(order)};
+  return {order.substr(1), order.substr(1)};
+}
+
+std::optional<Placed> Draft::placed(const OrderKey& order) const {
+  const auto text = decided("placed:" + order.unique_id);
+  if (!text) return std::nullopt;
+  Placed placed;
+  const char* const end = text->data() + text->size();
+  const auto [after, error] = std::from_chars(text->data(), end, placed.count);
+  if (error != std::errc() || after == end) return std::nullopt;
+  placed.currency.assign(after + 1, end);
+  return placed;
+}
+
+Placed Draft::place(const OrderKey& order, const Placed& proposal) {
+  (void)decide("placed:" + order.unique_id,
+               [&] { return std::to_string(proposal.count) + " " + proposal.currency; });
+  return placed(order).value_or(proposal);
+}
+
+std::size_t Draft::place_in(const std::string& list, const std::string& value) {
+  for (std::size_t place = 1;; ++place) {
+    if (decide(list + ":" + std::to_string(place), [&] { return value; }) == value) return place;
+  }
+}
+
+std::size_t Draft::size_of(const std::string& list) const {
+  std::size_t size = 0;
+  while (decided(list + ":" + std::to_string(size + 1))) ++size;
+  return size;
+}
+
+void Draft::learn_purchase(std::string_view buyer) {
+  if (buyer.empty()) return;
+  mapping_.facts.push_back({key("bought", buyer), second_of(created()), created()});
+}
+
+bool Draft::has_bought_since(std::string_view buyer, postbox::WallTime time) const {
+  if (buyer.empty()) return false;
+  const auto second = known(key("bought", buyer));
+  const std::string since = second_of(time);
+  return second &&
+         (second->size() > since.size() || (second->size() == since.size() && *second >= since));
+}
+
+void Draft::learn_value(std::string_view kind, std::string_view id, std::string value) {
+  mapping_.facts.push_back({key(kind, id), std::move(value), created()});
+}
+
+bool Draft::knows(std::string_view kind, std::string_view id) const {
+  return known(key(kind, id)).has_value();
+}
+
+void Draft::miss(std::string_view kind, std::string_view id) {
+  mapping_.missing.push_back(key(kind, id));
+}
+
+void Draft::add(Report report, Event event) {
+  if (!reports(report)) {
+    is_switched_off_ = true;
+    return;
+  }
+  mapping_.events.push_back(std::move(event));
 }
 
 // Either generation's id may be all that a later body has.
@@ -99,8 +215,16 @@ void Draft::learn_order(std::string_view payment, std::string_view order) {
   mapping_.facts.push_back({key("order", payment), std::string(order), created()});
 }
 
+void Draft::learn_payment(std::string_view payment, std::string_view invoice) {
+  learn_order(payment, invoice);
+  if (payment.starts_with("ch_") || payment.empty() || invoice.empty()) return;
+  mapping_.facts.push_back({key("payment", invoice), std::string(payment), created()});
+}
+
 Mapping Draft::finish() && {
-  if (mapping_.events.empty()) mapping_.ignored = "no mapping";
+  if (mapping_.events.empty()) {
+    mapping_.ignored = is_switched_off_ ? "switched off by STRIPE_EVENTS" : "no mapping";
+  }
   return std::move(mapping_);
 }
 
@@ -113,6 +237,9 @@ std::optional<std::string> Draft::known(const std::string& key) const {
 }
 
 std::optional<std::string> Draft::decided(const std::string& key) const {
+  for (const Decision& decision : mapping_.decisions) {
+    if (decision.key == key) return decision.value;
+  }
   return options_.decided ? options_.decided(key) : std::nullopt;
 }
 

@@ -16,6 +16,7 @@
 #include <stripe/events.hpp>
 #include <stripe/money.hpp>
 #include <utility>
+#include <vector>
 
 namespace stripe {
 
@@ -24,6 +25,18 @@ struct Payer {
   std::string_view email{};
   std::string_view customer{};
   std::string_view fallback{};  // what else tells guests apart: the payment's id
+};
+
+// An order, as the events of it carry it.
+struct OrderKey {
+  std::string id;
+  std::string unique_id;
+};
+
+// What a Placed Order was, or would be, reported with.
+struct Placed {
+  std::int64_t count = 0;  // in Stripe's minor units
+  std::string currency;    // as Stripe writes it
 };
 
 class Draft {
@@ -63,6 +76,9 @@ class Draft {
   // The customer's profile for the event with this key. Notes what is missing for a better one.
   [[nodiscard]] klaviyo::Profile profile(const Payer& payer, const std::string& unique_id);
 
+  [[nodiscard]] std::optional<std::string> known(const std::string& key) const;
+  [[nodiscard]] std::optional<std::string> decided(const std::string& key) const;
+
   // What an earlier report of the same has settled under this key; else what `propose` returns.
   template <class Propose>
   [[nodiscard]] std::string decide(std::string key, Propose propose) {
@@ -73,9 +89,45 @@ class Draft {
     return proposal;
   }
 
-  // The id of the order that one of the payments has paid, as an earlier body said; else the first
-  // of them itself.
+  // The order that one of the payments and invoices belongs to, as an earlier body said; nothing
+  // when none did.
+  [[nodiscard]] std::optional<std::string> find_order(
+      std::initializer_list<std::string_view> payments) const;
+
+  // The same, else the first of them itself, which is then noted as missing.
   [[nodiscard]] std::string order_of(std::initializer_list<std::string_view> payments);
+
+  // The order that all of the aliases (in_…, pi_…) stand for from now on: what an earlier report
+  // has settled for one of them, else `proposal`.
+  [[nodiscard]] std::string settle_order(const std::vector<std::string_view>& aliases,
+                                         const std::string& proposal);
+
+  // The shop's own key of the order, where the object has one that belongs to no other payment;
+  // else empty. `owner` is what was paid.
+  [[nodiscard]] std::string reference(std::string_view owner);
+
+  // The keys of the order that order_of() and settle_order() have named.
+  [[nodiscard]] OrderKey order_key(const std::string& order) const;
+
+  // What the order was reported with; nothing when it was not.
+  [[nodiscard]] std::optional<Placed> placed(const OrderKey& order) const;
+
+  // The same, which it is from now on unless an earlier report has settled otherwise.
+  [[nodiscard]] Placed place(const OrderKey& order, const Placed& proposal);
+
+  // Appends to a list that is never reordered: the place from 1 of `value` in it.
+  [[nodiscard]] std::size_t place_in(const std::string& list, const std::string& value);
+  [[nodiscard]] std::size_t size_of(const std::string& list) const;
+
+  // Whoever has this address or id has bought now, and whether they have since then.
+  void learn_purchase(std::string_view buyer);
+  [[nodiscard]] bool has_bought_since(std::string_view buyer, postbox::WallTime time) const;
+
+  // A fact that another body waits for, and whether it is there.
+  void learn(std::string_view kind, std::string_view id) { learn_value(kind, id, "yes"); }
+  void learn_value(std::string_view kind, std::string_view id, std::string value);
+  [[nodiscard]] bool knows(std::string_view kind, std::string_view id) const;
+  void miss(std::string_view kind, std::string_view id);
 
   // The address of the customer that the object belongs to, since `as_of`. What is no usable one is
   // not learned.
@@ -85,7 +137,18 @@ class Draft {
   void learn_no_email_of(std::string_view customer, postbox::WallTime as_of);
   void learn_order(std::string_view payment, std::string_view order);
 
-  void add(Event event) { mapping_.events.push_back(std::move(event)); }
+  // A payment of an invoice, by which either leads to the other.
+  void learn_payment(std::string_view payment, std::string_view invoice);
+
+  // Unless its report is switched off.
+  void add(Report report, Event event);
+  void switch_off() noexcept { is_switched_off_ = true; }
+  [[nodiscard]] bool reports(Report report) const noexcept { return options_.reports.has(report); }
+
+  // Somebody has bought: no cart of theirs is abandoned.
+  void end_carts(klaviyo::CartCompletion completion) {
+    mapping_.completions.push_back(std::move(completion));
+  }
 
   [[nodiscard]] static std::string path(std::string_view name) {
     return "data.object." + std::string(name);
@@ -95,14 +158,13 @@ class Draft {
 
  private:
   [[nodiscard]] std::string identifier_of(const Payer& payer);
-  [[nodiscard]] std::optional<std::string> known(const std::string& key) const;
-  [[nodiscard]] std::optional<std::string> decided(const std::string& key) const;
 
   std::string account_;  // "acct_…:" or nothing
   Node object_;
   Node previous_;
   const MappingOptions& options_;
   Mapping mapping_;
+  bool is_switched_off_ = false;
 };
 
 // The address as Klaviyo knows it; empty when Klaviyo takes none of the kind, or drops its events.
@@ -117,6 +179,9 @@ void map_session(std::string_view what, Draft& draft);
 void map_invoice(std::string_view what, Draft& draft);
 void map_invoice_payment(std::string_view what, Draft& draft);
 void map_charge(std::string_view what, Draft& draft);
+void map_dispute(std::string_view what, Draft& draft);
+void map_refund(std::string_view what, Draft& draft);
+void map_payment_intent(std::string_view what, Draft& draft);
 void map_subscription(std::string_view what, Draft& draft);
 void map_customer(std::string_view what, Draft& draft);
 

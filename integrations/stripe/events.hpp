@@ -19,6 +19,7 @@
 #include <postbox/result.hpp>
 #include <string>
 #include <string_view>
+#include <stripe/reports.hpp>
 #include <variant>
 #include <vector>
 
@@ -48,7 +49,14 @@ using Event = std::variant<OrderPlaced, klaviyo::OrderEvent, klaviyo::Subscripti
 // Something that a body says and another one lacks, under one of these keys:
 //
 //   customer:<cus_…>     the customer's e-mail address; empty once it was removed
-//   order:<pi_… or ch_…> the id of the order that was paid: in_…, or pi_… itself
+//   order:<pi_… or ch_…> the id of the order that was paid: in_…, pi_… itself, or the shop's own
+//                        key behind an equals sign
+//   bought:<whose>       the Unix second in which an address or a customer has completed a Checkout
+//   fresh:<sub_…>        the subscription has not been active yet
+//   trial:<sub_…>        the Unix second in which its trial ends
+//   payment:<in_…>       the payment of an invoice
+//   refunded:<ch_…>      money of the charge was given back
+//   dispute:<du_…>       a bank has taken the money
 //
 // A Connect account's keys have acct_…: before the id.
 struct Fact {
@@ -61,7 +69,16 @@ struct Fact {
 // then; else it would be another event. Keys:
 //
 //   profile:<unique_id>        whose event it is: an e-mail address or an external id
-//   refund:<ch_…>:<in all>     the id of the order that the refund is of
+//   refund:<ch_…>:<in all>     the order that the refund is of
+//   order:<pi_… or in_…>       the order that it stands for, as the fact of that key
+//   reference:<the shop's key> the payment that has it
+//   placed:<unique_id>         the amount and the currency that the order is reported with
+//   whole:<unique_id>:<n>      what has given back a part of the order, or the rest of it
+//   started:<sub_…>            the Unix second in which it was active for the first time
+//   disputed:<du_…>            the order that the dispute is of
+//   failure:<re_…>             the order that the failed refund was of
+//   failed:<ch_…>:<n>          a refund that failed
+//   turn:<evt_…>               how many refunds of the charge had failed before this one
 struct Decision {
   std::string key;
   std::string value;
@@ -76,8 +93,9 @@ using Decided = std::function<std::optional<std::string>(std::string_view key)>;
 
 struct MappingOptions {
   bool test_mode = false;  // also map what has livemode: false
-  Lookup lookup{};         // defaults to none: only what the body says is known
-  Decided decided{};       // defaults to none
+  Reports reports = kDefaultReports;
+  Lookup lookup{};    // defaults to none: only what the body says is known
+  Decided decided{};  // defaults to none
 };
 
 struct Mapping {
@@ -87,6 +105,15 @@ struct Mapping {
 
   std::vector<Event> events;
   std::string ignored;  // why there are no events: "no mapping", "test mode", "thin event"
+
+  // No version of this program makes anything of the type.
+  bool is_unhandled = false;
+
+  // It would be events if it had the object in it: a thin event (v2.core.event) has ids alone.
+  bool is_thin = false;
+
+  // Of whom has bought: it counts at once, also while the body waits.
+  std::vector<klaviyo::CartCompletion> completions;
 
   std::vector<Fact> facts;  // what the body says
 
@@ -98,6 +125,9 @@ struct Mapping {
   // customer, or with the order that was refunded.
   std::vector<std::string> missing;
 };
+
+// Whether webhooks of the type become events, or tell what events need.
+[[nodiscard]] bool is_handled(std::string_view type) noexcept;
 
 [[nodiscard]] postbox::Result<Mapping> to_events(std::string_view body,
                                                  const MappingOptions& options = {});

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 #include <stripe/draft.hpp>
 
 namespace stripe {
@@ -106,14 +107,52 @@ klaviyo::Profile payer_of(Draft& draft, const std::string& unique_id) {
                        unique_id);
 }
 
-void place_order(Draft& draft, const klaviyo::Currency& currency, klaviyo::MinorUnits paid) {
+Report report_of(Node invoice) {
+  return subscription_of(invoice).empty() ? Report::kInvoices : Report::kSubscriptions;
+}
+
+// What has paid it, as far as bodies say.
+std::vector<std::string> payments_of(Draft& draft) {
+  const Node invoice = draft.object();
+  std::vector<std::string> payments;
+  const auto add = [&](std::string_view id) {
+    if (!id.empty()) payments.emplace_back(id);
+  };
+  add(invoice["payment_intent"].id());
+  const Node list = invoice["payments"]["data"];
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    add(list.at(i)["payment"]["payment_intent"].id());
+  }
+  if (const auto linked = draft.known(draft.key("payment", draft.need_id()))) add(*linked);
+  return payments;
+}
+
+// A Checkout and its invoice, and a PaymentIntent and its invoice, are one order.
+OrderKey order_of(Draft& draft) {
+  const std::string id(draft.need_id());
+  const auto payments = payments_of(draft);
+  std::vector<std::string_view> aliases(payments.begin(), payments.end());
+  aliases.push_back(id);
+  // A PaymentIntent that is an order of its own is known to be this one's only then.
+  if (payments.empty() && draft.reports(Report::kPaymentIntents) &&
+      !draft.decided(draft.key("order", id))) {
+    draft.miss("payment", id);
+  }
+  const std::string own = draft.reference(id);
+  return draft.order_key(draft.settle_order(aliases, own.empty() ? id : own));
+}
+
+void place_order(Draft& draft, const klaviyo::Currency& currency) {
   const Node invoice = draft.object();
   const auto subscription = subscription_of(invoice);
+  const OrderKey key = order_of(draft);
+  const Placed placed = draft.place(
+      key, {invoice["amount_paid"].integer().value_or(0), std::string(invoice["currency"].text())});
   klaviyo::Order order;
-  order.order_id = draft.need_id();
-  order.unique_id = draft.unique_id(order.order_id);
-  order.currency = currency;
-  order.total = paid;
+  order.order_id = key.id;
+  order.unique_id = key.unique_id;
+  order.currency = currency_of(placed.currency);
+  order.total = minor_units(placed.count, order.currency);
   order.items = items_of(invoice, currency);
   order.lines_unknown = order.items.empty();
   order.placed_at = paid_at(draft);
@@ -122,7 +161,7 @@ void place_order(Draft& draft, const klaviyo::Currency& currency, klaviyo::Minor
   add_text("SubscriptionId", subscription, order.properties);
   order.properties.push_back({"Recurring", !subscription.empty()});
   order.customer = payer_of(draft, order.unique_id);
-  draft.add(OrderPlaced(std::move(order)));
+  draft.add(report_of(invoice), OrderPlaced(std::move(order)));
 }
 
 struct Period {
@@ -148,11 +187,28 @@ std::optional<Period> paid_period(Node invoice) {
   return best;
 }
 
+// The first payment of a subscription, at the end of its trial say, is no renewal, though Stripe
+// calls it one of a cycle.
+bool is_first_payment(const Draft& draft, std::string_view subscription) {
+  const auto period = paid_period(draft.object());
+  const auto trial_end = draft.known(draft.key("trial", subscription));
+  if (!period || !trial_end) return false;
+  const auto is_until = [&](const std::string& second) {
+    return period->start <=
+           WallTime(std::chrono::seconds(std::strtoll(second.c_str(), nullptr, 10)));
+  };
+  if (const auto started = draft.decided(draft.key("started", subscription))) {
+    return is_until(*started);
+  }
+  return is_until(*trial_end) || draft.knows("fresh", subscription);
+}
+
 void renew(Draft& draft, const klaviyo::Currency& currency, klaviyo::MinorUnits paid) {
   const Node invoice = draft.object();
   klaviyo::Subscription subscription;
   subscription.subscription_id = subscription_of(invoice);
   if (subscription.subscription_id.empty()) return;
+  if (is_first_payment(draft, subscription.subscription_id)) return;
   subscription.unique_id = draft.unique_id(draft.need_id(), "renewed");
   subscription.price.currency = currency;
   subscription.occurred_at = paid_at(draft);
@@ -165,14 +221,15 @@ void renew(Draft& draft, const klaviyo::Currency& currency, klaviyo::MinorUnits 
     renewal.period_end = period->end;
   }
   renewal.recovered = invoice["attempt_count"].integer().value_or(1) > 1;
-  draft.add(klaviyo::subscription_renewed(std::move(subscription), renewal));
+  draft.add(Report::kSubscriptions,
+            klaviyo::subscription_renewed(std::move(subscription), renewal));
 }
 
 void pay(Draft& draft) {
   const Node invoice = draft.object();
   const auto currency = draft.need_currency();
   const auto paid = draft.need_amount("amount_paid", currency);
-  if (paid.count > 0) place_order(draft, currency, paid);
+  if (paid.count > 0) place_order(draft, currency);
   const bool is_renewal = invoice["billing_reason"].text() == kRenewal;
   if (is_renewal && invoice["total"].integer().value_or(0) > 0) renew(draft, currency, paid);
 }
@@ -204,7 +261,7 @@ void fail_payment(Draft& draft) {
   payment.next_attempt = invoice["next_payment_attempt"].time();
   payment.final_attempt = invoice["next_payment_attempt"].is_absent() && is_charged(invoice);
   payment.billing_reason = invoice["billing_reason"].text();
-  draft.add(klaviyo::payment_failed(std::move(payment)));
+  draft.add(report_of(invoice), klaviyo::payment_failed(std::move(payment)));
 }
 
 // The address on an invoice is that of the moment at which it was made final.
@@ -218,11 +275,11 @@ void learn_email(Draft& draft) {
 void learn_payments(Draft& draft) {
   const Node invoice = draft.object();
   const auto id = invoice["id"].text();
-  draft.learn_order(invoice["payment_intent"].id(), id);
-  draft.learn_order(invoice["charge"].id(), id);
+  draft.learn_payment(invoice["payment_intent"].id(), id);
+  draft.learn_payment(invoice["charge"].id(), id);
   const Node payments = invoice["payments"]["data"];
   for (std::size_t i = 0; i < payments.size(); ++i) {
-    draft.learn_order(payments.at(i)["payment"]["payment_intent"].id(), id);
+    draft.learn_payment(payments.at(i)["payment"]["payment_intent"].id(), id);
   }
 }
 
@@ -234,8 +291,8 @@ void map_invoice(std::string_view what, Draft& draft) {
   if (what == "paid" || what == "payment_succeeded") return pay(draft);
   if (what == "payment_failed") return fail_payment(draft);
   if (what == "payment_action_required") {
-    draft.add(klaviyo::payment_action_required(
-        attempt_of(draft, draft.unique_id(draft.need_id(), "action"))));
+    draft.add(report_of(draft.object()), klaviyo::payment_action_required(attempt_of(
+                                             draft, draft.unique_id(draft.need_id(), "action"))));
   }
 }
 
@@ -243,8 +300,8 @@ void map_invoice_payment(std::string_view what, Draft& draft) {
   if (what != "paid") return;
   const Node payment = draft.object()["payment"];
   const auto invoice = draft.object()["invoice"].id();
-  draft.learn_order(payment["payment_intent"].id(), invoice);
-  draft.learn_order(payment["charge"].id(), invoice);
+  draft.learn_payment(payment["payment_intent"].id(), invoice);
+  draft.learn_payment(payment["charge"].id(), invoice);
 }
 
 }  // namespace stripe

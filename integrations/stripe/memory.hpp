@@ -33,8 +33,8 @@ struct WaitingBody {
 // none of another. A row has some 150 bytes.
 struct MemoryLimits {
   std::size_t addresses = 100'000;
-  std::size_t links = 200'000;      // between payments and orders
-  std::size_t decisions = 200'000;  // one or two for each event
+  std::size_t links = 200'000;      // between payments and orders, and of each other kind
+  std::size_t decisions = 500'000;  // some five for each order
   std::size_t waiting = 1'000;      // bodies; beyond it wait() fails
 };
 

@@ -42,4 +42,28 @@ std::optional<klaviyo::MinorUnits> minor_units(std::int64_t amount,
   return units;
 }
 
+std::optional<klaviyo::Decimal> parse_amount(std::string_view text) {
+  constexpr int kMostDigits = 12;  // Stripe's own limit
+  klaviyo::Decimal amount;
+  const std::size_t point = text.find('.');
+  if (point != std::string_view::npos) {
+    while (text.ends_with('0')) text.remove_suffix(1);
+    amount.digits = static_cast<int>(std::min<std::size_t>(text.size() - point - 1, 99));
+  }
+  if (point == 0 || text.empty() || amount.digits > kMostDigits) return std::nullopt;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (i == point) continue;
+    if (text[i] < '0' || text[i] > '9' ||
+        __builtin_mul_overflow(amount.scaled, 10, &amount.scaled) ||
+        __builtin_add_overflow(amount.scaled, text[i] - '0', &amount.scaled)) {
+      return std::nullopt;
+    }
+  }
+  return amount;
+}
+
+klaviyo::Decimal major_units(klaviyo::Decimal amount, const klaviyo::Currency& currency) {
+  return {amount.scaled, amount.digits + stripe_digits(currency.code())};
+}
+
 }  // namespace stripe

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <klaviyo/schemas/money.hpp>
+#include <klaviyo/schemas/property.hpp>
 #include <optional>
 #include <string_view>
 
@@ -20,5 +21,13 @@ namespace stripe {
 // (5 ISK are 500), and MGA in whole ones: https://docs.stripe.com/currencies#zero-decimal
 [[nodiscard]] std::optional<klaviyo::MinorUnits> minor_units(std::int64_t amount,
                                                              const klaviyo::Currency& currency);
+
+// An amount in Stripe's minor unit with its fraction: "0.75". Nothing when it is none, is negative
+// or has more digits than an integer.
+[[nodiscard]] std::optional<klaviyo::Decimal> parse_amount(std::string_view text);
+
+// The same amount in the currency's major unit.
+[[nodiscard]] klaviyo::Decimal major_units(klaviyo::Decimal amount,
+                                           const klaviyo::Currency& currency);
 
 }  // namespace stripe

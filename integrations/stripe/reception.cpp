@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <postbox/json_text.hpp>
 #include <set>
@@ -45,7 +46,7 @@ struct Reception::Impl {
             note(damages_, LogLevel::kError, line, config_.clock->wall_now());
           });
     }
-    accept({config_.secrets, config_.test_mode});
+    accept({config_.secrets, config_.test_mode, config_.reports});
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -103,8 +104,14 @@ struct Reception::Impl {
     const Accepted& now = *accepted_.load();
     config.secrets = now.secrets;
     config.test_mode = now.test_mode;
+    config.reports = now.reports;
     config.needs_environment_file = needs_environment_file_;
     return config;
+  }
+
+  [[nodiscard]] std::map<std::string, std::uint64_t> unhandled() {
+    const std::lock_guard lock(unhandled_mutex_);
+    return unhandled_;
   }
 
   // Constant after construction.
@@ -116,6 +123,7 @@ struct Reception::Impl {
   struct Accepted {
     std::vector<std::string> secrets;
     bool test_mode = false;
+    Reports reports = kDefaultReports;
   };
 
   void accept(Accepted next) {
@@ -142,13 +150,18 @@ struct Reception::Impl {
     needs_environment_file_ = environment->has_file();
     const Accepted& old = *accepted_.load();
     const bool is_same_mode = old.test_mode == next->test_mode;
-    if (is_same_mode && old.secrets == next->secrets) return {};
+    const bool is_same_reports = old.reports == next->reports;
+    if (is_same_mode && is_same_reports && old.secrets == next->secrets) return {};
     if (old.secrets != next->secrets) {
       say("STRIPE_WEBHOOK_SECRET " + counted(old.secrets) + " -> " + counted(next->secrets));
     }
-    if (!is_same_mode)
+    if (!is_same_mode) {
       say(std::string("STRIPE_TEST_MODE -> ") + (old.test_mode ? "false" : "true"));
-    accept({std::move(next->secrets), next->test_mode});
+    }
+    if (!is_same_reports) {
+      say("STRIPE_EVENTS " + old.reports.to_string() + " -> " + next->reports.to_string());
+    }
+    accept({std::move(next->secrets), next->test_mode, next->reports});
     return {};
   }
 
@@ -216,19 +229,51 @@ struct Reception::Impl {
         return {{is_ours ? 503 : 400, mapping.error().message},
                 is_ours ? &counts_.failed : &counts_.unusable};
       }
+      if (mapping->is_thin) return refuse_thin(*mapping, now);
+      if (mapping->is_unhandled) count_unhandled(mapping->type);
       learn(mapping->facts, now);
-      if (!mapping->ignored.empty()) {
+      if (!end_carts(mapping->completions)) return {{503, "not on disk in time"}, &counts_.failed};
+      if (!mapping->ignored.empty() && mapping->missing.empty() && mapping->decisions.empty()) {
         return {{200, "ignored: " + mapping->ignored}, &counts_.ignored, std::move(mapping->facts)};
       }
       if (auto waits = wait_for_more(*mapping, body, now, until)) return *std::move(waits);
       if (!decide(mapping->decisions, now)) continue;
+      if (!mapping->ignored.empty()) {
+        return {{200, "ignored: " + mapping->ignored}, &counts_.ignored, std::move(mapping->facts)};
+      }
       return track(*mapping, now);
     }
     return {{503, "decisions change all the time"}, &counts_.failed};
   }
 
+  // Answered with 200 it would be gone: Stripe keeps it and shows that something is wrong.
+  Outcome refuse_thin(const Mapping& mapping, WallTime now) {
+    const std::string why = "a thin event (" + mapping.type +
+                            ") names an object and does not have it in it: set the endpoint's "
+                            "payload style to snapshot in Stripe's dashboard";
+    report(why, now);
+    return {{400, why}, &counts_.unusable};
+  }
+
+  // Once for each type, so that whoever has subscribed to it knows.
+  void count_unhandled(const std::string& type) {
+    constexpr std::size_t kMostTypes = 100;
+    {
+      const std::lock_guard lock(unhandled_mutex_);
+      const auto known = unhandled_.find(type);
+      if (known != unhandled_.end() || unhandled_.size() >= kMostTypes) {
+        ++(known != unhandled_.end() ? known->second : unhandled_["other"]);
+        return;
+      }
+      unhandled_[type] = 1;
+    }
+    write(LogLevel::kWarn, "Stripe webhook: nothing is made of the type " + type.substr(0, 100) +
+                               ", which is answered with 200; take it from the endpoint");
+  }
+
   MappingOptions options(WallTime now) {
     return {.test_mode = accepted_.load()->test_mode,
+            .reports = accepted_.load()->reports,
             .lookup = [this, now](
                           std::string_view key,
                           WallTime at) { return found(config_.memory->get(key, at, now), now); },
@@ -278,6 +323,14 @@ struct Reception::Impl {
       std::visit([&](const auto& typed) { typed.encode(batch); }, event);
     }
     return std::move(batch.violations());
+  }
+
+  // At once, whatever the body waits for.
+  bool end_carts(const std::vector<klaviyo::CartCompletion>& completions) {
+    return std::ranges::all_of(completions, [this](const klaviyo::CartCompletion& completion) {
+      const auto status = tracker_.track_durably(completion, config_.disk_deadline).status();
+      return status == TrackStatus::kAccepted || status == TrackStatus::kDisabled;
+    });
   }
 
   Outcome track(const Mapping& mapping, WallTime now) {
@@ -408,8 +461,12 @@ struct Reception::Impl {
     if (!left_out || !config_.log) return;
     std::string line = "Stripe webhook: " + std::string(what);
     if (*left_out > 0) line += " (and " + std::to_string(*left_out) + " lines before it)";
+    write(level, line);
+  }
+
+  void write(LogLevel level, const std::string& line) {
     try {
-      config_.log(level, line);
+      if (config_.log) config_.log(level, line);
     } catch (...) {
       // A sink that throws is the host's affair.
     }
@@ -442,6 +499,9 @@ struct Reception::Impl {
   AtomicCounts counts_;
   std::set<std::string> asked_;  // run_once() only: customers whom the resolver was asked for
 
+  std::mutex unhandled_mutex_;
+  std::map<std::string, std::uint64_t> unhandled_;  // guarded by unhandled_mutex_
+
   std::mutex mutex_;
   std::condition_variable_any wake_;
   bool is_woken_ = false;  // guarded by mutex_
@@ -467,6 +527,8 @@ Answer Reception::handle(std::string_view body, std::string_view signature) noex
 }
 
 Counts Reception::counts() const noexcept { return impl_->counts(); }
+
+std::map<std::string, std::uint64_t> Reception::unhandled() const { return impl_->unhandled(); }
 
 Result<std::size_t> Reception::forget(std::string_view email) { return impl_->forget(email); }
 

@@ -7,8 +7,11 @@
 // Failure:   as Webhook; the constructor throws when there is no memory or no thread.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <stripe/webhook.hpp>
 
@@ -28,6 +31,7 @@ class Reception {
 
   [[nodiscard]] Answer handle(std::string_view body, std::string_view signature) noexcept;
   [[nodiscard]] Counts counts() const noexcept;
+  [[nodiscard]] std::map<std::string, std::uint64_t> unhandled() const;
   [[nodiscard]] postbox::Result<std::size_t> forget(std::string_view email);
   std::optional<postbox::WallTime> run_once() noexcept;
 

@@ -8,26 +8,58 @@ std::string_view email_of(Node session) {
   return email.empty() ? session["customer_email"].text() : email;
 }
 
-// The invoice counts what an invoice has; a session with one has its key, so that it is one order.
-std::string_view order_id_of(Node session) {
-  for (const auto* name : {"invoice", "payment_intent"}) {
-    if (const auto id = session[name].id(); !id.empty()) return id;
-  }
-  return session["id"].text();
+// What was paid, by its most lasting name.
+std::string_view payment_of(Node session) {
+  const auto id = session["payment_intent"].id();
+  return id.empty() ? session["id"].text() : id;
 }
+
+// Made for the session, and not named in it yet.
+bool awaits_invoice(Node session) {
+  return session["invoice"].id().empty() && session["invoice_creation"]["enabled"].is_true() &&
+         !session["payment_intent"].id().empty();
+}
+
+// The shop's own key; else that of the invoice, which is an order, too; else the payment's.
+OrderKey order_of(Draft& draft) {
+  const Node session = draft.object();
+  const auto invoice = session["invoice"].id();
+  const auto payment = session["payment_intent"].id();
+  std::string order = draft.reference(payment_of(session));
+  const bool has_reference = !order.empty();
+  if (order.empty()) order = invoice;
+  if (order.empty()) order = draft.find_order({payment}).value_or("");
+  if (order.empty()) {
+    order = payment_of(session);
+    if (awaits_invoice(session)) draft.miss("order", payment);
+  }
+  const bool is_settled = !awaits_invoice(session) || has_reference || order != payment;
+  order = draft.settle_order({payment, invoice}, order);
+  // Else it would be taken for what it waits for.
+  if (is_settled) draft.learn_order(payment, order);
+  return draft.order_key(order);
+}
+
+bool is_free(Node session) { return session["payment_status"].text() == "no_payment_required"; }
 
 void place_order(Draft& draft) {
   const Node session = draft.object();
-  if (session["mode"].text() != "payment" || session["payment_status"].text() != "paid") return;
+  if (session["mode"].text() != "payment") return;
+  const OrderKey key = order_of(draft);
+  // Also of what is paid later, by a webhook without an address.
+  auto customer = draft.profile({email_of(session), draft.customer(), key.id}, key.unique_id);
+  if (session["payment_status"].text() != "paid" && !is_free(session)) return;
   const auto currency = draft.need_currency();
-  const auto total = draft.need_amount("amount_total", currency);
-  if (total.count == 0) return;
+  (void)draft.need_amount("amount_total", currency);
+  const auto total = is_free(session) ? 0 : session["amount_total"].integer().value_or(0);
+  const Placed placed = draft.place(key, {total, std::string(session["currency"].text())});
+  if (placed.count == 0 && total > 0) return;  // released before it was said to be paid
 
   klaviyo::Order order;
-  order.order_id = order_id_of(session);
-  order.unique_id = draft.unique_id(order.order_id);
-  order.currency = currency;
-  order.total = total;
+  order.order_id = key.id;
+  order.unique_id = key.unique_id;
+  order.currency = currency_of(placed.currency);
+  order.total = minor_units(placed.count, order.currency);
   order.lines_unknown = true;
   order.placed_at = draft.created();
   const Node details = session["total_details"];
@@ -36,10 +68,21 @@ void place_order(Draft& draft) {
   if (const auto tax = Draft::amount(details["amount_tax"], currency)) {
     order.properties.push_back({"Tax", klaviyo::Money{tax->count, currency}});
   }
-  draft.learn_order(session["payment_intent"].id(), order.order_id);
-  order.customer =
-      draft.profile({email_of(session), draft.customer(), order.order_id}, order.unique_id);
-  draft.add(OrderPlaced(std::move(order)));
+  order.customer = std::move(customer);
+  draft.add(Report::kCheckout, OrderPlaced(std::move(order)));
+}
+
+// Whoever has completed a checkout has bought, paid or not yet.
+void complete(Draft& draft) {
+  const Node session = draft.object();
+  klaviyo::CartCompletion::Whose whose;
+  whose.cart_id = whose.user_id = session["client_reference_id"].text();
+  whose.customer.email = usable_email(email_of(session));
+  whose.customer.external_id = draft.customer();
+  draft.learn_purchase(whose.customer.email);
+  draft.learn_purchase(draft.customer());
+  draft.end_carts(klaviyo::CartCompletion(std::move(whose), draft.created()));
+  place_order(draft);
 }
 
 // A payment that needs days has failed after the checkout.
@@ -52,7 +95,7 @@ void fail_payment(Draft& draft) {
   payment.occurred_at = draft.created();
   payment.customer = draft.profile({email_of(draft.object()), draft.customer(), payment.payment_id},
                                    payment.unique_id);
-  draft.add(klaviyo::payment_failed(std::move(payment)));
+  draft.add(Report::kCheckout, klaviyo::payment_failed(std::move(payment)));
 }
 
 // Whom nobody can write to has not abandoned anything.
@@ -60,6 +103,11 @@ void abandon(Draft& draft) {
   const Node session = draft.object();
   const auto email = email_of(session);
   if (email.empty() || session["mode"].text() == "setup") return;
+  const auto begun = session["created"].time().value_or(draft.created());
+  if (draft.has_bought_since(usable_email(email), begun) ||
+      draft.has_bought_since(draft.customer(), begun)) {
+    return;
+  }
   klaviyo::Cart cart;
   cart.cart_id = draft.need_id();
   cart.unique_id = draft.unique_id(cart.cart_id);
@@ -70,15 +118,19 @@ void abandon(Draft& draft) {
   cart.updated_at = draft.created();
   cart.customer = draft.profile({email, draft.customer(), cart.cart_id}, cart.unique_id);
   const auto recovery = session["after_expiration"]["recovery"]["url"].text();
-  draft.add(klaviyo::checkout_abandoned(
-      std::move(cart), {.recovery_url = std::string(recovery), .abandoned_at = draft.created()}));
+  draft.add(Report::kAbandoned,
+            klaviyo::checkout_abandoned(
+                std::move(cart),
+                {.recovery_url = std::string(recovery),
+                 .abandoned_at = draft.created(),
+                 .unless_bought_since = session["created"].time().value_or(draft.created())}));
 }
 
 }  // namespace
 
 void map_session(std::string_view what, Draft& draft) {
   draft.learn_email(email_of(draft.object()));
-  if (what == "completed" || what == "async_payment_succeeded") return place_order(draft);
+  if (what == "completed" || what == "async_payment_succeeded") return complete(draft);
   if (what == "async_payment_failed") return fail_payment(draft);
   if (what == "expired") return abandon(draft);
 }

@@ -191,7 +191,9 @@ class SqliteMemory final : public Memory, private postbox::Inherited {
       Transaction transaction(handle);
       int removed = 0;
       for (const char* sql :
-           {"DELETE FROM known WHERE value = ?1", "DELETE FROM decided WHERE value = ?1",
+           {"DELETE FROM known WHERE value = ?1 OR (key >= 'bought:' AND key < 'bought;'"
+            " AND substr(key, -length(?1)) = ?1)",
+            "DELETE FROM decided WHERE value = ?1",
             "DELETE FROM waiting WHERE instr(lower(CAST(body AS TEXT)), ?1) > 0"}) {
         run(handle, sql, email);
         removed += sqlite3_changes(handle);
@@ -225,8 +227,12 @@ class SqliteMemory final : public Memory, private postbox::Inherited {
           " (SELECT count(*) FROM known WHERE key >= ?1 AND key < ?2) - ?3))",
           from, to, limit);
     };
-    bound("customer:", "customer;", limits_.addresses);  // ';' comes after ':'
-    bound("order:", "order;", limits_.links);
+    // ';' comes after ':'.
+    bound("customer:", "customer;", limits_.addresses);
+    bound("bought:", "bought;", limits_.addresses);
+    for (const std::string kind : {"order", "payment", "refunded", "dispute", "fresh", "trial"}) {
+      bound(kind + ":", kind + ";", limits_.links);
+    }
     run(handle,
         "DELETE FROM decided WHERE key IN (SELECT key FROM decided ORDER BY expires"
         " LIMIT max(0, (SELECT count(*) FROM decided) - ?1))",

@@ -27,12 +27,15 @@ class Mapper {
       : draft_(draft), now_(draft.object()), before_(draft.previous()), plan_(plan_of(now_)) {}
 
   void created() {
+    if (status() != "active") draft_.learn("fresh", id());
+    learn_trial();
     if (status() == "active") return start(now_["created"], false);
     if (status() == "trialing") start_trial(now_["created"], false);
   }
 
   void updated() {
-    follow_status();
+    learn_trial();
+    follow_status(before_["status"].text());
     follow_plan();
     follow_cancellation();
     follow_collection();
@@ -45,20 +48,29 @@ class Mapper {
     cancel(asked_at, asked_at, ended_at, asked_at == ended_at);
     const bool involuntary = reason() == "payment_failed" || reason() == "payment_disputed";
     draft_.add(
+        Report::kSubscriptions,
         klaviyo::subscription_ended(event(ended_at, draft_.unique_id(id(), "ended")),
                                     {.involuntary = involuntary, .reason = std::string(reason())}));
   }
 
-  // A trial has ended without a payment method, and what was missing has come.
-  void paused() { pause("trial_ended_without_payment_method", {}); }
-  void resumed() { resume({}); }
+  // Bodies until 2026 do not say why: then a trial has ended without a payment method.
+  void paused() {
+    const auto reason = pause_of(now_);
+    pause(reason.empty() ? "trial_ended_without_payment_method" : reason, {});
+  }
+
+  void resumed() {
+    follow_status(before_["status"].text());
+    resume(pause_of(before_));
+  }
 
   // Also sent when a trial is ended early: then there is nothing to be reminded of.
   void trial_will_end() {
     const auto end = now_["trial_end"].time();
     if (status() != "trialing" || !end) return;
-    draft_.add(klaviyo::subscription_trial_ending(
-        event(draft_.created(), draft_.unique_id(id(), "trial_will_end", second_of(*end)))));
+    draft_.add(Report::kSubscriptions,
+               klaviyo::subscription_trial_ending(event(
+                   draft_.created(), draft_.unique_id(id(), "trial_will_end", second_of(*end)))));
   }
 
  private:
@@ -68,33 +80,72 @@ class Mapper {
     return now_["cancellation_details"]["reason"].text();
   }
 
-  // A payment that was missing makes a start; so does the end of a trial.
-  void follow_status() {
-    const auto was = before_["status"].text();
-    if (was.empty() || was == status()) return;
+  static std::string_view pause_of(Node subscription) {
+    return subscription["status_details"]["paused"]["subscription"]["type"].text();
+  }
+
+  void learn_trial() {
+    const auto end = now_["trial_end"].time();
+    if (end) draft_.learn_value("trial", id(), second_of(*end));
+  }
+
+  // The first time that it is active is the start, whatever stood before.
+  void follow_status(std::string_view was) {
+    const bool is_change = !was.empty() && was != status();
     if (status() == "active") {
-      if (was == "incomplete" || was == "trialing") start({}, was == "trialing");
-    } else if (status() == "trialing") {
-      start_trial({}, was != "incomplete");
+      if (!is_first_start(is_change ? was : std::string_view())) return;
+      const bool had_trial = was != "incomplete" && now_["trial_end"].time();
+      return start({}, was == "trialing" || had_trial);
     }
+    if (!is_change) return;
+    if (status() == "trialing") return start_trial({}, was != "incomplete");
+    // It has not been active yet, unless somebody who pays was granted the trial.
+    if (was == "incomplete" || was == "trialing") draft_.learn("fresh", id());
+  }
+
+  // What was active once, as far as is known, recovers and does not start.
+  [[nodiscard]] bool is_first_start(std::string_view was) const {
+    if (const auto started = draft_.decided(draft_.key("started", id()))) {
+      return *started == second_of(draft_.created());
+    }
+    if (was == "incomplete" || was == "trialing" || draft_.knows("fresh", id())) return true;
+    if (was == "paused") {
+      const auto reason = pause_of(before_);
+      return reason.empty() || reason == "first_payment_failure" ||
+             reason == "trial_end_without_payment_method";
+    }
+    return (was == "past_due" || was == "unpaid") && is_in_first_period();
+  }
+
+  // Of those that are paid: it began where the trial ended.
+  [[nodiscard]] bool is_in_first_period() const {
+    const auto trial_end = now_["trial_end"].time();
+    const Node item = now_["items"]["data"].size() > 0 ? now_["items"]["data"].at(0) : Node();
+    const auto of_item = item["current_period_start"].time();
+    const auto begun = of_item ? of_item : now_["current_period_start"].time();
+    return trial_end && begun == trial_end;
   }
 
   void start(Node time, bool converted_from_trial) {
-    draft_.add(klaviyo::subscription_started(
-        event(time.time().value_or(draft_.created()), draft_.unique_id(id(), "started")),
-        {.converted_from_trial = converted_from_trial}));
+    (void)draft_.decide(draft_.key("started", id()), [&] { return second_of(draft_.created()); });
+    draft_.add(Report::kSubscriptions,
+               klaviyo::subscription_started(
+                   event(time.time().value_or(draft_.created()), draft_.unique_id(id(), "started")),
+                   {.converted_from_trial = converted_from_trial}));
   }
 
   void start_trial(Node time, bool is_existing) {
     const auto start = now_["trial_start"].time();
     const auto key = second_of(start.value_or(draft_.created()));
-    draft_.add(klaviyo::subscription_trial_started(
-        event(time.time().value_or(draft_.created()), draft_.unique_id(id(), "trial", key)),
-        {.started_at = start, .existing_subscription = is_existing}));
+    draft_.add(
+        Report::kSubscriptions,
+        klaviyo::subscription_trial_started(
+            event(time.time().value_or(draft_.created()), draft_.unique_id(id(), "trial", key)),
+            {.started_at = start, .existing_subscription = is_existing}));
   }
 
   void follow_plan() {
-    const auto before = plan_before(before_, plan_);
+    const auto before = plan_before(before_, plan_, now_["currency"].text());
     if (!before || is_same(*before, plan_)) return;
     auto subscription = event(draft_.created(), draft_.unique_id(draft_.event_id()));
     klaviyo::PlanChange change;
@@ -102,14 +153,17 @@ class Mapper {
     change.previous_plan_id = old.price_id;
     if (old.quantity > 0) change.previous_quantity = old.quantity;
     if (old.amount && currency_of(old.currency) == subscription.price.currency) {
-      change.previous_price = minor_units(*old.amount, subscription.price.currency);
+      change.previous_price = whole_units(*old.amount, subscription.price.currency);
+      if (!change.previous_price) {
+        change.exact_previous_price = major_units(*old.amount, subscription.price.currency);
+      }
     }
     subscription.properties.push_back({"PreviousPriceId", std::string(old.price_id)});
     const int cost = compare_cost(*before, plan_);
     const auto make = cost > 0   ? klaviyo::subscription_upgraded
                       : cost < 0 ? klaviyo::subscription_downgraded
                                  : klaviyo::subscription_changed;
-    draft_.add(make(std::move(subscription), std::move(change)));
+    draft_.add(Report::kSubscriptions, make(std::move(subscription), std::move(change)));
   }
 
   // An end may be scheduled in two ways: the flag, or, with the flexible billing mode, the date.
@@ -128,9 +182,10 @@ class Mapper {
     }
     const auto asked_at = before_["canceled_at"].time();
     const auto key = second_of(asked_at.value_or(draft_.created()));
-    draft_.add(klaviyo::subscription_reactivated(
-        event(draft_.created(), draft_.unique_id(id(), "reactivated", key)),
-        {.cancelled_at = asked_at}));
+    draft_.add(Report::kSubscriptions,
+               klaviyo::subscription_reactivated(
+                   event(draft_.created(), draft_.unique_id(id(), "reactivated", key)),
+                   {.cancelled_at = asked_at}));
   }
 
   // `canceled_at` stays that of the request, so that a scheduled end and the end itself report one
@@ -143,9 +198,10 @@ class Mapper {
     cancellation.immediate = is_immediate;
     cancellation.reason = reason();
     cancellation.feedback = now_["cancellation_details"]["feedback"].text();
-    draft_.add(klaviyo::subscription_cancelled(
-        event(time, draft_.unique_id(id(), "cancelled", second_of(asked_at))),
-        std::move(cancellation)));
+    draft_.add(Report::kSubscriptions,
+               klaviyo::subscription_cancelled(
+                   event(time, draft_.unique_id(id(), "cancelled", second_of(asked_at))),
+                   std::move(cancellation)));
   }
 
   // Invoices are made and not collected: the subscription stays active.
@@ -161,13 +217,16 @@ class Mapper {
 
   void pause(std::string_view kind, std::optional<WallTime> resumes_at) {
     draft_.add(
+        Report::kSubscriptions,
         klaviyo::subscription_paused(event(draft_.created(), draft_.unique_id(draft_.event_id())),
                                      {.kind = std::string(kind), .resumes_at = resumes_at}));
   }
 
   void resume(std::string_view kind) {
-    draft_.add(klaviyo::subscription_resumed(
-        event(draft_.created(), draft_.unique_id(draft_.event_id())), {.kind = std::string(kind)}));
+    draft_.add(
+        Report::kSubscriptions,
+        klaviyo::subscription_resumed(event(draft_.created(), draft_.unique_id(draft_.event_id())),
+                                      {.kind = std::string(kind)}));
   }
 
   klaviyo::Subscription event(WallTime time, std::string unique_id) {
@@ -184,6 +243,12 @@ class Mapper {
     return subscription;
   }
 
+  // Nothing for a fraction of what the currency's minor unit is.
+  static std::optional<klaviyo::MinorUnits> whole_units(const klaviyo::Decimal& amount,
+                                                        const klaviyo::Currency& currency) {
+    return amount.digits == 0 ? minor_units(amount.scaled, currency) : std::nullopt;
+  }
+
   static void describe(const PlanItem& item, klaviyo::Subscription& subscription) {
     subscription.plan_id = item.price_id;
     subscription.product_id = item.product_id;
@@ -193,11 +258,12 @@ class Mapper {
     subscription.interval = klaviyo::parse_interval(item.interval).value_or(kUnknownInterval);
     subscription.interval_count = item.interval_count;
     subscription.price.currency = currency_of(item.currency);
-    const auto price = item.amount && *item.amount >= 0
-                           ? minor_units(*item.amount, subscription.price.currency)
-                           : std::nullopt;
-    subscription.metered = !price;
-    if (price) subscription.price.minor = price->count;
+    subscription.metered = !item.amount;
+    if (item.amount) {
+      const auto price = whole_units(*item.amount, subscription.price.currency);
+      if (price) subscription.price.minor = price->count;
+      if (!price) subscription.exact_price = major_units(*item.amount, subscription.price.currency);
+    }
     // As Stripe calls it, beside the integration's PlanId.
     subscription.properties.push_back({"PriceId", std::string(item.price_id)});
   }

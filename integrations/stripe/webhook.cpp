@@ -96,6 +96,11 @@ Result<void> Webhook::reload() {
   return postbox::Error{postbox::ErrorCode::kClosed, "the webhook cannot be used in this process"};
 }
 
+std::map<std::string, std::uint64_t> Webhook::unhandled() const {
+  const Impl* const impl = here();
+  return impl != nullptr ? impl->reception.unhandled() : std::map<std::string, std::uint64_t>();
+}
+
 Result<std::size_t> Webhook::forget(std::string_view email) {
   if (Impl* const impl = here()) return impl->reception.forget(email);
   return postbox::Error{postbox::ErrorCode::kClosed, "the webhook cannot be used in this process"};

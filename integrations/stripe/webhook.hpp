@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <postbox/result.hpp>
 #include <postbox/tracker.hpp>
@@ -81,6 +82,10 @@ class Webhook {
   [[nodiscard]] postbox::Result<void> reload();
 
   [[nodiscard]] Counts counts() const;
+
+  // The types that were delivered to this process and of which nothing is made, with how often: the
+  // endpoint need not be subscribed to them. Beyond a hundred types they are "other".
+  [[nodiscard]] std::map<std::string, std::uint64_t> unhandled() const;
 
   // Remove an address, and bodies that wait with it, from what webhooks remember: somebody has
   // asked to be forgotten. Events are klaviyo::forget()'s. Returns how much was removed. Fails as

@@ -117,6 +117,21 @@ std::shared_ptr<const postbox::Timing> timing_of(const Update& update, const Car
   return timing;
 }
 
+// A timer without a delay: the store makes it an event unless a purchase has ended it.
+postbox::EventRecord unless_bought(const Update& update, postbox::WallTime since,
+                                   postbox::EventRecord event) {
+  auto timing = std::make_shared<postbox::Timing>();
+  timing->slot = cart_key(update.cart.cart_id);
+  timing->as_of = since;
+  timing->timer =
+      postbox::Timer{{}, ends_of(update.cart.user_id, update.cart.customer), std::move(event)};
+  timing->alone = true;
+  postbox::EventRecord record;
+  record.queue = kCart.queue;
+  record.timing = std::move(timing);
+  return record;
+}
+
 }  // namespace
 
 CartEvent::CartEvent(Cart cart, CartDetails details)
@@ -152,6 +167,10 @@ void CartEvent::encode_settled(postbox::EventBatch& batch) const {
   const Update update{cart_, lists, profile, cart_.updated_at.value_or(batch.now())};
   auto record = encode_update(update, details_, batch);
   if (!check_size(record, violations)) return;
+  const auto* abandonment = std::get_if<Abandonment>(&details_);
+  if (abandonment != nullptr && abandonment->unless_bought_since && cart_timers(batch) != nullptr) {
+    return batch.add(unless_bought(update, *abandonment->unless_bought_since, std::move(record)));
+  }
   record.timing = timing_of(update, details_, batch);
   batch.add(std::move(record));
 }
@@ -160,6 +179,16 @@ void CartEvent::encode_disabled(postbox::EventBatch& batch) const {
   if (!is_end(cart_, details_)) return;
   const postbox::WallTime updated_at = cart_.updated_at.value_or(batch.now());
   add_alone(cart_end(cart_.cart_id, std::min(updated_at, batch.now()), batch), batch);
+}
+
+CartCompletion::CartCompletion(Whose whose, std::optional<postbox::WallTime> bought_at)
+    : whose_(std::move(whose)), bought_at_(bought_at) {
+  normalize(whose_.customer);
+}
+
+void CartCompletion::encode(postbox::EventBatch& batch) const {
+  add_alone(purchase_timing({whose_.cart_id, whose_.user_id, whose_.customer, bought_at_}, batch),
+            batch);
 }
 
 std::vector<EventType> cart_event_types() {

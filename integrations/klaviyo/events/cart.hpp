@@ -43,6 +43,30 @@ class CartEvent {
   std::vector<postbox::Violation> changes_;  // of the identifiers, by normalize()
 };
 
+// Somebody has bought what Tracker::track() gets no event of: a checkout that a payment provider
+// reports as completed and not yet paid. Like an order it ends the clocks of the cart and of the
+// customer's others; it makes no event, and counts as none.
+class CartCompletion {
+ public:
+  struct Whose {
+    std::string cart_id{};
+    std::string user_id{};
+    Profile customer{};  // whatever identifiers are known
+  };
+  // `bought_at` defaults to the time of track().
+  explicit CartCompletion(Whose whose, std::optional<postbox::WallTime> bought_at = {});
+
+  [[nodiscard]] const postbox::Family& family() const noexcept { return kCart; }
+  [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(whose_.customer); }
+  [[nodiscard]] std::size_t size() const noexcept { return 0; }
+  void encode(postbox::EventBatch& batch) const;
+  void encode_disabled(postbox::EventBatch& batch) const { encode(batch); }
+
+ private:
+  Whose whose_;
+  std::optional<postbox::WallTime> bought_at_;
+};
+
 // Each of the first three starts the clock of Config::cart_abandoned_after anew: when it has run
 // down, the cart becomes an Abandoned Checkout by itself, unless it is emptied or order_placed()
 // reports an order of the same cart, user, e-mail address or phone number that is not older.

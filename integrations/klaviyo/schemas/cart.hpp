@@ -52,6 +52,10 @@ struct CheckoutStart {};
 struct Abandonment {
   std::string recovery_url{};                       // brings the customer back to the cart
   std::optional<postbox::WallTime> abandoned_at{};  // defaults to the time of track()
+
+  // When the cart was begun, if whoever has bought since has abandoned nothing: then track()
+  // accepts the event, and it comes about at once or never.
+  std::optional<postbox::WallTime> unless_bought_since{};
 };
 
 using CartDetails = std::variant<CartUpdate, AddedItem, CheckoutStart, Abandonment>;

@@ -38,6 +38,8 @@ template <class T>
     return value.minor == 0 ? Ignored::kZero : Ignored::kNo;
   } else if constexpr (std::same_as<T, Decimal>) {
     return value.scaled == 0 ? Ignored::kZero : Ignored::kNo;
+  } else if constexpr (requires { value.number.scaled; }) {
+    return what_is_ignored(value.number);
   } else {
     return Ignored::kNo;
   }

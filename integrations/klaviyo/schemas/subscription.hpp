@@ -78,6 +78,10 @@ struct Subscription {
   std::string product_id{};
   Money price{};         // of one period and one unit; the currency is required
   bool metered = false;  // the price depends on use: `price` is its currency alone
+
+  // The price of one unit in the currency's major unit, where it has fractions of its minor one:
+  // {.scaled = 75, .digits = 4} is 0.0075. Takes the place of `price`, but for its currency.
+  std::optional<Decimal> exact_price{};
   Interval interval = Interval::kMonth;
   std::int64_t interval_count = 1;  // every so many intervals; at least one
   std::int64_t quantity = 1;        // at least one
@@ -119,6 +123,7 @@ struct PlanChange {
   std::string previous_plan_id{};
   std::optional<MinorUnits> previous_price{};  // in the currency of the new one
   std::optional<std::int64_t> previous_quantity{};
+  std::optional<Decimal> exact_previous_price{};  // as exact_price
 };
 
 // Subscription Cancelled: somebody has asked for the end, which may be later.

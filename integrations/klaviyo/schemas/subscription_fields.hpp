@@ -6,6 +6,7 @@
 // Failure:   see schema.hpp.
 #pragma once
 
+#include <klaviyo/schemas/property.hpp>
 #include <klaviyo/schemas/subscription.hpp>
 #include <postbox/schema.hpp>
 #include <tuple>
@@ -19,6 +20,15 @@ struct SubscriptionProperties {
   const Subscription* subscription;
   const Details* details;
 };
+
+// A price as a number, which may have more digits than money.
+struct UnitPrice {
+  Decimal number;
+};
+
+[[nodiscard]] constexpr UnitPrice unit_price(const std::optional<Decimal>& exact, Money money) {
+  return {exact ? *exact : Decimal{money.minor, money.currency.exponent()}};
+}
 
 namespace detail {
 
@@ -77,9 +87,9 @@ inline constexpr auto kPlanFields = std::make_tuple(
     field("PlanId", "plan_id", OfSubscription<&S::plan_id>{}, {.required = true}, "The plan's id."),
     field(
         "Amount", "price",
-        [](const auto& p) -> std::optional<Money> {
+        [](const auto& p) -> std::optional<UnitPrice> {
           if (p.subscription->metered) return std::nullopt;
-          return p.subscription->price;
+          return unit_price(p.subscription->exact_price, p.subscription->price);
         },
         kNotNegative, "Price of one unit for one period."),
     field(
@@ -126,8 +136,16 @@ template <>
 inline constexpr auto kDetailFields<PlanChange> = std::make_tuple(
     field("PreviousPlanId", "change.previous_plan_id", OfDetails<&PlanChange::previous_plan_id>{},
           {}, "The plan before."),
-    field("PreviousAmount", "change.previous_price", AmountOfDetails<&PlanChange::previous_price>{},
-          kNotNegative, "Price of one unit for one period, before."),
+    field(
+        "PreviousAmount", "change.previous_price",
+        [](const auto& p) -> std::optional<UnitPrice> {
+          const PlanChange& change = *p.details;
+          if (!change.previous_price && !change.exact_previous_price) return std::nullopt;
+          const auto minor = change.previous_price.value_or(MinorUnits{});
+          return unit_price(change.exact_previous_price,
+                            {minor.count, p.subscription->price.currency});
+        },
+        kNotNegative, "Price of one unit for one period, before."),
     field("PreviousQuantity", "change.previous_quantity",
           OfDetails<&PlanChange::previous_quantity>{}, kAtLeastOne, "How many units, before."));
 
@@ -174,6 +192,20 @@ inline constexpr auto kDetailFields<TrialStart> =
 }  // namespace detail
 
 }  // namespace klaviyo
+
+template <>
+struct postbox::JsonValue<klaviyo::UnitPrice> {
+  static constexpr std::string_view kType = "number";
+  static constexpr bool is_empty(const klaviyo::UnitPrice&) noexcept { return false; }
+  static void write(const klaviyo::UnitPrice& price, std::string& out) {
+    append_decimal(price.number.scaled, price.number.digits, out);
+  }
+  static void validate(const klaviyo::UnitPrice& price, const Path& path, const Rules& rules,
+                       std::vector<Violation>& violations) {
+    check_number(price.number.scaled, path, rules, violations);
+    JsonValue<klaviyo::Decimal>::validate(price.number, path, rules, violations);
+  }
+};
 
 template <class Details>
 struct postbox::Schema<klaviyo::SubscriptionProperties<Details>> {

@@ -1,0 +1,54 @@
+#include <algorithm>
+#include <stripe/reports.hpp>
+
+namespace stripe {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+std::string accepted() {
+  std::string names;
+  for (const auto name : kReportNames) names.append(name).append(", ");
+  return names + "all or none";
+}
+
+}  // namespace
+
+postbox::Result<Reports> Reports::parse(std::string_view text) {
+  if (trimmed(text) == "none") return Reports{};
+  Reports reports{};
+  for (bool more = true; more;) {
+    const auto comma = text.find(',');
+    const auto name = trimmed(text.substr(0, comma));
+    more = comma != std::string_view::npos;
+    if (more) text.remove_prefix(comma + 1);
+    if (name == "all") {
+      for (std::size_t i = 0; i < kReportNames.size(); ++i) reports.add(static_cast<Report>(i));
+      continue;
+    }
+    const auto* const found = std::ranges::find(kReportNames, name);
+    if (found == kReportNames.end()) {
+      return postbox::Error{postbox::ErrorCode::kInvalidConfig,
+                            "'" + std::string(name.substr(0, 40)) +
+                                "' is not accepted; expected one or several of " + accepted()};
+    }
+    reports.add(static_cast<Report>(found - kReportNames.begin()));
+  }
+  return reports;
+}
+
+std::string Reports::to_string() const {
+  std::string text;
+  for (std::size_t i = 0; i < kReportNames.size(); ++i) {
+    if (!has(static_cast<Report>(i))) continue;
+    if (!text.empty()) text += ", ";
+    text += kReportNames[i];
+  }
+  return text.empty() ? "none" : text;
+}
+
+}  // namespace stripe

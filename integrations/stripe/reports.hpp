@@ -1,0 +1,62 @@
+// Reports are the families of what Stripe reports, each of which becomes events or not.
+//
+// Place:     STRIPE_EVENTS, Config::reports; the mapping asks it for each event.
+// Threads:   plain values.
+// Lifetime:  plain values.
+// Failure:   kInvalidConfig names what is accepted.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <postbox/result.hpp>
+#include <string>
+#include <string_view>
+
+namespace stripe {
+
+// In the order of kReportNames.
+enum class Report : std::uint8_t {
+  kCheckout,        // Placed Order and Payment Failed of a Checkout in payment mode
+  kInvoices,        // Placed Order and failed payments of invoices that are no subscription's
+  kSubscriptions,   // the lives of subscriptions, and Placed Order and failed payments of theirs
+  kRefunds,         // refunds, those that failed, and holds that were released
+  kDisputes,        // money that a bank takes back, and what of it comes back
+  kAbandoned,       // Abandoned Checkout of a session that has expired
+  kPaymentIntents,  // Placed Order of a PaymentIntent that a shop has made itself
+};
+
+inline constexpr std::array<std::string_view, 7> kReportNames = {
+    "checkout", "invoices", "subscriptions", "refunds", "disputes", "abandoned", "payment_intents"};
+
+class Reports {
+ public:
+  constexpr Reports(std::initializer_list<Report> reports) {
+    for (const Report report : reports) bits_ |= bit(report);
+  }
+
+  [[nodiscard]] constexpr bool has(Report report) const noexcept {
+    return (bits_ & bit(report)) != 0;
+  }
+  constexpr void add(Report report) noexcept { bits_ |= bit(report); }
+
+  // Accepts "subscriptions, refunds", "all" and "none".
+  [[nodiscard]] static postbox::Result<Reports> parse(std::string_view text);
+  [[nodiscard]] std::string to_string() const;
+
+  friend constexpr bool operator==(Reports, Reports) = default;
+
+ private:
+  [[nodiscard]] static constexpr std::uint32_t bit(Report report) noexcept {
+    return std::uint32_t{1} << static_cast<std::uint32_t>(report);
+  }
+
+  std::uint32_t bits_ = 0;
+};
+
+// All that Stripe alone can tell. PaymentIntents are not: each Checkout and invoice has one, too.
+inline constexpr Reports kDefaultReports{Report::kCheckout,      Report::kInvoices,
+                                         Report::kSubscriptions, Report::kRefunds,
+                                         Report::kDisputes,      Report::kAbandoned};
+
+}  // namespace stripe
