@@ -132,7 +132,12 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
     count(TrackStatus::kRejected, event.size(event.event));
     return reject(event, batch.name(), std::move(batch.violations()));
   }
-  return accept(event, batch, sequence);
+  const std::size_t disabled = take_out_disabled(batch);
+  count(TrackStatus::kDisabled, disabled);
+  const bool is_all = disabled > 0 && std::ranges::none_of(batch.records(), has_event);
+  TrackResult result = accept(event, batch, sequence);
+  const bool is_open = result.status() != TrackStatus::kClosed;
+  return is_all && is_open ? TrackResult(TrackStatus::kDisabled) : result;
 }
 
 TrackResult Tracker::Impl::reject(const EventView& event, EventName name,
@@ -142,6 +147,35 @@ TrackResult Tracker::Impl::reject(const EventView& event, EventName name,
   if (name.log_name.empty()) name.log_name = event.family->name;
   if (undeliverable.rejected(name, violations)) services.http->wake();
   return TrackResult(TrackStatus::kRejected, std::move(violations));
+}
+
+bool Tracker::Impl::is_disabled(const EventRecord& record) const {
+  const std::string type = services.destination->type_of(record);
+  return std::ranges::find(services.disabled_types, type) != services.disabled_types.end();
+}
+
+// Takes the events whose types are switched off out of the batch; what they say of others stays.
+// Returns how many.
+std::size_t Tracker::Impl::take_out_disabled(EventBatch& batch) const {
+  if (services.disabled_types.empty()) return 0;
+  std::size_t taken = 0;
+  for (EventRecord& record : batch.records()) {
+    if (!has_event(record)) continue;
+    if (record.timing && record.timing->timer && is_disabled(record.timing->timer->event)) {
+      Timing without = *record.timing;
+      without.timer.reset();
+      record.timing = std::make_shared<const Timing>(std::move(without));
+    }
+    if (!is_disabled(record)) continue;
+    ++taken;
+    Timing alone = record.timing ? *record.timing : Timing{};
+    alone.alone = true;
+    EventRecord effects;
+    effects.queue = record.queue;
+    effects.timing = std::make_shared<const Timing>(std::move(alone));
+    record = std::move(effects);
+  }
+  return taken;
 }
 
 // What was changed in an event or left out of it. A line names no place in a list, so that lines of

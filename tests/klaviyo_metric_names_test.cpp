@@ -41,6 +41,71 @@ TEST(MetricNames, AreAppliedToWhatIsSentAndToItsKey) {
   EXPECT_TRUE(expect_tracked(*http, "Ordered Product", 2));
 }
 
+TEST(DisabledMetrics, AreNotSentAndEndCartsAllTheSame) {
+  const auto http = std::make_shared<postbox::testing::ScriptedHttpClient>();
+  const auto clock = std::make_shared<postbox::testing::ManualClock>(klaviyo_test::now());
+  klaviyo::Config config;
+  config.api_key = "pk_0123456789abcdef";
+  config.engine.outbox.url = "memory:";
+  config.engine.log_level = postbox::LogLevel::kOff;
+  config.set(klaviyo::kPurchase, postbox::Flag::on()).set(klaviyo::kCart, postbox::Flag::on());
+  config.metric_names = {{"Placed Order", "Bestellung"}};
+  config.disabled_metrics = {"Placed Order", "Started Checkout"};
+  auto tracker = klaviyo::start(config, {.http = http, .clock = clock, .threads = false});
+  ASSERT_TRUE(tracker) << tracker.error().message;
+
+  klaviyo::Cart cart = klaviyo_test::cart();
+  EXPECT_EQ(tracker->track(klaviyo::checkout_started(cart)).status(),
+            postbox::TrackStatus::kDisabled);
+  tracker->run_once();
+  EXPECT_EQ(tracker->stats().armed, 1U) << "its clock runs all the same";
+  klaviyo::Order order = klaviyo_test::order();
+  order.cart_id = cart.cart_id;
+  EXPECT_EQ(tracker->track(klaviyo::order_placed(order)).status(), postbox::TrackStatus::kAccepted)
+      << "its lines are sent";
+  ASSERT_TRUE(tracker->flush(std::chrono::seconds(10)));
+
+  using postbox::testing::expect_tracked;
+  EXPECT_TRUE(expect_tracked(*http, "Bestellung", 0));
+  EXPECT_TRUE(expect_tracked(*http, "Placed Order", 0));
+  EXPECT_TRUE(expect_tracked(*http, "Started Checkout", 0));
+  EXPECT_TRUE(expect_tracked(*http, "Ordered Product", 2));
+  const postbox::Stats stats = tracker->stats();
+  EXPECT_EQ(stats.armed, 0U) << "the order has ended the cart";
+  EXPECT_EQ(stats.disabled, 2U);
+  EXPECT_EQ(stats.offered, 4U);
+  EXPECT_TRUE(stats.conserved());
+}
+
+TEST(DisabledMetrics, AnAbandonmentThatIsDisabledStartsNoClock) {
+  const auto http = std::make_shared<postbox::testing::ScriptedHttpClient>();
+  klaviyo::Config config;
+  config.api_key = "pk_0123456789abcdef";
+  config.engine.outbox.url = "memory:";
+  config.engine.log_level = postbox::LogLevel::kOff;
+  config.set(klaviyo::kCart, postbox::Flag::on());
+  config.disabled_metrics = {"Abandoned Checkout"};
+  auto tracker = klaviyo::start(
+      config, {.http = http,
+               .clock = std::make_shared<postbox::testing::ManualClock>(klaviyo_test::now()),
+               .threads = false});
+  ASSERT_TRUE(tracker) << tracker.error().message;
+  EXPECT_EQ(tracker->track(klaviyo::checkout_started(klaviyo_test::cart())).status(),
+            postbox::TrackStatus::kAccepted);
+  ASSERT_TRUE(tracker->flush(std::chrono::seconds(10)));
+  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_TRUE(postbox::testing::expect_tracked(*http, "Started Checkout", 1));
+}
+
+TEST(DisabledMetrics, AreReadAndCheckedByName) {
+  EXPECT_EQ(*klaviyo::parse_metrics("Ordered Product , Started Checkout"),
+            (std::vector<std::string>{"Ordered Product", "Started Checkout"}));
+  const auto bad = klaviyo::parse_metrics("ordered product");
+  ASSERT_FALSE(bad);
+  EXPECT_NE(bad.error().message.find("'ordered product' is no metric"), std::string::npos);
+  EXPECT_NE(bad.error().message.find("Ordered Product"), std::string::npos);
+}
+
 TEST(MetricNames, AreTheTypeAndPartOfTheKey) {
   const TypeNames names = {{"Cancelled Order", "Canceled Order"}};
   postbox::EventBatch batch(klaviyo_test::now(), &names);

@@ -142,6 +142,11 @@ struct Services {
   // Other names for types of events; see EventBatch::name_of().
   TypeNames type_names{};
 
+  // Types of events, by the names that are sent, that are not kept although their family is on.
+  // They count as disabled; what they say of others, such as that an order ends carts, counts all
+  // the same. Events that wait already are sent.
+  std::vector<std::string> disabled_types{};
+
   // What events of the integration look up when they are encoded; see EventBatch::settings(). Read
   // from several threads at once.
   std::any settings{};

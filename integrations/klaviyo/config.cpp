@@ -206,6 +206,7 @@ Config read_all(const Environment& environment, std::vector<postbox::Family> own
         read(environment, "KLAVIYO_REVISION", &parse_revision, config.revision),
         read(environment, "KLAVIYO_QUOTA_SHARE", &QuotaShare::parse, config.quota_share),
         read(environment, "KLAVIYO_METRIC_NAMES", &parse_metric_names, config.metric_names),
+        read(environment, "KLAVIYO_DISABLED_METRICS", &parse_metrics, config.disabled_metrics),
         read(environment, "KLAVIYO_DEFAULT_COUNTRY", &parse_country, config.default_country),
         read(environment, "VITE_APP_URL", &parse_app_url, config.app_url),
         read(environment, "KLAVIYO_CART_ABANDONED_AFTER", &parse_abandoned_after,
@@ -305,6 +306,7 @@ Result<void> Config::validate() const {
   if (const auto ok = check_families(own_families); !ok) errors.push_back(ok.error());
   check(check_secrets(recovery_secrets), "KLAVIYO_RECOVERY_SECRET");
   check(check_metric_names(metric_names), "KLAVIYO_METRIC_NAMES");
+  check(check_metrics(disabled_metrics), "KLAVIYO_DISABLED_METRICS");
   if (const auto valid = engine.validate(); !valid) errors.push_back(valid.error());
   if (!errors.empty()) return postbox::joined(errors);
   return {};

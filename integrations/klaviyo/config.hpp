@@ -72,6 +72,11 @@ struct Config {
   // such a number is left out of an event that has another identifier.
   std::string default_country;
 
+  // Metrics, by this library's names, that are not sent although their family is on: where another
+  // integration reports them. They count as disabled, and end carts all the same. Applied at a
+  // start; what waits is sent. KLAVIYO_DISABLED_METRICS. Defaults to none.
+  std::vector<std::string> disabled_metrics;
+
   // The app's address, for cart recovery links. VITE_APP_URL. Defaults to none.
   std::string app_url;
 

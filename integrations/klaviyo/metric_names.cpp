@@ -67,6 +67,28 @@ Result<TypeNames> parse_metric_names(std::string_view text) {
   return names;
 }
 
+Result<std::vector<std::string>> parse_metrics(std::string_view text) {
+  std::vector<std::string> metrics;
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    metrics.emplace_back(trimmed(text.substr(0, comma)));
+    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
+  }
+  if (auto ok = check_metrics(metrics); !ok) return ok.error();
+  return metrics;
+}
+
+Result<void> check_metrics(const std::vector<std::string>& metrics) {
+  const std::vector<std::string_view> known = every_metric();
+  for (const std::string& metric : metrics) {
+    if (std::ranges::find(known, metric) != known.end()) continue;
+    std::string all;
+    for (const std::string_view name : known) all.append(all.empty() ? "" : ", ").append(name);
+    return refuse("'" + metric + "' is no metric of this library; expected some of: " + all);
+  }
+  return {};
+}
+
 Result<void> check_metric_names(const TypeNames& names) {
   const std::vector<std::string_view> metrics = every_metric();
   std::vector<std::string_view> sent = metrics;

@@ -29,4 +29,10 @@ inline constexpr std::size_t kMaxMetricName = 127;
 // unique_id, and would be taken for it.
 [[nodiscard]] postbox::Result<void> check_metric_names(const postbox::TypeNames& names);
 
+// Accepts "Ordered Product, Started Checkout": metrics of this library, by its own names.
+[[nodiscard]] postbox::Result<std::vector<std::string>> parse_metrics(std::string_view text);
+
+// Fails when a metric is none of this integration's.
+[[nodiscard]] postbox::Result<void> check_metrics(const std::vector<std::string>& metrics);
+
 }  // namespace klaviyo

@@ -76,6 +76,7 @@ std::vector<Setting> settings_of(const Config& config) {
   std::vector<std::string> names;
   for (const auto& [from, to] : config.metric_names) names.push_back(from + "=" + to);
   table.at_start("KLAVIYO_METRIC_NAMES", or_none(joined(names)));
+  table.at_start("KLAVIYO_DISABLED_METRICS", or_none(joined(config.disabled_metrics)));
   table.at_start("KLAVIYO_DEFAULT_COUNTRY", or_none(config.default_country));
   table.at_start("VITE_APP_URL", or_none(config.app_url));
   table.at_start("KLAVIYO_CART_ABANDONED_AFTER", in_ms(config.cart_abandoned_after));

@@ -106,6 +106,17 @@ void use_kept_secret(const Config& config, const postbox::Tracker& tracker, Cart
       "where servers have an outbox each, set KLAVIYO_RECOVERY_SECRET to the same value on each");
 }
 
+// By the names under which they would be sent.
+std::vector<std::string> disabled_types(const Config& config) {
+  std::vector<std::string> types;
+  for (const std::string& metric : config.disabled_metrics) {
+    const auto renamed =
+        std::ranges::find(config.metric_names, metric, &postbox::TypeNames::value_type::first);
+    types.push_back(renamed == config.metric_names.end() ? metric : renamed->second);
+  }
+  return types;
+}
+
 // Called by one thread at a time, as Services::reload promises; hence no lock around `config_`.
 class Reloader {
  public:
@@ -178,6 +189,7 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
   services.destination = destination;
   services.flags = flags_of(config);
   services.type_names = config.metric_names;
+  services.disabled_types = disabled_types(config);
   const auto timers = std::make_shared<CartTimers>(config);
   services.settings = timers;
   services.change_prefix = "Klaviyo configuration changed";

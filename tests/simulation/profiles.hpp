@@ -82,7 +82,7 @@ class Profiles {
       std::set<std::string> possible;
       for (auto told = all.begin(); told != all.end(); ++told) {
         const bool is_newer = !certain || told + 1 >= last;
-        const bool is_late = told->is_removed || told->shop != (last - 1)->shop;
+        const bool is_late = told->is_removed || !certain || told->shop != (last - 1)->shop;
         if (is_newer || (!told->promised && is_late)) {
           possible.insert(told->value);
         }
