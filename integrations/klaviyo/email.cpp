@@ -161,16 +161,16 @@ CleanEmail join(View text) {
 
 }  // namespace
 
-CleanEmail clean_email(std::string_view text) {
-  text = trimmed(text);
-  if (is_plain(text)) {
-    CleanEmail clean{std::string(text)};
-    std::ranges::transform(clean.address, clean.address.begin(), [](char c) {
+CleanEmail clean_email(std::string text) {
+  const std::string_view inner = trimmed(text);
+  if (is_plain(inner)) {
+    if (inner.size() != text.size()) text = std::string(inner);
+    std::ranges::transform(text, text.begin(), [](char c) {
       return static_cast<char>(lower(static_cast<char32_t>(c)));
     });
-    return clean;
+    return {std::move(text)};
   }
-  Text decoded = decode_utf8(text);
+  Text decoded = decode_utf8(inner);
   std::ranges::transform(decoded, decoded.begin(), narrow);
   View core = decoded;
   for (View before; before.size() != core.size();) {

@@ -25,6 +25,7 @@ struct CleanEmail {
   std::string_view warning{};
 };
 
-[[nodiscard]] CleanEmail clean_email(std::string_view text);
+// Allocates nothing for one that is clean already.
+[[nodiscard]] CleanEmail clean_email(std::string text);
 
 }  // namespace klaviyo

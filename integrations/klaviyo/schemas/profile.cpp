@@ -152,7 +152,7 @@ void normalize(Profile& profile) {
 void normalize(Profile& profile, std::string_view country, const postbox::Path& path,
                std::vector<Violation>& changes) {
   if (!profile.email.empty()) {
-    CleanEmail clean = clean_email(profile.email);
+    CleanEmail clean = clean_email(std::move(profile.email));
     profile.email = std::move(clean.address);
     if (!clean.warning.empty()) {
       changes.push_back({path.child("email").to_string(), std::string(clean.warning)});
@@ -196,7 +196,7 @@ postbox::Key profile_key(const Profile& profile) {
                             return is_ascii(c) && !is_upper(c);
                           });
     if (is_clean) return hash_key({"email", email});
-    return hash_key({"email", clean_email(email).address});
+    return hash_key({"email", clean_email(std::string(email)).address});
   }
   if (const auto phone = trimmed(profile.phone); !phone.empty()) return hash_key({"phone", phone});
   if (const auto id = trimmed(profile.external_id); !id.empty()) {
