@@ -17,7 +17,7 @@ NEW_FILES = {"integrations/klaviyo/schemas/wishlist.hpp", "integrations/klaviyo/
 # The lists, and the line before which the new one goes: the end of the list.
 LISTS = {"integrations/klaviyo/families.hpp": r"(?<=\n)(?=\};\n)",
          ".env.example": r"(?<=\n)(?=# Profiles need)",
-         "CMakeLists.txt": r"(?<=\n)(?=  cart\)\n)"}
+         "CMakeLists.txt": r"(?<=\n)(?=  product\)\n)"}
 
 
 def run(*command, **options):
@@ -71,7 +71,7 @@ def build_and_test(copy):
     program = build / "wishlist_test"
     compiled = run(compiler, "-std=c++20", *(f"-I{copy / folder}" for folder in ("include", "integrations", "tests")),
                    copy / "tests/klaviyo_wishlist_test.cpp", build / "libpostbox_klaviyo.a", build / "libpostbox.a",
-                   "-lgtest", "-lgtest_main", "-lcurl", "-lsqlite3", "-lcrypto", "-lpthread", "-o", program)
+                   "-lgtest", "-lgtest_main", "-lcurl", "-lsqlite3", "-lcrypto", "-lidn2", "-lpthread", "-o", program)
     must(compiled.returncode == 0, "its test does not build", compiled.stderr)
     tested = run(program)
     must(tested.returncode == 0, "its test fails", tested.stdout)
