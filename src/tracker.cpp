@@ -128,13 +128,14 @@ TrackResult Tracker::Impl::offer(const EventView& event, std::uint64_t& sequence
     }
   }
   EventBatch batch(services.clock->wall_now(), &services.type_names, &services.settings);
-  if (!encode(event, batch)) {
+  const auto disabled =
+      encode(event, batch) ? take_out_disabled(batch) : std::optional<std::size_t>();
+  if (!disabled) {
     count(TrackStatus::kRejected, event.size(event.event));
     return reject(event, batch.name(), std::move(batch.violations()));
   }
-  const std::size_t disabled = take_out_disabled(batch);
-  count(TrackStatus::kDisabled, disabled);
-  const bool is_all = disabled > 0 && std::ranges::none_of(batch.records(), has_event);
+  count(TrackStatus::kDisabled, *disabled);
+  const bool is_all = *disabled > 0 && std::ranges::none_of(batch.records(), has_event);
   TrackResult result = accept(event, batch, sequence);
   const bool is_open = result.status() != TrackStatus::kClosed;
   return is_all && is_open ? TrackResult(TrackStatus::kDisabled) : result;
@@ -155,25 +156,29 @@ bool Tracker::Impl::is_disabled(const EventRecord& record) const {
 }
 
 // Takes the events whose types are switched off out of the batch; what they say of others stays.
-// Returns how many.
-std::size_t Tracker::Impl::take_out_disabled(EventBatch& batch) const {
-  if (services.disabled_types.empty()) return 0;
+// Returns how many; nothing without memory for it.
+std::optional<std::size_t> Tracker::Impl::take_out_disabled(EventBatch& batch) const {
   std::size_t taken = 0;
-  for (EventRecord& record : batch.records()) {
-    if (!has_event(record)) continue;
-    if (record.timing && record.timing->timer && is_disabled(record.timing->timer->event)) {
-      Timing without = *record.timing;
-      without.timer.reset();
-      record.timing = std::make_shared<const Timing>(std::move(without));
+  if (services.disabled_types.empty()) return taken;
+  try {
+    for (EventRecord& record : batch.records()) {
+      if (!has_event(record)) continue;
+      if (record.timing && record.timing->timer && is_disabled(record.timing->timer->event)) {
+        Timing without = *record.timing;
+        without.timer.reset();
+        record.timing = std::make_shared<const Timing>(std::move(without));
+      }
+      if (!is_disabled(record)) continue;
+      ++taken;
+      Timing alone = record.timing ? *record.timing : Timing{};
+      alone.alone = true;
+      EventRecord effects;
+      effects.queue = record.queue;
+      effects.timing = std::make_shared<const Timing>(std::move(alone));
+      record = std::move(effects);
     }
-    if (!is_disabled(record)) continue;
-    ++taken;
-    Timing alone = record.timing ? *record.timing : Timing{};
-    alone.alone = true;
-    EventRecord effects;
-    effects.queue = record.queue;
-    effects.timing = std::make_shared<const Timing>(std::move(alone));
-    record = std::move(effects);
+  } catch (...) {
+    return std::nullopt;
   }
   return taken;
 }

@@ -128,7 +128,7 @@ struct Tracker::Impl {
   [[nodiscard]] std::optional<bool> is_included(Flag flag, const EventView& event);
   void report_mended(EventBatch& batch);
   [[nodiscard]] bool is_disabled(const EventRecord& record) const;
-  [[nodiscard]] std::size_t take_out_disabled(EventBatch& batch) const;
+  [[nodiscard]] std::optional<std::size_t> take_out_disabled(EventBatch& batch) const;
   [[nodiscard]] IntakeQueue::Share share_of(EventBatch& batch) const;
   bool encode(const EventView& event, EventBatch& batch) const;
   [[nodiscard]] bool is_settled();
