@@ -90,7 +90,6 @@ add_library(checkout_server_core STATIC
   examples/checkout_server/metrics.cpp
   examples/checkout_server/object_reader.cpp
   examples/checkout_server/order_json.cpp
-  examples/checkout_server/rfc3339.cpp
   examples/checkout_server/routes.cpp)
 target_include_directories(checkout_server_core PUBLIC ${PROJECT_SOURCE_DIR}/examples/checkout_server)
 target_link_libraries(checkout_server_core PRIVATE postbox_build
@@ -109,6 +108,7 @@ postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
   tests/held_events_test.cpp
   tests/intake_queue_test.cpp
   tests/logger_test.cpp
+  tests/rfc3339_test.cpp
   tests/schema_test.cpp
   tests/lane_faults_test.cpp
   tests/lanes_test.cpp
@@ -159,6 +159,7 @@ postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing
   tests/stripe_mended_test.cpp
   tests/stripe_shapes_test.cpp
   tests/stripe_signature_test.cpp
+  tests/stripe_thin_events_test.cpp
   tests/stripe_webhook_test.cpp)
 
 postbox_test(simulation_tests OPTIMIZED LINK postbox::klaviyo postbox::testing SQLite::SQLite3 SOURCES
@@ -289,7 +290,8 @@ set(fuzz_parts checkout_server_core klaviyo_sim_core postbox::stripe postbox::te
 if(POSTBOX_FUZZ)
   foreach(target ${fuzz_targets})
     postbox_program(${target}_fuzz LINK ${fuzz_parts} SOURCES tests/fuzz/${target}_fuzz.cpp)
-    target_include_directories(${target}_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_include_directories(${target}_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/tests
+                               ${PROJECT_SOURCE_DIR}/src)
     target_compile_options(${target}_fuzz PRIVATE -fsanitize=fuzzer)
     target_link_options(${target}_fuzz PRIVATE -fsanitize=fuzzer)
   endforeach()

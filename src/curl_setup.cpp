@@ -45,7 +45,6 @@ CURLcode CurlSetup::set_constant_options(Transfer& transfer) const noexcept {
       .set(CURLOPT_HEADERDATA, static_cast<void*>(&transfer))
       .set(CURLOPT_WRITEFUNCTION, &postbox_on_body)
       .set(CURLOPT_WRITEDATA, static_cast<void*>(&transfer))
-      .set(CURLOPT_POST, 1L)
       .set(CURLOPT_USERAGENT, options_.user_agent.c_str())
       .set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()))
       .set(CURLOPT_LOW_SPEED_LIMIT, 1L)
@@ -95,12 +94,17 @@ Result<void> CurlSetup::set_request(Transfer& transfer, HttpRequest request) con
   if (!transfer.target || last.url != request.url || last.headers != request.headers) {
     transfer.target.reset();
     if (const char* fault = fault_in(request)) return Error{ErrorCode::kTransport, fault};
-    last = {std::move(request.url), std::move(request.headers), {}};
+    last.url = std::move(request.url);
+    last.headers = std::move(request.headers);
     if (auto set = set_target(transfer); !set) return set;
   }
   if (auto set = set_timeout(transfer, request.timeout); !set) return set;
   last.body = std::move(request.body);
+  if (request.method == HttpMethod::kGet) {
+    return accepted(EasyOptions(transfer.easy.get()).set(CURLOPT_HTTPGET, 1L).result());
+  }
   return accepted(EasyOptions(transfer.easy.get())
+                      .set(CURLOPT_POST, 1L)
                       .set(CURLOPT_POSTFIELDS, last.body.data())
                       .set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(last.body.size()))
                       .result());

@@ -121,6 +121,32 @@ TEST(CurlHttpClient, TakesWhatIsNewInTheNextRequestAndOnlyThat) {
   EXPECT_EQ(server.connections(), 1);
 }
 
+TEST(CurlHttpClient, AsksWithGetBetweenRequestsWithPostOnOneConnection) {
+  Inbox inbox;
+  LoopbackServer server(inbox.answering(http_answer("done")));
+  auto client = make_client();
+  const auto get = [&] {
+    HttpRequest request{server.url("/thing"), {}, {}};
+    request.method = HttpMethod::kGet;
+    return request;
+  };
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(response_to(*client, get()).body, "done");
+    EXPECT_EQ(response_to(*client, post(server.url("/thing"), "[1]")).body, "done");
+  }
+  ASSERT_EQ(inbox.requests().size(), 4U);
+  for (std::size_t i = 0; i < 4; i += 2) {
+    const auto asked = inbox.requests()[i];
+    EXPECT_TRUE(asked.head.starts_with("GET /thing HTTP/1.1\r\n")) << asked.head;
+    EXPECT_FALSE(asked.has("Content-")) << asked.head;
+    EXPECT_EQ(asked.body, "");
+    const auto posted = inbox.requests()[i + 1];
+    EXPECT_TRUE(posted.head.starts_with("POST /thing HTTP/1.1\r\n")) << posted.head;
+    EXPECT_EQ(posted.body, "[1]");
+  }
+  EXPECT_EQ(server.connections(), 1);
+}
+
 TEST(CurlHttpClient, ReplacesAConnectionThatTheServerHasClosed) {
   std::promise<void> closed;
   LoopbackServer server([&](Connection& connection) {

@@ -2,13 +2,13 @@
 
 #include <filesystem>
 #include <fstream>
-#include <klaviyo/api_url.hpp>
 #include <klaviyo/klaviyo.hpp>
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/testing/scripted_http_client.hpp>
 #include <postbox/version.hpp>
 #include <utility>
 
+#include "http_url.hpp"
 #include "klaviyo_test_data.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -355,8 +355,8 @@ TEST(KlaviyoConfig, StripesPublishableKeysAreRecognised) {
 }
 
 TEST(KlaviyoConfig, TheSchemeOfAnAddressIsKeptInLowerCase) {
-  EXPECT_EQ(klaviyo::parse_api_url("HTTP://LocalHost:8080/").value(), "http://LocalHost:8080");
-  EXPECT_EQ(klaviyo::parse_app_url("htTps://Shop.example/A").value(), "https://Shop.example/A");
+  EXPECT_EQ(postbox::parse_api_url("HTTP://LocalHost:8080/").value(), "http://LocalHost:8080");
+  EXPECT_EQ(postbox::parse_app_url("htTps://Shop.example/A").value(), "https://Shop.example/A");
 }
 
 TEST(KlaviyoConfig, PlainHttpIsForLoopbackOnly) {

@@ -190,7 +190,7 @@ TEST(StripeWebhook, WithoutItsMemoryItGoesOn) {
   shop.config.memory_path = "/nonexistent/folder/memory.db";
   EXPECT_EQ(shop.deliver(trial_ending().dump()).status, 200);
   EXPECT_EQ(emails(shop), Names{"cus_1"});
-  EXPECT_FALSE(shop.log.empty());
+  EXPECT_GE(shop.log.size(), 2U);
 }
 
 TEST(StripeWebhook, TheMemoryIsForItsOwnerOnly) {
@@ -214,7 +214,9 @@ TEST(StripeWebhook, WhatNoEventCanBeMadeOfIsAnsweredWith400AndLogged) {
   const auto answer = shop.deliver(stripe_event("checkout.session.completed", session).dump());
   EXPECT_EQ(answer.status, 400);
   EXPECT_EQ(answer.reason, "data.object.amount_total must be an integer, found string");
-  EXPECT_EQ(shop.log.size(), 1U);
+  EXPECT_EQ(shop.log.back(),
+            "Stripe webhook: a body cannot be mapped: data.object.amount_total must be an integer, "
+            "found string");
 }
 
 TEST(StripeWebhook, ABodyBeyondTheLimitIsRefusedAndOneUpToItIsNot) {
@@ -237,7 +239,10 @@ TEST(StripeWebhook, RefusalsAreLoggedOnceInAWhileWithoutTheBody) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(shop.webhook().handle("{}", "t=1,v1=00").status, 400);
   shop.pass(31s);
   EXPECT_EQ(shop.webhook().handle("{}", "").status, 400);
-  EXPECT_EQ(shop.log, (Names{"Stripe webhook: refused: signature_mismatch",
+  EXPECT_EQ(shop.log, (Names{"Stripe webhooks start: STRIPE_WEBHOOK_SECRET=(1 secret), "
+                             "STRIPE_TEST_MODE=true, STRIPE_EVENTS=" +
+                                 shop.config.reports.to_string() + ", STRIPE_API_KEY=none",
+                             "Stripe webhook: refused: signature_mismatch",
                              "Stripe webhook: refused: missing_header (and 2 lines before it)"}));
 }
 
@@ -410,7 +415,7 @@ TEST(StripeWebhook, AThinEventIsRefusedAndTheLogSaysWhatToDo) {
                             .dump());
   };
   EXPECT_EQ(thin("v1.invoice.paid").status, 400);
-  ASSERT_FALSE(shop.log.empty());
+  ASSERT_GE(shop.log.size(), 2U);
   EXPECT_NE(shop.log.back().find("snapshot"), std::string::npos);
   EXPECT_EQ(thin("v1.billing.meter.error_report_triggered").status, 200);
   EXPECT_EQ(shop.webhook().unhandled().at("v1.billing.meter.error_report_triggered"), 1U);

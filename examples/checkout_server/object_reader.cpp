@@ -4,7 +4,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "rfc3339.hpp"
+#include <postbox/rfc3339.hpp>
 
 namespace checkout {
 namespace {
@@ -110,7 +110,7 @@ bool ObjectReader::read_value(std::string_view name, postbox::WallTime& target) 
   std::string text;
   read(name, text);
   if (text.empty()) return false;
-  const auto time = parse_time(text);
+  const auto time = postbox::parse_rfc3339(text);
   if (!time) reject(child(name), "must be an RFC 3339 time such as 2026-11-22T10:00:00Z");
   if (time) target = *time;
   return time.has_value();

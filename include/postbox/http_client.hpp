@@ -23,14 +23,21 @@
 
 namespace postbox {
 
+enum class HttpMethod : std::uint8_t {
+  kPost,
+  kGet,  // the body must be empty
+};
+
 struct HttpRequest {
-  std::string url;                   // always sent as POST; redirects are never followed
+  std::string url;                   // redirects are never followed
   std::vector<std::string> headers;  // "Name: value"
   std::string body;
 
   // How long all of it may take on a link that is slow; HttpOptions::total_timeout is then how long
   // nothing at all may move. Defaults to zero: total_timeout for everything.
   std::chrono::milliseconds timeout{0};
+
+  HttpMethod method = HttpMethod::kPost;
 };
 
 struct HttpResponse {

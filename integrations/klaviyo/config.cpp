@@ -1,13 +1,14 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <klaviyo/api_url.hpp>
 #include <klaviyo/config.hpp>
 #include <klaviyo/metric_names.hpp>
 #include <klaviyo/phone.hpp>
 #include <optional>
 #include <postbox/schema.hpp>
 #include <string>
+
+#include "http_url.hpp"
 
 namespace klaviyo {
 namespace {
@@ -202,13 +203,13 @@ Config read_all(const Environment& environment, std::vector<postbox::Family> own
   note(config.engine.apply(environment));
   for (const Result<void>& step :
        {read_secret(environment, "KLAVIYO_API_KEY", &parse_key, config.api_key),
-        read(environment, "KLAVIYO_API_URL", &parse_api_url, config.api_url),
+        read(environment, "KLAVIYO_API_URL", &postbox::parse_api_url, config.api_url),
         read(environment, "KLAVIYO_REVISION", &parse_revision, config.revision),
         read(environment, "KLAVIYO_QUOTA_SHARE", &QuotaShare::parse, config.quota_share),
         read(environment, "KLAVIYO_METRIC_NAMES", &parse_metric_names, config.metric_names),
         read(environment, "KLAVIYO_DISABLED_METRICS", &parse_metrics, config.disabled_metrics),
         read(environment, "KLAVIYO_DEFAULT_COUNTRY", &parse_country, config.default_country),
-        read(environment, "VITE_APP_URL", &parse_app_url, config.app_url),
+        read(environment, "VITE_APP_URL", &postbox::parse_app_url, config.app_url),
         read(environment, "KLAVIYO_CART_ABANDONED_AFTER", &parse_abandoned_after,
              config.cart_abandoned_after),
         read(environment, "KLAVIYO_CART_QUIET_TIME", &parse_quiet_time, config.cart_quiet_time),
@@ -298,11 +299,11 @@ Result<void> Config::validate() const {
     if (!result) errors.push_back(result.error().with_context(name));
   };
   if (!api_key.empty()) check(parse_key(api_key), "KLAVIYO_API_KEY");
-  check(parse_api_url(api_url), "KLAVIYO_API_URL");
+  check(postbox::parse_api_url(api_url), "KLAVIYO_API_URL");
   check(parse_revision(revision), "KLAVIYO_REVISION");
   check(QuotaShare::parse(quota_share.to_string()), "KLAVIYO_QUOTA_SHARE");
   if (!default_country.empty()) check(parse_country(default_country), "KLAVIYO_DEFAULT_COUNTRY");
-  if (!app_url.empty()) check(parse_app_url(app_url), "VITE_APP_URL");
+  if (!app_url.empty()) check(postbox::parse_app_url(app_url), "VITE_APP_URL");
   if (const auto ok = check_families(own_families); !ok) errors.push_back(ok.error());
   check(check_secrets(recovery_secrets), "KLAVIYO_RECOVERY_SECRET");
   check(check_metric_names(metric_names), "KLAVIYO_METRIC_NAMES");

@@ -1,7 +1,6 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
-#include <klaviyo/api_url.hpp>
 #include <klaviyo/cart_timers.hpp>
 #include <klaviyo/config.hpp>
 #include <klaviyo/destination.hpp>
@@ -13,6 +12,8 @@
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "http_url.hpp"
 
 namespace klaviyo {
 namespace {
@@ -171,9 +172,9 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
   }
   const auto engine = config.engine.validate();
   if (!engine) return engine.error();
-  config.api_url = parse_api_url(config.api_url).value_or(config.api_url);
+  config.api_url = postbox::parse_api_url(config.api_url).value_or(config.api_url);
 
-  config.app_url = parse_app_url(config.app_url).value_or(config.app_url);
+  config.app_url = postbox::parse_app_url(config.app_url).value_or(config.app_url);
 
   Config in_force = config;
   in_force.engine = **engine;  // with absolute names

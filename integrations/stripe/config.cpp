@@ -2,6 +2,8 @@
 #include <optional>
 #include <stripe/config.hpp>
 
+#include "http_url.hpp"
+
 namespace stripe {
 namespace {
 
@@ -16,6 +18,20 @@ Result<bool> parse_switch(std::string_view text) {
   if (text == "true" || text == "false") return text == "true";
   return invalid("'" + std::string(text) + "' is not accepted; expected true or false");
 }
+
+// A key that can do more than read is accepted, since it works.
+Result<std::string> parse_api_key(std::string_view text) {
+  const bool is_plain = std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
+  const bool is_key = text.starts_with("rk_") || text.starts_with("sk_");
+  if (is_plain && is_key) return std::string(text);
+  return invalid(std::string(is_key ? "a key has a blank, a control character or a letter beyond "
+                                      "ASCII in it"
+                                    : "a key of " + std::to_string(text.size()) +
+                                          " characters does not begin with rk_ or sk_") +
+                 "; expected a restricted key (rk_…) that may read events");
+}
+
+Result<std::string> parse_file(std::string_view text) { return std::string(text); }
 
 template <class T>
 Result<void> set(const Result<std::optional<std::string>>& text, std::string_view name,
@@ -53,6 +69,11 @@ Result<Config> Config::from(const Environment& environment) {
   note(set(environment.read("STRIPE_TEST_MODE"), "STRIPE_TEST_MODE", &parse_switch,
            config.test_mode));
   note(set(environment.read("STRIPE_EVENTS"), "STRIPE_EVENTS", &Reports::parse, config.reports));
+  note(set(environment.read_secret("STRIPE_API_KEY"), "STRIPE_API_KEY", &parse_api_key,
+           config.api_key));
+  note(set(environment.read("STRIPE_API_URL"), "STRIPE_API_URL", &postbox::parse_api_url,
+           config.api_url));
+  note(set(environment.read("POSTBOX_CA_FILE"), "POSTBOX_CA_FILE", &parse_file, config.ca_file));
   if (!errors.empty()) return postbox::joined(errors);
   return config;
 }
@@ -72,6 +93,12 @@ Result<void> Config::validate() const {
   for (const auto& [value, name] :
        {std::pair(remember_for, "remember_for"), std::pair(disk_deadline, "disk_deadline")}) {
     if (value.count() <= 0) return invalid(std::string(name) + ": must be more than 0 ms");
+  }
+  if (!api_key.empty()) {
+    if (const auto key = parse_api_key(api_key); !key) return key.error().with_context("api_key");
+  }
+  if (const auto url = postbox::parse_api_url(api_url); !url) {
+    return url.error().with_context("api_url");
   }
   if (patience.count() < 0) return invalid("patience: must not be negative");
   return {};

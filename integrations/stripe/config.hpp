@@ -13,6 +13,7 @@
 #include <postbox/bytes.hpp>
 #include <postbox/clock.hpp>
 #include <postbox/config.hpp>
+#include <postbox/http_client.hpp>
 #include <postbox/log.hpp>
 #include <postbox/result.hpp>
 #include <string>
@@ -42,6 +43,17 @@ struct Config {
   // Which of Stripe's reports become events. What is not here is learned from all the same, and a
   // completed Checkout ends carts. STRIPE_EVENTS. Defaults to all but PaymentIntents.
   Reports reports = kDefaultReports;
+
+  // Fetches what thin events name: a restricted key that may read events and the objects that they
+  // are of. STRIPE_API_KEY, or the file STRIPE_API_KEY_FILE. Defaults to none: thin events are
+  // refused with 400.
+  std::string api_key;
+
+  // Where to fetch it. STRIPE_API_URL, for tests. Must be https, or http on loopback.
+  std::string api_url = "https://api.stripe.com";
+
+  // A file of certificates to trust in place of the system's. POSTBOX_CA_FILE.
+  std::string ca_file;
 
   // How old or how far ahead a signature may be. Defaults to 300 s.
   std::optional<std::chrono::seconds> tolerance = kTolerance;
@@ -75,6 +87,7 @@ struct Config {
   // The seams, for tests. Unset ones are made. Without threads the owner calls run_once().
   std::shared_ptr<Memory> memory;
   std::shared_ptr<postbox::Clock> clock;
+  std::shared_ptr<postbox::HttpClient> http;
   bool threads = true;
 
   // The file that Webhook::reload() reads again, together with the process's environment, and

@@ -6,8 +6,11 @@
 #include <postbox/json_text.hpp>
 #include <set>
 #include <stripe/draft.hpp>
-#include <stripe/rare_line.hpp>
+#include <stripe/fetch_schedule.hpp>
+#include <stripe/live_settings.hpp>
 #include <stripe/reception.hpp>
+#include <stripe/thin_events.hpp>
+#include <stripe/webhook_log.hpp>
 #include <thread>
 #include <utility>
 
@@ -24,6 +27,13 @@ using postbox::WallTime;
 using namespace std::chrono_literals;
 
 constexpr std::string_view kCustomer = "customer:";
+constexpr std::string_view kThin = "thin:";  // and the id of the event
+
+// Stripe keeps events for 30 days (docs.stripe.com/api/events).
+constexpr std::chrono::hours kStripeKeeps{24 * 30};
+
+// Asked for at the same time: far below Stripe's limit of 100 a second, 25 in test mode.
+constexpr std::size_t kFetchesAtOnce = 8;
 
 // Before what could not be done is tried again.
 constexpr auto kPause = 1s;
@@ -38,19 +48,28 @@ struct AtomicCounts {
 }  // namespace
 
 struct Reception::Impl {
-  Impl(Config settings, postbox::Tracker& target) : config_(std::move(settings)), tracker_(target) {
+  Impl(Config settings, postbox::Tracker& target)
+      : config_(std::move(settings)),
+        tracker_(target),
+        log_(config_.log),
+        settings_(config_),
+        thin_(config_.http, config_.api_url, config_.ca_file) {
     if (!config_.clock) config_.clock = postbox::system_clock();
     if (!config_.memory) {
-      config_.memory = sqlite_memory(
-          memory_path(), config_.memory_limits, [this](LogLevel, std::string_view line) {
-            note(damages_, LogLevel::kError, line, config_.clock->wall_now());
-          });
+      config_.memory = sqlite_memory(memory_path(), config_.memory_limits,
+                                     [this](LogLevel, std::string_view line) {
+                                       note(Kind::kDamage, line, config_.clock->wall_now());
+                                     });
     }
-    accept({config_.secrets, config_.test_mode, config_.reports});
+    log_.write(LogLevel::kInfo, "Stripe webhooks start: " + settings_.to_string());
+    start_thread();
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
-  ~Impl() { is_stopping_ = true; }  // and the thread's own destructor wakes it and waits
+  ~Impl() {
+    is_stopping_ = true;
+    thin_.stop();  // and the thread's own destructor wakes it and waits
+  }
 
   Answer handle(std::string_view body, std::string_view signature) noexcept {
     ++counts_.received;
@@ -89,25 +108,13 @@ struct Reception::Impl {
   }
 
   Result<void> reload() {
-    try {
-      const postbox::NoFork no_fork;  // a child begins with what this leaves in force
-      const std::lock_guard lock(reloading_);
-      return read_again();
-    } catch (const std::exception& failure) {
-      return postbox::Error{postbox::ErrorCode::kInternal,
-                            std::string("cannot reload: ") + failure.what()};
-    }
+    if (auto done = settings_.reload(log_); !done) return done;
+    start_thread();
+    wake();
+    return {};
   }
 
-  [[nodiscard]] Config in_force() const {
-    Config config = config_;
-    const Accepted& now = *accepted_.load();
-    config.secrets = now.secrets;
-    config.test_mode = now.test_mode;
-    config.reports = now.reports;
-    config.needs_environment_file = needs_environment_file_;
-    return config;
-  }
+  [[nodiscard]] Config in_force() const { return settings_.in(config_); }
 
   [[nodiscard]] std::map<std::string, std::uint64_t> unhandled() {
     const std::lock_guard lock(unhandled_mutex_);
@@ -118,59 +125,15 @@ struct Reception::Impl {
   Config config_;
 
  private:
-  // What reload() may change. Those that gave way stay, for somebody may read them still, and a
-  // lock would be taken for ever in a child of fork().
-  struct Accepted {
-    std::vector<std::string> secrets;
-    bool test_mode = false;
-    Reports reports = kDefaultReports;
-  };
+  using Kind = WebhookLog::Kind;
 
-  void accept(Accepted next) {
-    every_.push_back(std::make_unique<const Accepted>(std::move(next)));
-    accepted_ = every_.back().get();
-    // Without a secret there is nothing to wait for.
-    if (every_.back()->secrets.empty() || !config_.threads || thread_.joinable()) return;
+  // Without a secret there is nothing to wait for.
+  void start_thread() {
+    const postbox::NoFork no_fork;
+    const std::lock_guard lock(mutex_);
+    if (settings_.now().secrets.empty() || !config_.threads || thread_.joinable()) return;
     const postbox::SignalsBlocked blocked;
     thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
-  }
-
-  Result<void> read_again() {
-    using postbox::Environment;
-    if (!config_.environment_file) {
-      return postbox::Error{postbox::ErrorCode::kInvalidArgument,
-                            "this webhook has no configuration to read again"};
-    }
-    const auto environment = Environment::load(
-        *config_.environment_file,
-        needs_environment_file_ ? Environment::Missing::kIsError : Environment::Missing::kIsEmpty);
-    if (!environment) return environment.error();
-    auto next = Config::from(*environment);
-    if (!next) return next.error();
-    needs_environment_file_ = environment->has_file();
-    const Accepted& old = *accepted_.load();
-    const bool is_same_mode = old.test_mode == next->test_mode;
-    const bool is_same_reports = old.reports == next->reports;
-    if (is_same_mode && is_same_reports && old.secrets == next->secrets) return {};
-    if (old.secrets != next->secrets) {
-      say("STRIPE_WEBHOOK_SECRET " + counted(old.secrets) + " -> " + counted(next->secrets));
-    }
-    if (!is_same_mode) {
-      say(std::string("STRIPE_TEST_MODE -> ") + (old.test_mode ? "false" : "true"));
-    }
-    if (!is_same_reports) {
-      say("STRIPE_EVENTS " + old.reports.to_string() + " -> " + next->reports.to_string());
-    }
-    accept({std::move(next->secrets), next->test_mode, next->reports});
-    return {};
-  }
-
-  static std::string counted(const std::vector<std::string>& secrets) {
-    return secrets.empty() ? "none" : "(" + std::to_string(secrets.size()) + " secrets)";
-  }
-
-  void say(const std::string& change) const {
-    if (config_.log) config_.log(LogLevel::kInfo, "Stripe configuration changed: " + change);
   }
 
   [[nodiscard]] std::string memory_path() const {
@@ -181,15 +144,17 @@ struct Reception::Impl {
   }
 
   std::optional<WallTime> step() {
+    const bool asks_again = resolve_one(config_.clock->wall_now());
+    const auto next_fetch = fetch_thin();
     const WallTime now = config_.clock->wall_now();
-    const bool asks_again = resolve_one(now);
     const bool all_done = release({}, now, now);
     if (asks_again) return now;
     const auto next = config_.memory->next_due();
     if (!next) report(next.error().message, now);
-    const auto due = next.value_or(std::nullopt);
+    auto due = next.value_or(std::nullopt);
     // A body that could not be tracked is due still: not at once again.
-    return due && !all_done ? std::max(*due, now + kPause) : due;
+    if (due && !all_done) due = std::max(*due, now + kPause);
+    return due && next_fetch ? std::min(*due, *next_fetch) : due ? due : next_fetch;
   }
 
   struct Outcome {
@@ -199,17 +164,16 @@ struct Reception::Impl {
   };
 
   Outcome take(std::string_view body, std::string_view signature) {
-    const Accepted& accepted = *accepted_.load();
-    if (accepted.secrets.empty()) {
+    const auto& secrets = settings_.now().secrets;
+    if (secrets.empty()) {
       return {{503, "STRIPE_WEBHOOK_SECRET is not set"}, &counts_.failed};
     }
     const WallTime now = config_.clock->wall_now();
     if (body.size() > config_.max_body.count) return refuse("the body is too large", now);
-    const Verdict verdict = verify(body, signature, accepted.secrets, now, config_.tolerance);
+    const Verdict verdict = verify(body, signature, secrets, now, config_.tolerance);
     if (verdict != Verdict::kValid) return refuse(to_string(verdict), now);
     if (postbox::mended_json(body)) {
-      note(mended_, LogLevel::kWarn, "a body held half a surrogate pair: U+FFFD took its place",
-           now);
+      note(Kind::kMended, "a body held half a surrogate pair: U+FFFD took its place", now);
     }
     Outcome outcome = process(body, now, std::nullopt);
     // Whose time has come is left to run_once(): the sender waits for an answer.
@@ -229,7 +193,7 @@ struct Reception::Impl {
         return {{is_ours ? 503 : 400, mapping.error().message},
                 is_ours ? &counts_.failed : &counts_.unusable};
       }
-      if (mapping->is_thin) return refuse_thin(*mapping, now);
+      if (mapping->is_thin) return take_thin(*mapping, body, now, until);
       if (mapping->is_unhandled) count_unhandled(mapping->type);
       learn(mapping->facts, now);
       if (!end_carts(mapping->completions)) return {{503, "not on disk in time"}, &counts_.failed};
@@ -246,13 +210,31 @@ struct Reception::Impl {
     return {{503, "decisions change all the time"}, &counts_.failed};
   }
 
-  // Answered with 200 it would be gone: Stripe keeps it and shows that something is wrong.
-  Outcome refuse_thin(const Mapping& mapping, WallTime now) {
-    const std::string why = "a thin event (" + mapping.type +
-                            ") names an object and does not have it in it: set the endpoint's "
-                            "payload style to snapshot in Stripe's dashboard";
-    report(why, now);
-    return {{400, why}, &counts_.unusable};
+  // It is kept until it is fetched, and refused where it never will be: answered with 200 it would
+  // be gone, while Stripe keeps it and shows that something is wrong. With `until`, Stripe has it
+  // no longer either.
+  Outcome take_thin(const Mapping& mapping, std::string_view body, WallTime now,
+                    std::optional<WallTime> until) {
+    const std::string what = "a thin event (" + mapping.type + ")";
+    if (until) {
+      note(Kind::kFailure, what + " could not be fetched from Stripe for 30 days", now);
+      return {{400, what}, &counts_.unusable};
+    }
+    if (settings_.now().api_key.empty()) {
+      const std::string why =
+          what +
+          " names an object and does not have it in it: set STRIPE_API_KEY to a restricted key "
+          "that "
+          "may read events, or the endpoint's payload style to snapshot in Stripe's dashboard";
+      report(why, now);
+      return {{400, why}, &counts_.unusable};
+    }
+    const std::string key = std::string(kThin) + mapping.event_id;
+    // The id is not the event's, which the whole one may have and wait under.
+    if (!wait({key, std::string(body), key, now + kStripeKeeps}, now)) {
+      return {{503, what + " could not be kept"}, &counts_.failed};
+    }
+    return {{200, "waits for " + key}, &counts_.waited};
   }
 
   // Once for each type, so that whoever has subscribed to it knows.
@@ -267,13 +249,15 @@ struct Reception::Impl {
       }
       unhandled_[type] = 1;
     }
-    write(LogLevel::kWarn, "Stripe webhook: nothing is made of the type " + type.substr(0, 100) +
-                               ", which is answered with 200; take it from the endpoint");
+    log_.write(LogLevel::kWarn, "Stripe webhook: nothing is made of the type " +
+                                    type.substr(0, 100) +
+                                    ", which is answered with 200; take it from the endpoint");
   }
 
   MappingOptions options(WallTime now) {
-    return {.test_mode = accepted_.load()->test_mode,
-            .reports = accepted_.load()->reports,
+    const auto& settings = settings_.now();
+    return {.test_mode = settings.test_mode,
+            .reports = settings.reports,
             .lookup = [this, now](
                           std::string_view key,
                           WallTime at) { return found(config_.memory->get(key, at, now), now); },
@@ -377,6 +361,72 @@ struct Reception::Impl {
     return all_done;
   }
 
+  // Asks Stripe for what thin events name. Returns when to ask again.
+  std::optional<WallTime> fetch_thin() {
+    const auto awaited = config_.memory->awaited();
+    if (!awaited) return std::nullopt;  // run_once() reports it
+    std::vector<std::string> keys;
+    std::ranges::copy_if(*awaited, std::back_inserter(keys), is_thin);
+    schedule_.set_waiting(keys);
+    const std::string& api_key = settings_.now().api_key;
+    if (keys.empty()) return std::nullopt;
+    if (api_key.empty()) {
+      note(
+          Kind::kThin,
+          std::to_string(keys.size()) + " thin events wait, and STRIPE_API_KEY is not set any more",
+          config_.clock->wall_now());
+      return std::nullopt;
+    }
+    if (std::exchange(used_key_, api_key) != api_key) schedule_.start_over();
+    fetch(schedule_.due(kFetchesAtOnce, config_.clock->now()), api_key);
+    const auto next = schedule_.next();
+    if (!next) return std::nullopt;
+    const auto pause = std::chrono::ceil<std::chrono::milliseconds>(*next - config_.clock->now());
+    return config_.clock->wall_now() + std::max(pause, std::chrono::milliseconds::zero());
+  }
+
+  void fetch(const std::vector<std::string>& keys, const std::string& api_key) {
+    std::vector<Fact> wanted;
+    for (const std::string& key : keys) wanted.push_back({key, {}});
+    if (wanted.empty()) return;
+    const auto bodies = config_.memory->ready(wanted, WallTime::min());
+    if (!bodies) return report(bodies.error().message, config_.clock->wall_now());
+    bool has_come = false;
+    bool concerns_all = false;
+    for (const ThinAnswer& answer : thin_.fetch(*bodies, api_key)) {
+      if (!answer.body.empty()) {
+        has_come = true;
+        take_fetched(answer);
+        continue;
+      }
+      concerns_all = concerns_all || answer.is_general;
+      schedule_.failed(answer.key, config_.clock->now());
+      note(Kind::kThin,
+           "a thin event cannot be fetched: " + answer.trouble + "; " +
+               std::to_string(schedule_.waiting()) + " wait",
+           config_.clock->wall_now());
+    }
+    // Where one comes, what the others suffer is their own: the key may not read their objects.
+    if (concerns_all && !has_come) return schedule_.all_failed(config_.clock->now());
+    if (has_come && schedule_.all_go_on()) {
+      log_.write(LogLevel::kInfo, "Stripe webhook: thin events are fetched again");
+    }
+  }
+
+  // The whole event may have to wait itself.
+  void take_fetched(const ThinAnswer& answer) {
+    const WallTime now = config_.clock->wall_now();
+    const Outcome outcome = process(answer.body, now, std::nullopt);
+    const bool is_done = outcome.count != &counts_.failed && forget(answer.key, now);
+    if (!is_done) return schedule_.failed(answer.key, config_.clock->now());
+    schedule_.done(answer.key);
+    if (!outcome.facts.empty()) release(outcome.facts, WallTime::min(), now);
+    if (outcome.count == &counts_.waited) return;
+    ++(outcome.count == &counts_.unusable ? counts_.lost : counts_.released);
+  }
+
+  static bool is_thin(std::string_view key) { return key.starts_with(kThin); }
+
   // Asks for one of the customers whom bodies wait for, so that the others whose time comes need
   // not wait for all answers. False when there is none left to be asked for.
   bool resolve_one(WallTime now) {
@@ -415,7 +465,7 @@ struct Reception::Impl {
 
   std::optional<std::string> found(const Result<std::optional<std::string>>& result, WallTime now) {
     if (result) return *result;
-    note(troubles_, LogLevel::kWarn, result.error().message, now);
+    note(Kind::kTrouble, result.error().message, now);
     return std::nullopt;
   }
 
@@ -423,7 +473,7 @@ struct Reception::Impl {
   bool decide(const std::vector<Decision>& decisions, WallTime now) {
     if (decisions.empty()) return true;
     const auto stand = config_.memory->decide(decisions, now, now + config_.remember_for);
-    if (!stand) note(troubles_, LogLevel::kWarn, stand.error().message, now);
+    if (!stand) note(Kind::kTrouble, stand.error().message, now);
     return stand.value_or(true);
   }
 
@@ -431,46 +481,36 @@ struct Reception::Impl {
   void learn(const std::vector<Fact>& facts, WallTime now) {
     if (facts.empty()) return;
     const auto kept = config_.memory->put(facts, now, now + config_.remember_for);
-    if (!kept) note(troubles_, LogLevel::kWarn, kept.error().message, now);
+    if (!kept) note(Kind::kTrouble, kept.error().message, now);
   }
 
   bool wait(const WaitingBody& body, WallTime now) {
     const auto kept = config_.memory->wait(body);
-    if (!kept) note(troubles_, LogLevel::kWarn, kept.error().message, now);
+    if (!kept) note(Kind::kTrouble, kept.error().message, now);
+    wake();
+    return kept.has_value();
+  }
+
+  void wake() {
     const std::lock_guard lock(mutex_);
     is_woken_ = true;
     wake_.notify_one();
-    return kept.has_value();
   }
 
   bool forget(const std::string& event_id, WallTime now) {
     const auto gone = config_.memory->done(event_id);
-    if (!gone) note(troubles_, LogLevel::kWarn, gone.error().message, now);
+    if (!gone) note(Kind::kTrouble, gone.error().message, now);
     return gone.value_or(false);
   }
 
   Outcome refuse(std::string_view why, WallTime now) {
-    note(refusals_, LogLevel::kWarn, "refused: " + std::string(why), now);
+    note(Kind::kRefusal, "refused: " + std::string(why), now);
     return {{400, std::string(why)}, &counts_.refused};
   }
 
-  void report(std::string_view what, WallTime now) { note(failures_, LogLevel::kError, what, now); }
+  void report(std::string_view what, WallTime now) { note(Kind::kFailure, what, now); }
 
-  void note(RareLine& lines, LogLevel level, std::string_view what, WallTime now) {
-    const auto left_out = lines.admit(now);
-    if (!left_out || !config_.log) return;
-    std::string line = "Stripe webhook: " + std::string(what);
-    if (*left_out > 0) line += " (and " + std::to_string(*left_out) + " lines before it)";
-    write(level, line);
-  }
-
-  void write(LogLevel level, const std::string& line) {
-    try {
-      if (config_.log) config_.log(level, line);
-    } catch (...) {
-      // A sink that throws is the host's affair.
-    }
-  }
+  void note(Kind kind, std::string_view what, WallTime now) { log_.write_rarely(kind, what, now); }
 
   void serve(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
@@ -488,16 +528,15 @@ struct Reception::Impl {
 
   std::atomic<bool> is_stopping_{false};
 
-  // What strangers provoke, what the memory suffers, and events that are not kept: none hides
-  // another.
-  RareLine refusals_;
-  RareLine troubles_;
-  RareLine damages_;
-  RareLine failures_;
-  RareLine mended_;
-
+  WebhookLog log_;
+  LiveSettings settings_;
   AtomicCounts counts_;
-  std::set<std::string> asked_;  // run_once() only: customers whom the resolver was asked for
+
+  // Of run_once() only.
+  std::set<std::string> asked_;  // customers whom the resolver was asked for
+  FetchSchedule schedule_;
+  std::string used_key_;
+  ThinEvents thin_;
 
   std::mutex unhandled_mutex_;
   std::map<std::string, std::uint64_t> unhandled_;  // guarded by unhandled_mutex_
@@ -505,11 +544,6 @@ struct Reception::Impl {
   std::mutex mutex_;
   std::condition_variable_any wake_;
   bool is_woken_ = false;  // guarded by mutex_
-
-  std::atomic<const Accepted*> accepted_{nullptr};
-  std::mutex reloading_;  // with NoFork only
-  std::vector<std::unique_ptr<const Accepted>> every_;
-  std::atomic<bool> needs_environment_file_{config_.needs_environment_file};
 
   std::jthread thread_;  // last: it uses all the others
 };

@@ -1,9 +1,9 @@
 // Klaviyo's settings: a flag, a quota share or an address is accepted whole or refused, and what
 // was accepted means the same when it is written and read again.
-#include <klaviyo/api_url.hpp>
 #include <klaviyo/config.hpp>
 
 #include "fuzz_input.hpp"
+#include "http_url.hpp"
 
 using namespace postbox::fuzz;
 
@@ -16,13 +16,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(share->per_mille >= 1 && share->per_mille <= 1000);
     require(klaviyo::QuotaShare::parse(share->to_string()).value() == *share);
   }
-  if (const auto url = klaviyo::parse_api_url(text)) {
+  if (const auto url = postbox::parse_api_url(text)) {
     require(url->starts_with("https://") || url->starts_with("http://"));
     require(url->find_first_of("\r\n\t @#") == std::string::npos);
-    require(klaviyo::parse_api_url(*url).value() == *url);
+    require(postbox::parse_api_url(*url).value() == *url);
   }
-  if (const auto url = klaviyo::parse_app_url(text)) {
-    require(klaviyo::parse_app_url(*url).value() == *url);
+  if (const auto url = postbox::parse_app_url(text)) {
+    require(postbox::parse_app_url(*url).value() == *url);
   }
   require(klaviyo::masked_key(text).size() <= std::string_view("pk_…1234").size());
   if (const auto environment = postbox::Environment::parse(text)) {

@@ -1,10 +1,11 @@
+#include "http_url.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <klaviyo/api_url.hpp>
 #include <optional>
 
-namespace klaviyo {
+namespace postbox {
 namespace {
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -83,12 +84,12 @@ std::optional<Url> parse_url(std::string_view text) {
   return url;
 }
 
-postbox::Error refuse(std::string_view text, std::string_view accepted) {
+Error refuse(std::string_view text, std::string_view accepted) {
   // Behind these may stand a password or a token.
   const bool secret = text.find_first_of("@?#") != std::string_view::npos;
   std::string shown;
   for (const char c : text.substr(0, 200)) shown += c >= 0x20 && c < 0x7f ? c : '?';
-  return {postbox::ErrorCode::kInvalidConfig,
+  return {ErrorCode::kInvalidConfig,
           (secret ? std::string("an address with a user, query or fragment") : "'" + shown + "'") +
               " is not accepted; expected " + std::string(accepted)};
 }
@@ -104,7 +105,7 @@ std::string normal_form(std::string_view text) {
 
 }  // namespace
 
-postbox::Result<std::string> parse_api_url(std::string_view text) {
+Result<std::string> parse_api_url(std::string_view text) {
   constexpr std::string_view kAccepted =
       "https://HOST[:PORT][/PATH], or http:// with localhost, 127.x.y.z or [::1]";
   const auto url = parse_url(text);
@@ -112,9 +113,9 @@ postbox::Result<std::string> parse_api_url(std::string_view text) {
   return normal_form(text);
 }
 
-postbox::Result<std::string> parse_app_url(std::string_view text) {
+Result<std::string> parse_app_url(std::string_view text) {
   if (!parse_url(text)) return refuse(text, "https://HOST[:PORT][/PATH] or the same with http://");
   return normal_form(text);
 }
 
-}  // namespace klaviyo
+}  // namespace postbox

@@ -1,6 +1,6 @@
-#include "rfc3339.hpp"
+#include <postbox/rfc3339.hpp>
 
-namespace checkout {
+namespace postbox {
 namespace {
 
 using std::chrono::milliseconds;
@@ -78,7 +78,7 @@ std::optional<std::chrono::minutes> scan_zone(Scanner& scanner) {
 
 }  // namespace
 
-std::optional<postbox::WallTime> parse_time(std::string_view text) {
+std::optional<WallTime> parse_rfc3339(std::string_view text) {
   using namespace std::chrono;
   Scanner scanner(text);
   const year y(scanner.digits(4));
@@ -100,4 +100,4 @@ std::optional<postbox::WallTime> parse_time(std::string_view text) {
   return sys_days(date) + hours(hour) + minutes(minute) + seconds(second) + fraction - *offset;
 }
 
-}  // namespace checkout
+}  // namespace postbox

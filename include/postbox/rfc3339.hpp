@@ -1,18 +1,19 @@
-// parse_time() reads the times of a request's body.
+// parse_rfc3339() reads a time as JSON bodies write it.
 //
-// Place:     used by ObjectReader.
+// Place:     wherever a body is read.
 // Threads:   a pure function.
 // Lifetime:  a plain value.
 // Failure:   nothing is returned for anything but an RFC 3339 time with a zone.
 #pragma once
 
 #include <optional>
-#include <postbox/clock.hpp>
 #include <string_view>
 
-namespace checkout {
+#include <postbox/clock.hpp>
+
+namespace postbox {
 
 // "2026-11-22T10:00:00Z", "2026-11-22T11:00:00.250+01:00". Digits beyond milliseconds are dropped.
-[[nodiscard]] std::optional<postbox::WallTime> parse_time(std::string_view text);
+[[nodiscard]] std::optional<WallTime> parse_rfc3339(std::string_view text);
 
-}  // namespace checkout
+}  // namespace postbox

@@ -1,0 +1,55 @@
+// LiveSettings are those settings of a webhook that reload() may change while others read them.
+//
+// Place:     inside the integration: Reception.
+// Threads:   now() from any thread, without a lock: one would stay taken forever in a child of
+//            fork(). reload() from any thread, one at a time.
+// Lifetime:  what now() returns lives as long as the object: sets that gave way stay.
+// Failure:   kInvalidConfig changes nothing.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <postbox/result.hpp>
+#include <string>
+#include <stripe/config.hpp>
+#include <stripe/webhook_log.hpp>
+#include <vector>
+
+namespace stripe {
+
+class LiveSettings {
+ public:
+  struct Values {
+    std::vector<std::string> secrets;
+    bool test_mode = false;
+    Reports reports = kDefaultReports;
+    std::string api_key;
+
+    bool operator==(const Values&) const = default;
+  };
+
+  explicit LiveSettings(const Config& config);
+
+  [[nodiscard]] const Values& now() const noexcept { return *now_.load(); }
+
+  // Read the environment again; `log` is told what has changed.
+  [[nodiscard]] postbox::Result<void> reload(WebhookLog& log);
+
+  // "STRIPE_TEST_MODE=false, …", without the secrets.
+  [[nodiscard]] std::string to_string() const;
+
+  // Returns `config` with what is in force.
+  [[nodiscard]] Config in(Config config) const;
+
+ private:
+  void put(Values values);
+
+  const std::optional<std::string> file_;
+  std::atomic<bool> needs_file_;
+  std::mutex reloading_;  // inside NoFork only
+  std::vector<std::unique_ptr<const Values>> all_;
+  std::atomic<const Values*> now_{nullptr};
+};
+
+}  // namespace stripe
