@@ -176,6 +176,7 @@ target_compile_definitions(simulation_tests PRIVATE
 
 postbox_test(example_tests LINK checkout_server_core SOURCES
   tests/checkout_server_json_test.cpp
+  tests/checkout_server_metrics_test.cpp
   tests/checkout_server_recovery_test.cpp
   tests/checkout_server_warnings_test.cpp)
 
@@ -213,6 +214,7 @@ postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo PkgConfig::httplib
 postbox_test(scenario_tests LINK klaviyo_sim_core postbox::stripe PkgConfig::httplib SOURCES
   tests/scenarios/a_backlog_travels_in_bulk_and_inside_the_limits_test.cpp
   tests/scenarios/a_new_key_resumes_without_a_restart_test.cpp
+  tests/scenarios/consent_is_passed_on_in_its_order_test.cpp
   tests/scenarios/every_order_of_the_real_file_is_recorded_once_test.cpp
   tests/scenarios/orders_survive_a_kill_and_are_recorded_once_test.cpp
   tests/scenarios/stripe_reports_a_purchase_several_times_test.cpp

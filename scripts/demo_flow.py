@@ -23,10 +23,14 @@ FLAGS = {
     "KLAVIYO_PURCHASE_EVENTS_ENABLED": "true",
     "KLAVIYO_SUBSCRIPTION_EVENTS_ENABLED": "true",
     "KLAVIYO_CART_ABANDONED_ENABLED": "true",
+    "KLAVIYO_CONSENT_EVENTS_ENABLED": "true",
     "KLAVIYO_CART_QUIET_TIME": "0s",  # every update is waited for
     "KLAVIYO_RECOVERY_SECRET": "a secret of the demo only",
     "VITE_APP_URL": "https://goldenacre.example",
 }
+# What people say about marketing while Klaviyo is down, in turn; the last word counts.
+WORDS = {"reader-1": ["subscribe", "unsubscribe"],
+         "reader-2": ["unsubscribe", "subscribe"]}
 FAMILIES = {
     "Placed Order": "purchase",
     "Ordered Product": "purchase",
@@ -176,9 +180,13 @@ class Demo:
         self.simulator.stop()
         say("5  Klaviyo is down. The shop goes on:")
         self.send_all(orders=12, carts=6, subscriptions=2)
+        for name, words in WORDS.items():
+            for word in words:
+                self.send(self.goods.consent(word, name))
         states = self.shop.states()
         waiting = states["waiting"] + states["in_flight"]
-        say(f"      every order was answered; {waiting} events wait on disk")
+        say(f"      every order was answered; {waiting} events wait on disk; one customer subscribes")
+        say("      to the newsletter and unsubscribes, another one unsubscribes and subscribes")
 
     def flag_off(self):
         say("6  Somebody switches the carts off (.env, then SIGHUP):")
@@ -194,10 +202,20 @@ class Demo:
         self.send_all(orders=6)
         self.settle(held=6)
         say("      every order has arrived; the 6 carts are still held")
+        self.check_consent()
         say("8  The carts are switched on again.")
         self.switch_carts("true")
         self.settle()
         say("      nothing waits any more")
+
+    def check_consent(self):
+        lists = self.klaviyo.lists()
+        for name, words in WORDS.items():
+            is_on_list = bool(lists[f"{name}@goldenacre.example"])
+            say(f"      {name} said {', then '.join(words)}: "
+                f"{'on' if is_on_list else 'not on'} the list")
+            if is_on_list != (words[-1] == "subscribe"):
+                raise Failure(f"the last word of {name} was {words[-1]}")
 
     def run(self):
         self.start()

@@ -87,3 +87,12 @@ class Klaviyo:
                 found[metric, event["attributes"]["event_properties"].get("$event_id")] += 1
             address = page["links"].get("next")
         return found
+
+    def lists(self):
+        """Returns the lists of each address, of one page; the real one shows them elsewhere."""
+        query = urllib.parse.urlencode({"additional-fields[profile]": "subscriptions",
+                                        "page[size]": "100"})
+        request = urllib.request.Request(f"{self.url}/api/profiles?{query}", headers=self.headers)
+        with self.opener.open(request, timeout=30) as answer:
+            return {profile["attributes"].get("email"): profile["meta"]["lists"]
+                    for profile in json.load(answer)["data"]}

@@ -1,4 +1,4 @@
-"""What the demo's customers send: Goods makes orders, carts and subscriptions, all different."""
+"""What the demo's customers send: Goods makes orders, carts, subscriptions and consent."""
 
 import collections
 import itertools
@@ -95,6 +95,12 @@ class Goods:
                 "customer": next(self.customers)}
         events = [("Subscription Started", subscription_id + "_started")]
         return Parcel("subscription", "POST", "/subscriptions", subscription_id, body, events)
+
+    def consent(self, action, name):
+        """What a person says about marketing: no event, but what the person's profile shows."""
+        body = {"action": action, "email": f"{name}@goldenacre.example", "list": "Y6nRLr",
+                "custom_source": "Checkout"}
+        return Parcel("consent", "POST", "/consent", name, body, [])
 
     def bad_order(self):
         order_id = f"bad-{self.run}"

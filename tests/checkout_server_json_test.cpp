@@ -190,6 +190,41 @@ TEST(SubscriptionJson, RefusesAnUnknownInterval) {
   EXPECT_THAT(paths(body.violations), UnorderedElementsAre("interval", "amount"));
 }
 
+TEST(ConsentJson, ReadsAWordAboutMarketing) {
+  using klaviyo::Channel;
+  const auto body = read_consent(R"({"action": "subscribe", "email": "ines@goldenacre.example",
+    "phone": "+491701234567", "channels": ["email", "sms", "whatsapp"], "list": "Y6nRLr",
+    "consented_at": "2026-11-22T10:00:00Z", "custom_source": "Checkout"})");
+  EXPECT_THAT(body.violations, IsEmpty());
+  EXPECT_EQ(body.value.action, klaviyo::ConsentUpdate::Verb::kSubscribe);
+  EXPECT_EQ(body.value.customer.email, "ines@goldenacre.example");
+  EXPECT_EQ(body.value.customer.phone, "+491701234567");
+  EXPECT_THAT(body.value.consent.channels,
+              ElementsAre(Channel::kEmail, Channel::kSms, Channel::kWhatsApp));
+  EXPECT_EQ(body.value.consent.list, "Y6nRLr");
+  EXPECT_EQ(body.value.consent.consented_at, postbox::parse_rfc3339("2026-11-22T10:00:00Z"));
+  EXPECT_EQ(body.value.consent.custom_source, "Checkout");
+
+  const auto end = read_consent(R"({"action": "unsubscribe", "email": "i@goldenacre.example"})");
+  EXPECT_THAT(end.violations, IsEmpty());
+  EXPECT_EQ(end.value.action, klaviyo::ConsentUpdate::Verb::kUnsubscribe);
+  EXPECT_THAT(end.value.consent.channels, ElementsAre(Channel::kEmail));
+}
+
+TEST(ConsentJson, SubscribesNobodyByAMistake) {
+  for (const auto* bad :
+       {R"({})", R"({"action": null})", R"({"action": "Subscribe"})", R"({"action": true})"}) {
+    const auto body = read_consent(bad);
+    EXPECT_THAT(paths(body.violations), ElementsAre("action")) << bad;
+    EXPECT_EQ(body.value.action, klaviyo::ConsentUpdate::Verb::kUnsubscribe) << bad;
+  }
+  EXPECT_THAT(
+      paths(read_consent(R"({"action": "subscribe", "channels": ["sms", "fax"]})").violations),
+      ElementsAre("channels[1]"));
+  EXPECT_THAT(paths(read_consent(R"({"action": "subscribe", "channels": "sms"})").violations),
+              ElementsAre("channels"));
+}
+
 TEST(BodyPath, NamesWhatTheClientWrote) {
   const std::vector<klaviyo::Property> properties = {{"gift", true}, {"a@b", false}};
   EXPECT_EQ(body_path("price", properties), "amount");

@@ -75,6 +75,29 @@ void write_webhooks(const stripe::Counts& c, std::ostream& out) {
   }
 }
 
+// `text` as the value of a label. The types are another's texts: a quote in one must not break the
+// page.
+std::string escaped(std::string_view text) {
+  std::string label;
+  for (const char c : text) {
+    if (c == '\\' || c == '"') label += '\\';
+    if (c == '\n') {
+      label += "\\n";
+    } else {
+      label += c;
+    }
+  }
+  return label;
+}
+
+void write_unhandled(const std::map<std::string, std::uint64_t>& unhandled, std::ostream& out) {
+  out << "# HELP stripe_unhandled_webhooks_total Webhooks of which nothing is made, by type.\n"
+         "# TYPE stripe_unhandled_webhooks_total counter\n";
+  for (const auto& [type, count] : unhandled) {
+    out << "stripe_unhandled_webhooks_total{type=\"" << escaped(type) << "\"} " << count << '\n';
+  }
+}
+
 void write_latency(std::string_view handler, const Latency& latency, std::ostream& out) {
   for (const double q : {0.5, 0.99}) {
     out << "checkout_handler_seconds{handler=\"" << handler << "\",quantile=\"" << q << "\"} "
@@ -113,13 +136,14 @@ double Latency::quantile(double q) const noexcept {
   return 0;
 }
 
-std::string Metrics::to_prometheus(const postbox::Stats& stats,
-                                   const stripe::Counts& webhooks) const {
+std::string Metrics::to_prometheus(const postbox::Stats& stats, const stripe::Counts& webhooks,
+                                   const std::map<std::string, std::uint64_t>& unhandled) const {
   std::ostringstream out;
   out.precision(9);
   write_events(stats, out);
   write_work(stats, out);
   write_webhooks(webhooks, out);
+  write_unhandled(unhandled, out);
   out << "# HELP checkout_handler_seconds Time that a handler took.\n"
          "# TYPE checkout_handler_seconds summary\n";
   for (std::size_t i = 0; i < kHandlers.size(); ++i) {

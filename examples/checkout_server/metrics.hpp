@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <postbox/stats.hpp>
 #include <string>
 #include <string_view>
@@ -34,7 +35,14 @@ class Latency {
   std::atomic<std::uint64_t> total_nanoseconds_{0};
 };
 
-enum class Handler : std::uint8_t { kCheckout, kCart, kSubscription, kWebhook, kRecovery };
+enum class Handler : std::uint8_t {
+  kCheckout,
+  kCart,
+  kSubscription,
+  kWebhook,
+  kRecovery,
+  kConsent
+};
 
 class Metrics {
  public:
@@ -42,13 +50,15 @@ class Metrics {
     latencies_[static_cast<std::size_t>(handler)].record(duration);
   }
 
-  // The text of GET /metrics, in Prometheus' format.
-  [[nodiscard]] std::string to_prometheus(const postbox::Stats& stats,
-                                          const stripe::Counts& webhooks) const;
+  // The text of GET /metrics, in Prometheus' format. `unhandled` counts webhooks by their type, see
+  // stripe::Webhook::unhandled(), which bounds how many types there are.
+  [[nodiscard]] std::string to_prometheus(
+      const postbox::Stats& stats, const stripe::Counts& webhooks,
+      const std::map<std::string, std::uint64_t>& unhandled) const;
 
  private:
-  static constexpr std::array<std::string_view, 5> kHandlers = {"checkout", "cart", "subscription",
-                                                                "webhook", "cart_recovery"};
+  static constexpr std::array<std::string_view, 6> kHandlers = {
+      "checkout", "cart", "subscription", "webhook", "cart_recovery", "consent"};
 
   std::array<Latency, kHandlers.size()> latencies_;
 };

@@ -146,6 +146,36 @@ void ObjectReader::read(std::string_view name, klaviyo::Interval& target) const 
   target = interval.value_or(target);
 }
 
+void ObjectReader::read(std::string_view name, klaviyo::ConsentUpdate::Verb& target) const {
+  std::string text;
+  read(name, text);
+  if (text.empty()) return;
+  if (text != "subscribe" && text != "unsubscribe") {
+    reject(child(name), "must be one of subscribe, unsubscribe");
+  }
+  target = text == "subscribe" ? klaviyo::ConsentUpdate::Verb::kSubscribe
+                               : klaviyo::ConsentUpdate::Verb::kUnsubscribe;
+}
+
+void ObjectReader::read(std::string_view name, std::vector<klaviyo::Channel>& target) const {
+  using klaviyo::Channel;
+  if (find(name) == nullptr) return;
+  std::vector<std::string> texts;
+  read(name, texts);
+  target.clear();
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i] == "email") {
+      target.push_back(Channel::kEmail);
+    } else if (texts[i] == "sms") {
+      target.push_back(Channel::kSms);
+    } else if (texts[i] == "whatsapp") {
+      target.push_back(Channel::kWhatsApp);
+    } else {
+      reject(child(name) + "[" + std::to_string(i) + "]", "must be one of email, sms, whatsapp");
+    }
+  }
+}
+
 void ObjectReader::read(std::string_view name, std::vector<std::string>& target) const {
   const json* value = find(name);
   if (value == nullptr) return;

@@ -35,6 +35,8 @@ class ObjectReader {
   void read(std::string_view name, klaviyo::MinorUnits& target) const;
   void read(std::string_view name, klaviyo::Currency& target) const;
   void read(std::string_view name, klaviyo::Interval& target) const;
+  void read(std::string_view name, klaviyo::ConsentUpdate::Verb& target) const;
+  void read(std::string_view name, std::vector<klaviyo::Channel>& target) const;
   void read(std::string_view name, std::vector<std::string>& target) const;
   void read(std::string_view name, std::vector<klaviyo::Property>& target) const;
 

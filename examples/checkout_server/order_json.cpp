@@ -110,6 +110,17 @@ void read(const ObjectReader& body, Subscription& subscription) {
   body.read("properties", subscription.properties);
 }
 
+void read(const ObjectReader& body, ConsentWord& word) {
+  body.require("action");
+  body.read("action", word.action);
+  body.read("email", word.customer.email);
+  body.read("phone", word.customer.phone);
+  body.read("list", word.consent.list);
+  body.read("channels", word.consent.channels);
+  body.read("consented_at", word.consent.consented_at);
+  body.read("custom_source", word.consent.custom_source);
+}
+
 template <class T>
 Body<T> read_body(std::string_view text) {
   Body<T> body;
@@ -177,5 +188,7 @@ Body<Cart> read_cart(std::string_view text, std::string_view user) {
 Body<Subscription> read_subscription(std::string_view text) {
   return read_body<Subscription>(text);
 }
+
+Body<ConsentWord> read_consent(std::string_view text) { return read_body<ConsentWord>(text); }
 
 }  // namespace checkout

@@ -1,5 +1,5 @@
 // read_order() and its siblings turn a request's body into what the shop knows: an Order, a Cart, a
-// Subscription.
+// Subscription, a person's word about marketing.
 //
 // Place:     between a route and the event builders.
 // Threads:   pure functions.
@@ -30,6 +30,15 @@ struct Body {
 [[nodiscard]] Body<klaviyo::Cart> read_cart(std::string_view text, std::string_view user);
 
 [[nodiscard]] Body<klaviyo::Subscription> read_subscription(std::string_view text);
+
+struct ConsentWord {
+  klaviyo::ConsentUpdate::Verb action = klaviyo::ConsentUpdate::Verb::kUnsubscribe;
+  klaviyo::Profile customer;
+  klaviyo::Consent consent;
+};
+
+// The body must say what is done: a mistyped member must not subscribe anybody.
+[[nodiscard]] Body<ConsentWord> read_consent(std::string_view text);
 
 // The place in the body that became the event's `path`: "price" was "amount", "properties[0]" was
 // "properties.gift".

@@ -34,15 +34,23 @@ void come_again(httplib::Response& response, std::string_view why) {
   answer(response, 503, {{"error", why}});
 }
 
-const auto& source(const klaviyo::PurchaseEvents& event) { return event.order(); }
-const auto& source(const klaviyo::CartEvent& event) { return event.cart(); }
-const auto& source(const klaviyo::SubscriptionEvent& event) { return event.subscription(); }
+using Properties = std::vector<klaviyo::Property>;
+
+const Properties& properties(const klaviyo::PurchaseEvents& e) { return e.order().properties; }
+const Properties& properties(const klaviyo::CartEvent& e) { return e.cart().properties; }
+const Properties& properties(const klaviyo::SubscriptionEvent& e) {
+  return e.subscription().properties;
+}
+const Properties& properties(const klaviyo::ConsentUpdate&) {
+  static const Properties kNone;
+  return kNone;
+}
 
 // `violations` of the event, with the paths that its body has.
 template <postbox::TrackableEvent E>
 Violations in_body(const E& event, Violations violations) {
   for (auto& violation : violations) {
-    violation.path = body_path(violation.path, source(event).properties);
+    violation.path = body_path(violation.path, properties(event));
   }
   return violations;
 }
@@ -129,6 +137,15 @@ void Routes::start_subscription(const httplib::Request& request, httplib::Respon
   track_and_answer(body, event, tracker_.settings(), track, response, 201, names);
 }
 
+void Routes::take_consent(const httplib::Request& request, httplib::Response& response) {
+  Body<ConsentWord> body = read_consent(request.body);
+  ConsentWord& word = body.value;
+  const klaviyo::ConsentUpdate event(word.action, std::move(word.customer),
+                                     std::move(word.consent));
+  const auto track = [&](const auto& e) { return tracker_.track_durably(e, kDiskDeadline); };
+  track_and_answer(body, event, tracker_.settings(), track, response, 201, json::object());
+}
+
 // Not an answer for people: Stripe shows it to whoever looks at the delivery.
 void Routes::take_webhook(const httplib::Request& request, httplib::Response& response) {
   const auto result = webhook_.handle(request.body, request.get_header_value("Stripe-Signature"));
@@ -155,13 +172,15 @@ void Routes::install(httplib::Server& server) {
   server.Put("/cart/(.+)", timed(Handler::kCart, &Routes::update_cart));
   server.Get("/cart/recover", timed(Handler::kRecovery, &Routes::recover_cart));
   server.Post("/subscriptions", timed(Handler::kSubscription, &Routes::start_subscription));
+  server.Post("/consent", timed(Handler::kConsent, &Routes::take_consent));
   server.Post("/webhooks/stripe", timed(Handler::kWebhook, &Routes::take_webhook));
   server.Get("/healthz", [](const httplib::Request&, httplib::Response& response) {
     answer(response, 200, {{"status", "ok"}});
   });
   server.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
-    response.set_content(metrics_.to_prometheus(tracker_.stats(), webhook_.counts()),
-                         "text/plain; version=0.0.4");
+    response.set_content(
+        metrics_.to_prometheus(tracker_.stats(), webhook_.counts(), webhook_.unhandled()),
+        "text/plain; version=0.0.4");
   });
 }
 

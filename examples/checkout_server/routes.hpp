@@ -12,6 +12,7 @@
 //   PUT  /cart/{user}         202 once the cart's event is queued
 //   GET  /cart/recover?token= 200 with the cart's id; 400 or 410 says what is wrong with the link
 //   POST /subscriptions       201 once the subscription's event is on disk
+//   POST /consent             201 once what a person says about marketing is on disk
 //   POST /webhooks/stripe     200 once what Stripe reports is on disk
 //   GET  /healthz             200
 //   GET  /metrics             200
@@ -58,6 +59,7 @@ class Routes {
   void update_cart(const httplib::Request& request, httplib::Response& response);
   void recover_cart(const httplib::Request& request, httplib::Response& response);
   void start_subscription(const httplib::Request& request, httplib::Response& response);
+  void take_consent(const httplib::Request& request, httplib::Response& response);
   void take_webhook(const httplib::Request& request, httplib::Response& response);
 
   postbox::Tracker& tracker_;

@@ -21,11 +21,13 @@ void encode(const Event& event) {
   std::vector<const postbox::EventRecord*> records;
   for (const postbox::EventRecord& record : batch.records()) records.push_back(&record);
   for (const auto& record : records) {
-    const auto body = destination.request(0, std::span(&record, 1)).body;
+    const std::size_t lane = destination.route(record->queue).single;
+    const auto body = destination.request(lane, std::span(&record, 1)).body;
     require(nlohmann::json::accept(body));
     require(!destination.type_of(*record).empty());
   }
-  require(nlohmann::json::accept(destination.request(1, records).body));
+  const std::size_t lane = destination.route(records.front()->queue).bulk;
+  require(nlohmann::json::accept(destination.request(lane, records).body));
 }
 
 }  // namespace
@@ -38,5 +40,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (cart.readable) encode(klaviyo::cart_updated(cart.value));
   const auto subscription = checkout::read_subscription(text);
   if (subscription.readable) encode(klaviyo::subscription_started(subscription.value));
+  const auto consent = checkout::read_consent(text);
+  if (consent.readable) {
+    const auto& [action, customer, word] = consent.value;
+    encode(klaviyo::ConsentUpdate(action, customer, word));
+  }
   return 0;
 }

@@ -17,7 +17,8 @@ namespace checkout {
 
 class ServedCheckout : public ::testing::Test {
  protected:
-  void serve(klaviyo::Config config, std::vector<std::string> recovery_secrets) {
+  void serve(klaviyo::Config config, std::vector<std::string> recovery_secrets,
+             std::vector<std::string> webhook_secrets = {}) {
     using postbox::LogLevel;
     config.engine.outbox.url = "memory:";
     config.engine.log = [](LogLevel, std::string_view) {};
@@ -26,6 +27,7 @@ class ServedCheckout : public ::testing::Test {
     tracker_.emplace(*std::move(started));
     stripe::Config webhooks;
     webhooks.log = config.engine.log;
+    webhooks.secrets = std::move(webhook_secrets);
     auto listening = stripe::Webhook::start(std::move(webhooks), *tracker_);
     ASSERT_TRUE(listening) << listening.error().message;
     webhook_.emplace(*std::move(listening));

@@ -1,0 +1,54 @@
+// GET /metrics of the example server: which types of webhooks nothing is made of.
+#include <gmock/gmock.h>
+
+#include "support/served_checkout.hpp"
+
+#include <stripe/signature.hpp>
+
+namespace checkout {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kSecret = "whsec_for_tests";
+
+class UnhandledTypes : public ServedCheckout {
+ protected:
+  void SetUp() override { serve({}, {}, {kSecret}); }
+
+  int deliver(const std::string& id, const std::string& type) {
+    const nlohmann::json event = {{"id", id},         {"object", "event"},
+                                  {"livemode", true}, {"created", 1'780'000'000},
+                                  {"type", type},     {"data", {{"object", {{"id", "x_1"}}}}}};
+    const std::string body = event.dump();
+    const auto now =
+        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    const httplib::Headers headers{{"Stripe-Signature", stripe::sign(body, kSecret, now)}};
+    return read(client->Post("/webhooks/stripe", headers, body, "application/json")).first;
+  }
+
+  std::string metrics() { return client->Get("/metrics")->body; }
+};
+
+TEST_F(UnhandledTypes, AreCountedByType) {
+  EXPECT_THAT(metrics(), HasSubstr("# TYPE stripe_unhandled_webhooks_total counter\n#"));
+  EXPECT_EQ(deliver("evt_1", "payout.paid"), 200);
+  EXPECT_EQ(deliver("evt_2", "payout.paid"), 200);
+  EXPECT_EQ(deliver("evt_3", "customer.created"), 200);
+  EXPECT_THAT(metrics(), HasSubstr("\nstripe_unhandled_webhooks_total{type=\"payout.paid\"} 2\n"));
+  EXPECT_THAT(metrics(), Not(HasSubstr("type=\"customer.created\"")));
+}
+
+TEST_F(UnhandledTypes, AreAHundredAtTheMostAndBreakNoLine) {
+  EXPECT_EQ(deliver("evt_q", "a\"b\\c\nd"), 200);
+  EXPECT_THAT(metrics(),
+              HasSubstr("\nstripe_unhandled_webhooks_total{type=\"a\\\"b\\\\c\\nd\"} 1\n"));
+  for (int i = 0; i < 110; ++i) {
+    EXPECT_EQ(deliver("evt_" + std::to_string(i), "invented." + std::to_string(i)), 200);
+  }
+  EXPECT_THAT(metrics(), HasSubstr("{type=\"other\"} 11\n"));
+}
+
+}  // namespace
+}  // namespace checkout
