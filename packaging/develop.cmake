@@ -211,7 +211,8 @@ postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo PkgConfig::httplib
   tests/klaviyo_spellings_test.cpp
   tests/klaviyo_time_limits_test.cpp)
 
-postbox_test(scenario_tests LINK klaviyo_sim_core postbox::stripe PkgConfig::httplib SOURCES
+postbox_test(scenario_tests LINK klaviyo_sim_core postbox::stripe OpenSSL::Crypto PkgConfig::httplib
+             SOURCES
   tests/scenarios/a_backlog_travels_in_bulk_and_inside_the_limits_test.cpp
   tests/scenarios/a_new_key_resumes_without_a_restart_test.cpp
   tests/scenarios/consent_is_passed_on_in_its_order_test.cpp
@@ -219,7 +220,10 @@ postbox_test(scenario_tests LINK klaviyo_sim_core postbox::stripe PkgConfig::htt
   tests/scenarios/orders_survive_a_kill_and_are_recorded_once_test.cpp
   tests/scenarios/stripe_reports_a_purchase_several_times_test.cpp
   tests/scenarios/switched_off_it_never_calls_test.cpp
-  tests/scenarios/ten_thousand_orders_through_a_bad_api_test.cpp)
+  tests/scenarios/ten_thousand_orders_through_a_bad_api_test.cpp
+  tests/scenarios/the_environment_of_real_containers_test.cpp
+  tests/scenarios/what_people_type_is_one_profile_test.cpp
+  tests/scenarios/what_stripe_sends_is_recorded_by_its_money_test.cpp)
 target_compile_definitions(scenario_tests PRIVATE
                            POSTBOX_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
 add_dependencies(scenario_tests checkout_server klaviyo-sim)

@@ -1,39 +1,23 @@
 // Environment files and values from the field (F04, F05 of the shared folder).
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
 
 #include <cstdlib>
 #include <fstream>
 #include <klaviyo/klaviyo.hpp>
 #include <nlohmann/json.hpp>
 
+#include "support/base64.hpp"
+#include "support/field_cases.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace {
 
 using klaviyo::Config;
 using Json = nlohmann::json;
+using postbox::tests::field_case;
 
 class FieldEnvironment : public ::testing::Test {
  protected:
-  // Null when the folder is absent.
-  static Json read(const std::string& name) {
-    const char* shared = std::getenv("POSTBOX_SHARED_DIR");
-    const std::string folder = shared != nullptr ? shared : POSTBOX_SOURCE_DIR "/../shared";
-    std::ifstream file(folder + "/field/" + name);
-    return file ? Json::parse(file) : Json();
-  }
-
-  static std::string decoded(const std::string& base64) {
-    std::string bytes(base64.size(), '\0');
-    const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                                     reinterpret_cast<const unsigned char*>(base64.data()),
-                                     static_cast<int>(base64.size()));
-    const auto padding = std::ranges::count(base64, '=');
-    bytes.resize(static_cast<std::size_t>(size - padding));
-    return bytes;
-  }
-
   [[nodiscard]] postbox::Result<Config> load(const std::string& text) const {
     std::ofstream(folder.file(".env"), std::ios::binary) << text;
     return Config::from_env(folder.file(".env"));
@@ -43,10 +27,10 @@ class FieldEnvironment : public ::testing::Test {
 };
 
 TEST_F(FieldEnvironment, EveryFileStartsTheServerOrIsRefusedByName) {
-  const Json files = read("F04.json");
+  const Json files = field_case("F04.json");
   if (files.is_null()) GTEST_SKIP() << "F04.json is absent";
   for (const auto& [name, base64] : files.items()) {
-    const auto config = load(decoded(base64));
+    const auto config = load(postbox::tests::decoded_base64(base64));
     if (name.starts_with("UTF-16")) {
       ASSERT_FALSE(config);
       EXPECT_NE(config.error().message.find("UTF-16"), std::string::npos);
@@ -76,7 +60,7 @@ void expect_meant(const Config& config, const std::string& name, const Json& var
 }
 
 TEST_F(FieldEnvironment, EveryValueIsTrimmedOrRefusedByName) {
-  const Json cases = read("F05.json");
+  const Json cases = field_case("F05.json");
   if (cases.is_null()) GTEST_SKIP() << "F05.json is absent";
   for (const auto& [name, variables] : cases.items()) {
     for (const auto& [variable, value] : variables.items()) {

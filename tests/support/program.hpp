@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <string>
@@ -24,14 +25,19 @@ class Program {
  public:
   using Variables = std::map<std::string, std::string>;
 
-  // Starts build/…/bin/<name> in `folder` and waits until it says on which port it listens.
+  // Starts build/…/bin/<name> in `folder` and waits until it says on which port it listens. With
+  // `log` its standard error goes to that file, and it may refuse to start: the port is 0 then.
   Program(const std::string& name, std::vector<std::string> arguments, const Variables& variables,
-          const std::string& folder = ".") {
+          const std::string& folder = ".", const std::string& log = {}) {
     std::array<int, 2> out{};
     EXPECT_EQ(pipe2(out.data(), O_CLOEXEC), 0);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    if (!log.empty()) {
+      posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log.c_str(),
+                                       O_WRONLY | O_CREAT | O_APPEND, 0600);
+    }
     posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
 
     arguments.insert(arguments.begin(), std::string(POSTBOX_BIN_DIR "/") + name);
@@ -46,7 +52,7 @@ class Program {
     EXPECT_EQ(posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), envp.data()), 0);
     posix_spawn_file_actions_destroy(&actions);
     close(out[1]);
-    port_ = read_port(out[0]);
+    port_ = read_port(out[0], log.empty());
     close(out[0]);
   }
   Program(const Program&) = delete;
@@ -60,6 +66,11 @@ class Program {
   int end(int signal) {
     if (pid_ <= 0) return 0;
     kill(pid_, signal);
+    return wait();
+  }
+
+  // The same of a program that ends by itself.
+  int wait() {
     int status = 0;
     waitpid(std::exchange(pid_, 0), &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
@@ -73,18 +84,20 @@ class Program {
     std::vector<std::string> all;
     for (char** entry = environ; *entry != nullptr; ++entry) {
       const std::string setting(*entry);
-      if (!setting.starts_with("KLAVIYO_") && !setting.starts_with("POSTBOX_"))
-        all.push_back(setting);
+      const bool is_ours =
+          std::ranges::any_of(std::array{"KLAVIYO_", "POSTBOX_", "STRIPE_", "VITE_"},
+                              [&](const char* prefix) { return setting.starts_with(prefix); });
+      if (!is_ours) all.push_back(setting);
     }
     for (const auto& [name, value] : variables) all.push_back(name + "=" + value);
     return all;
   }
 
-  static int read_port(int descriptor) {
+  static int read_port(int descriptor, bool must_start) {
     const std::string expected = "listening on 127.0.0.1:";
     std::string line;
     for (char c = 0; read(descriptor, &c, 1) == 1 && c != '\n';) line += c;
-    EXPECT_TRUE(line.starts_with(expected)) << "the program said: " << line;
+    EXPECT_TRUE(!must_start || line.starts_with(expected)) << "the program said: " << line;
     return line.starts_with(expected) ? std::stoi(line.substr(expected.size())) : 0;
   }
 
