@@ -211,10 +211,11 @@ postbox_test(sim_tests LINK klaviyo_sim_core postbox::klaviyo PkgConfig::httplib
   tests/klaviyo_spellings_test.cpp
   tests/klaviyo_time_limits_test.cpp)
 
-postbox_test(scenario_tests LINK klaviyo_sim_core postbox::stripe OpenSSL::Crypto PkgConfig::httplib
-             SOURCES
+postbox_test(scenario_tests LINK klaviyo_sim_core postbox::stripe OpenSSL::Crypto SQLite::SQLite3
+             PkgConfig::httplib SOURCES
   tests/scenarios/a_backlog_travels_in_bulk_and_inside_the_limits_test.cpp
   tests/scenarios/a_new_key_resumes_without_a_restart_test.cpp
+  tests/scenarios/a_read_that_stays_open_fills_the_log_test.cpp
   tests/scenarios/consent_is_passed_on_in_its_order_test.cpp
   tests/scenarios/every_order_of_the_real_file_is_recorded_once_test.cpp
   tests/scenarios/orders_survive_a_kill_and_are_recorded_once_test.cpp
