@@ -100,6 +100,8 @@ TEST(DisabledMetrics, AnAbandonmentThatIsDisabledStartsNoClock) {
 TEST(DisabledMetrics, AreReadAndCheckedByName) {
   EXPECT_EQ(*klaviyo::parse_metrics("Ordered Product , Started Checkout"),
             (std::vector<std::string>{"Ordered Product", "Started Checkout"}));
+  EXPECT_EQ(*klaviyo::parse_metrics("\"Ordered Product\",\r\n\u00a0 'Started Checkout'\n"),
+            (std::vector<std::string>{"Ordered Product", "Started Checkout"}));
   const auto bad = klaviyo::parse_metrics("ordered product");
   ASSERT_FALSE(bad);
   EXPECT_NE(bad.error().message.find("'ordered product' is no metric"), std::string::npos);
@@ -121,6 +123,9 @@ TEST(MetricNames, AreReadAsPairs) {
       klaviyo::parse_metric_names("Cancelled Order=Canceled Order , Placed Order=Order");
   ASSERT_TRUE(names) << names.error().message;
   EXPECT_EQ(*names, (TypeNames{{"Cancelled Order", "Canceled Order"}, {"Placed Order", "Order"}}));
+  EXPECT_EQ(*klaviyo::parse_metric_names("Cancelled Order = \"Canceled Order\",\n"
+                                         "Placed Order=Order\u200b"),
+            *names);
   EXPECT_EQ(klaviyo::parse_metric_names("")->size(), 0U);
   const auto bad = klaviyo::parse_metric_names("Canceled Order");
   ASSERT_FALSE(bad);

@@ -446,6 +446,8 @@ TEST(StripeWebhook, WhatIsReportedIsChosen) {
   EXPECT_EQ(shop.recorded().size(), 2U);
   EXPECT_EQ(stripe::Reports::parse("all")->to_string(),
             "checkout, invoices, subscriptions, refunds, disputes, abandoned, payment_intents");
+  EXPECT_EQ(stripe::Reports::parse("\"refunds\",\n subscriptions\u00a0\n")->to_string(),
+            reports->to_string());
   EXPECT_EQ(stripe::Reports::parse("none")->to_string(), "none");
   EXPECT_FALSE(stripe::Reports::parse("orders"));
 }

@@ -59,10 +59,10 @@ postbox::Result<klaviyo::Config> read_config() {
   return config;
 }
 
-postbox::Result<stripe::Webhook> start_webhook(postbox::Tracker& tracker) {
+postbox::Result<stripe::Config> read_webhook_config() {
   auto config = stripe::Config::from_env();
   if (config) config->log = log_line;
-  return stripe::Webhook::start(std::move(config), tracker);
+  return config;
 }
 
 // Returns at the signal to stop.
@@ -101,12 +101,16 @@ int run(int wanted_port) {
   const sigset_t signals = block_signals();
   log_to_stderr();
   const auto config = read_config();
-  auto tracker = klaviyo::start(config);
+  auto webhook_config = read_webhook_config();
+  if (!config) spdlog::error("{}", config.error().message);
+  if (!webhook_config) spdlog::error("{}", webhook_config.error().message);
+  if (!config || !webhook_config) return kProblem;
+  auto tracker = klaviyo::start(*config);
   if (!tracker) {
     spdlog::error("{}", tracker.error().message);
     return kProblem;
   }
-  auto webhook = start_webhook(*tracker);
+  auto webhook = stripe::Webhook::start(*std::move(webhook_config), *tracker);
   if (!webhook) {
     spdlog::error("{}", webhook.error().message);
     return kProblem;

@@ -2,6 +2,7 @@
 #include <klaviyo/catalogue.hpp>
 #include <klaviyo/metric_names.hpp>
 #include <klaviyo/schemas/purchase.hpp>
+#include <postbox/config.hpp>
 #include <postbox/schema.hpp>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@ namespace {
 
 using postbox::Result;
 using postbox::TypeNames;
+using postbox::unwrapped;
 
 postbox::Error refuse(std::string message) {
   return {postbox::ErrorCode::kInvalidConfig, std::move(message)};
@@ -20,12 +22,6 @@ std::vector<std::string_view> every_metric() {
   std::vector<std::string_view> names;
   for (const EventType& type : every_event_type()) names.push_back(type.metric);
   return names;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 std::size_t count_characters(std::string_view text) {
@@ -57,11 +53,11 @@ Result<TypeNames> parse_metric_names(std::string_view text) {
     text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
     const std::size_t equals = pair.find('=');
     if (equals == std::string_view::npos) {
-      return refuse("'" + std::string(trimmed(pair)) +
+      return refuse("'" + std::string(unwrapped(pair)) +
                     "' is not accepted; expected a metric, '=' and the name to send, such as "
                     "Cancelled Order=Canceled Order");
     }
-    names.emplace_back(trimmed(pair.substr(0, equals)), trimmed(pair.substr(equals + 1)));
+    names.emplace_back(unwrapped(pair.substr(0, equals)), unwrapped(pair.substr(equals + 1)));
   }
   if (auto ok = check_metric_names(names); !ok) return ok.error();
   return names;
@@ -71,7 +67,7 @@ Result<std::vector<std::string>> parse_metrics(std::string_view text) {
   std::vector<std::string> metrics;
   while (!text.empty()) {
     const std::size_t comma = text.find(',');
-    metrics.emplace_back(trimmed(text.substr(0, comma)));
+    metrics.emplace_back(unwrapped(text.substr(0, comma)));
     text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
   }
   if (auto ok = check_metrics(metrics); !ok) return ok.error();

@@ -1,14 +1,9 @@
 #include <algorithm>
+#include <postbox/config.hpp>
 #include <stripe/reports.hpp>
 
 namespace stripe {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 std::string accepted() {
   std::string names;
@@ -19,11 +14,11 @@ std::string accepted() {
 }  // namespace
 
 postbox::Result<Reports> Reports::parse(std::string_view text) {
-  if (trimmed(text) == "none") return Reports{};
+  if (postbox::unwrapped(text) == "none") return Reports{};
   Reports reports{};
   for (bool more = true; more;) {
     const auto comma = text.find(',');
-    const auto name = trimmed(text.substr(0, comma));
+    const auto name = postbox::unwrapped(text.substr(0, comma));
     more = comma != std::string_view::npos;
     if (more) text.remove_prefix(comma + 1);
     if (name == "all") {

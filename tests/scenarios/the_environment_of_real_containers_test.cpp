@@ -149,6 +149,25 @@ TEST_F(RealContainers, WithoutAWebhookSecretStripeIsToldToComeAgain) {
   }
 }
 
+TEST_F(RealContainers, EverythingThatIsWrongIsNamedAtOnce) {
+  (void)serve({{"KLAVIYO_API_KEY", "AbC123"},
+               {"KLAVIYO_PURCHASE_EVENTS_ENABLED", "maybe"},
+               {"STRIPE_WEBHOOK_SECRET", "we_fieldtest"},
+               {"STRIPE_TEST_MODE", "maybe"}});
+  for (const char* name : {"KLAVIYO_API_KEY: ", "KLAVIYO_PURCHASE_EVENTS_ENABLED: ",
+                           "STRIPE_WEBHOOK_SECRET: ", "STRIPE_TEST_MODE: "}) {
+    EXPECT_NE(log().find(name), std::string::npos) << log();
+  }
+  expect_refusal("KLAVIYO_API_KEY: ");
+}
+
+TEST_F(RealContainers, AListMayStandOnSeveralLines) {
+  (void)serve({{"KLAVIYO_DISABLED_METRICS", nullptr}, {"STRIPE_EVENTS", "checkout,\n  refunds\n"}},
+              "KLAVIYO_DISABLED_METRICS=\"Ordered Product,\n  Started Checkout\n\"\n");
+  expect_works();
+  EXPECT_EQ(recorded().count("Ordered Product"), 0U);
+}
+
 TEST_F(RealContainers, SecretsMayStandInMountedFiles) {
   std::ofstream(folder.file("key")) << "\"pk_demo0000000000000000000000000001\"\n";
   std::ofstream(folder.file("whsec")) << "\xef\xbb\xbfwhsec_fieldtest\r\n";
