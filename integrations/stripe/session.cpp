@@ -78,6 +78,7 @@ void complete(Draft& draft) {
   klaviyo::CartCompletion::Whose whose;
   whose.cart_id = whose.user_id = session["client_reference_id"].text();
   whose.customer.email = usable_email(email_of(session));
+  whose.customer.phone = session["customer_details"]["phone"].text();
   whose.customer.external_id = draft.customer();
   draft.learn_purchase(whose.customer.email);
   draft.learn_purchase(draft.customer());
