@@ -151,11 +151,19 @@ TEST(OrderJson, NeverQuotesWhatItFound) {
 TEST(OrderJson, SaysSoWhenThereIsNoObject) {
   const std::string deep(200'000, '[');
   for (const std::string& text : {std::string(), std::string("{"), std::string("[]"),
-                                  std::string("null"), std::string("{\"a\": \"\xff\"}"), deep}) {
+                                  std::string("null"), std::string("{\"a\": \xff}"), deep}) {
     const auto body = read_order(text);
     EXPECT_FALSE(body.readable);
     EXPECT_THAT(body.violations, ElementsAre(Field(&Violation::rule, HasSubstr("must be"))));
   }
+}
+
+TEST(OrderJson, ABrokenByteCostsNoOrder) {
+  const auto body =
+      read_changed("Thé vert", "Th\xe9 vert \xf0\x9f\x8d");  // Latin-1, and a cut emoji
+  EXPECT_THAT(body.violations, IsEmpty());
+  EXPECT_EQ(body.value.items.at(0).name, "Th\ufffd vert \ufffd");
+  EXPECT_THAT(body.warnings, ElementsAre(Field(&Violation::rule, HasSubstr("not UTF-8"))));
 }
 
 TEST(CartJson, TheUserIsTheCustomerWhenNobodyElseIs) {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <postbox/json_text.hpp>
+#include <postbox/schema.hpp>
 
 namespace checkout {
 namespace {
@@ -124,6 +125,12 @@ void read(const ObjectReader& body, ConsentWord& word) {
 template <class T>
 Body<T> read_body(std::string_view text) {
   Body<T> body;
+  // An order is worth more than the letter that somebody has cut in two.
+  std::string whole;
+  if (!postbox::is_utf8(text)) {
+    text = whole = postbox::mended_utf8(text);
+    body.warnings.push_back({"body", "was not UTF-8: U+FFFD took the place of what is broken"});
+  }
   const auto mended = postbox::mended_json(text);
   if (mended) {
     text = *mended;

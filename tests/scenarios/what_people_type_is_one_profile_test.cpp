@@ -117,6 +117,11 @@ TEST_F(WhatPeopleType, HalfACharacterKeepsTheOrderAndTheWebhook) {
   expect_kept("\\uD83D", true);
   expect_kept("\\\\ud83d", false);  // six letters
   expect_kept("a\\udc00b\\ud83d\\ud83d\\ude00", true);
+  Json body = order("cut");
+  body["items"][0]["name"] = "HERE";
+  const auto [status, answer] = buy(with_escape(body, "Tea \xf0\x9f\x8d"));
+  EXPECT_EQ(status, 201) << answer;
+  EXPECT_EQ(answer["warnings"][0]["path"], "body") << answer;
 }
 
 }  // namespace
