@@ -143,6 +143,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_reason_test.cpp
   tests/klaviyo_recovery_test.cpp
   tests/klaviyo_rollback_test.cpp
+  tests/klaviyo_settings_test.cpp
   tests/klaviyo_warnings_test.cpp)
 
 postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing SOURCES

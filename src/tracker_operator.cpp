@@ -91,6 +91,13 @@ Result<void> Tracker::reload() {
   }
   impl.sender.resume();
   impl.services.http->wake();
+  // Last, for a disk may hang.
+  for (const auto& [name, text] : reloaded->kept) {
+    const auto before = impl.services.outbox->exchange(name, text);
+    if (before) continue;
+    impl.logger.log(LogLevel::kWarn,
+                    "cannot keep the " + name + " in the outbox: " + before.error().message);
+  }
   return {};
 }
 
@@ -233,6 +240,12 @@ Result<std::string> Tracker::keep(std::string_view name, std::string_view text) 
   const Impl* const impl = here();
   if (impl == nullptr) return Impl::not_here();
   return impl->services.outbox->keep(name, text);
+}
+
+Result<std::string> Tracker::exchange(std::string_view name, std::string_view text) const {
+  const Impl* const impl = here();
+  if (impl == nullptr) return Impl::not_here();
+  return impl->services.outbox->exchange(name, text);
 }
 
 const std::any* Tracker::settings() const noexcept {
