@@ -100,21 +100,27 @@ postbox_program(checkout_server LINK checkout_server_core CLI11::CLI11 spdlog::s
 postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
   tests/backoff_test.cpp
   tests/batch_limit_test.cpp
+  tests/blanks_test.cpp
   tests/broken_outbox_test.cpp
   tests/config_test.cpp
   tests/dead_letters_test.cpp
+  tests/dotenv_test.cpp
   tests/file_name_test.cpp
   tests/flags_test.cpp
   tests/held_events_test.cpp
   tests/intake_queue_test.cpp
+  tests/json_text_test.cpp
   tests/logger_test.cpp
   tests/rfc3339_test.cpp
   tests/schema_test.cpp
   tests/lane_faults_test.cpp
   tests/lanes_test.cpp
+  tests/notices_test.cpp
+  tests/outage_test.cpp
   tests/pacer_test.cpp
   tests/sender_test.cpp
   tests/tracker_test.cpp
+  tests/undeliverable_test.cpp
   tests/visibility_test.cpp)
 if(NOT POSTBOX_SANITIZE)  # the sanitizers have an operator new of their own
   target_sources(engine_tests PRIVATE tests/out_of_memory_test.cpp)
@@ -143,6 +149,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_reason_test.cpp
   tests/klaviyo_recovery_test.cpp
   tests/klaviyo_rollback_test.cpp
+  tests/klaviyo_settings_test.cpp
   tests/klaviyo_warnings_test.cpp)
 
 postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing SOURCES

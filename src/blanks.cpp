@@ -2,51 +2,60 @@
 
 #include <algorithm>
 #include <array>
+#include <postbox/schema.hpp>
 
 namespace postbox {
 namespace {
 
-using namespace std::string_view_literals;
+struct Range {
+  char32_t first;
+  char32_t last;
+};
 
-// In UTF-8: C1's next line, no-break space, soft hyphen, the spaces of U+1680, U+180E, U+2000 to
-// U+200F (zero width, marks of direction), U+2028 to U+202F, U+205F to U+2064, U+2066 to U+2069,
-// U+3000, and the byte order mark.
-constexpr std::array kInvisible{
-    "\xC2\x85"sv,     "\xC2\xA0"sv,     "\xC2\xAD"sv,     "\xE1\x9A\x80"sv, "\xE1\xA0\x8E"sv,
-    "\xE2\x80\x80"sv, "\xE2\x80\x81"sv, "\xE2\x80\x82"sv, "\xE2\x80\x83"sv, "\xE2\x80\x84"sv,
-    "\xE2\x80\x85"sv, "\xE2\x80\x86"sv, "\xE2\x80\x87"sv, "\xE2\x80\x88"sv, "\xE2\x80\x89"sv,
-    "\xE2\x80\x8A"sv, "\xE2\x80\x8B"sv, "\xE2\x80\x8C"sv, "\xE2\x80\x8D"sv, "\xE2\x80\x8E"sv,
-    "\xE2\x80\x8F"sv, "\xE2\x80\xA8"sv, "\xE2\x80\xA9"sv, "\xE2\x80\xAA"sv, "\xE2\x80\xAB"sv,
-    "\xE2\x80\xAC"sv, "\xE2\x80\xAD"sv, "\xE2\x80\xAE"sv, "\xE2\x80\xAF"sv, "\xE2\x81\x9F"sv,
-    "\xE2\x81\xA0"sv, "\xE2\x81\xA1"sv, "\xE2\x81\xA2"sv, "\xE2\x81\xA3"sv, "\xE2\x81\xA4"sv,
-    "\xE2\x81\xA6"sv, "\xE2\x81\xA7"sv, "\xE2\x81\xA8"sv, "\xE2\x81\xA9"sv, "\xE3\x80\x80"sv,
-    "\xEF\xBB\xBF"sv};
+// Controls and the space; no-break space, soft hyphen, spaces of all widths, zero-width ones, line
+// separators, marks of direction and of order, invisible operators, and the byte order mark. None
+// takes more than three bytes.
+constexpr std::array kUnseen{Range{0x00, 0x20},     Range{0x7F, 0xA0},     Range{0xAD, 0xAD},
+                             Range{0x61C, 0x61C},   Range{0x1680, 0x1680}, Range{0x180E, 0x180E},
+                             Range{0x2000, 0x200F}, Range{0x2028, 0x202F}, Range{0x205F, 0x206F},
+                             Range{0x3000, 0x3000}, Range{0xFEFF, 0xFEFF}};
+constexpr std::size_t kMostBytes = 3;
 
-constexpr bool is_ascii_blank(char c) noexcept {
-  return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f;
+// `character` is one in UTF-8, of three bytes at most.
+bool is_unseen(std::string_view character) noexcept {
+  constexpr std::array<unsigned, kMostBytes> kBitsOfFirst = {0x7F, 0x1F, 0x0F};
+  char32_t code = static_cast<unsigned char>(character[0]) & kBitsOfFirst[character.size() - 1];
+  for (const char c : character.substr(1)) {
+    code = code << 6U | (static_cast<unsigned char>(c) & 0x3FU);
+  }
+  return std::ranges::any_of(
+      kUnseen, [&](const Range& range) { return code >= range.first && code <= range.last; });
 }
 
-// How many bytes of an invisible character the text begins with, or ends with.
-template <class Has>
-std::size_t invisible(Has has) noexcept {
-  const auto found = std::ranges::find_if(kInvisible, has);
-  return found == kInvisible.end() ? 0 : found->size();
+// How many bytes of an unseen character the text, which is not empty, begins with, or ends with.
+std::size_t unseen_in_front(std::string_view text) noexcept {
+  const std::size_t size = utf8_length(text);
+  return size > 0 && size <= kMostBytes && is_unseen(text.substr(0, size)) ? size : 0;
+}
+
+std::size_t unseen_at_end(std::string_view text) noexcept {
+  for (std::size_t size = 1; size <= std::min(kMostBytes, text.size()); ++size) {
+    const std::string_view last = text.substr(text.size() - size);
+    if (utf8_length(last) == size) return is_unseen(last) ? size : 0;
+  }
+  return 0;
 }
 
 }  // namespace
 
 std::string_view trimmed(std::string_view text) noexcept {
   while (!text.empty()) {
-    const std::size_t size = is_ascii_blank(text.front())
-                                 ? 1
-                                 : invisible([&](auto each) { return text.starts_with(each); });
+    const std::size_t size = unseen_in_front(text);
     if (size == 0) break;
     text.remove_prefix(size);
   }
   while (!text.empty()) {
-    const std::size_t size = is_ascii_blank(text.back())
-                                 ? 1
-                                 : invisible([&](auto each) { return text.ends_with(each); });
+    const std::size_t size = unseen_at_end(text);
     if (size == 0) break;
     text.remove_suffix(size);
   }

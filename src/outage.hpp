@@ -6,10 +6,10 @@
 // Failure:   none.
 //
 // A single failure among requests that succeed is no outage: it takes two in a row, or one after
-// which nothing succeeds for five seconds, or an answer that says by itself that nobody gets
-// through. Each reason is said once, and every five minutes while it lasts. The end is said when a
-// lane that failed succeeds, or another one while nothing fails for a minute. An outage that comes
-// back within a minute is said when the minute is over.
+// which its lane does not succeed for five seconds, or an answer that says by itself that nobody
+// gets through. Each reason is said once, and every five minutes while it lasts. The end is said
+// when a lane that failed succeeds, or another one while nothing fails for a minute. An outage that
+// comes back within a minute is said when the minute is over.
 #pragma once
 
 #include <chrono>

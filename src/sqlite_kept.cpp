@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <postbox/outbox.hpp>
 #include <utility>
 #include <vector>
 
@@ -11,10 +12,17 @@ namespace {
 constexpr std::size_t kBytesOfRow = 7;
 constexpr unsigned kBits = 8;
 
+// All keys of a text, and no other's, lie between these two.
+std::string first_key(std::string_view name) { return "kept/" + std::string(name) + "/"; }
+std::string last_key(std::string_view name) { return first_key(name) + "~"; }
+
 std::string key_of(std::string_view name, std::size_t row) {
+  const bool is_near = row < 100;
   const std::string number = std::to_string(row);
-  return "kept/" + std::string(name) + "/" + (row < 10 ? "0" : "") + number;
+  const std::size_t digits = is_near ? 2 : 4;
+  return first_key(name) + (is_near ? "" : ":") + std::string(digits - number.size(), '0') + number;
 }
+static_assert(kMaxKeptText / kBytesOfRow < 9'999, "four digits");
 
 std::int64_t packed(std::string_view bytes) {
   std::uint64_t value = bytes.size();
@@ -35,8 +43,8 @@ void append_unpacked(std::int64_t value, std::string& text) {
 }  // namespace
 
 std::string kept_text(Database& database, std::string_view name) {
-  const std::string first = key_of(name, 0);
-  const std::string last = key_of(name, 99);
+  const std::string first = first_key(name);
+  const std::string last = last_key(name);
   Query query(database, "SELECT value FROM meta WHERE key BETWEEN ?1 AND ?2 ORDER BY key");
   query.bind(std::string_view(first), std::string_view(last));
   std::string text;
@@ -44,7 +52,12 @@ std::string kept_text(Database& database, std::string_view name) {
   return text;
 }
 
-void keep_text(Database& database, std::string_view name, std::string_view text) {
+void replace_text(Database& database, std::string_view name, std::string_view text) {
+  const std::string first = first_key(name);
+  const std::string last = last_key(name);
+  Query(database, "DELETE FROM meta WHERE key BETWEEN ?1 AND ?2")
+      .bind(std::string_view(first), std::string_view(last))
+      .run();
   Query insert(database, "INSERT INTO meta(key, value) VALUES (?1, ?2)");
   for (std::size_t row = 0; row * kBytesOfRow < text.size(); ++row) {
     const std::string key = key_of(name, row);

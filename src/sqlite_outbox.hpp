@@ -73,6 +73,7 @@ class SqliteOutbox final : public Outbox, private Inherited {
                                                            std::size_t max) override;
   [[nodiscard]] Result<std::size_t> purge_held(const HeldFilter& filter) override;
   [[nodiscard]] Result<std::string> keep(std::string_view name, std::string_view text) override;
+  [[nodiscard]] Result<std::string> exchange(std::string_view name, std::string_view text) override;
   [[nodiscard]] Result<std::size_t> purge_profile(const Key& profile) override;
   [[nodiscard]] Result<Maintained> maintain(std::chrono::milliseconds retention) override;
   [[nodiscard]] Result<OutboxStats> stats() override;

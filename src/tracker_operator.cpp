@@ -91,6 +91,13 @@ Result<void> Tracker::reload() {
   }
   impl.sender.resume();
   impl.services.http->wake();
+  // Last, for a disk may hang.
+  for (const auto& [name, text] : reloaded->kept) {
+    const auto before = exchange(name, text);
+    if (before) continue;
+    impl.logger.log(LogLevel::kWarn,
+                    "cannot keep the " + name + " in the outbox: " + before.error().message);
+  }
   return {};
 }
 
@@ -232,7 +239,13 @@ Result<std::size_t> Tracker::purge_held(const HeldQuery& query) {
 Result<std::string> Tracker::keep(std::string_view name, std::string_view text) const {
   const Impl* const impl = here();
   if (impl == nullptr) return Impl::not_here();
-  return impl->services.outbox->keep(name, text);
+  return guarded([&] { return impl->services.outbox->keep(name, text); });
+}
+
+Result<std::string> Tracker::exchange(std::string_view name, std::string_view text) const {
+  const Impl* const impl = here();
+  if (impl == nullptr) return Impl::not_here();
+  return guarded([&] { return impl->services.outbox->exchange(name, text); });
 }
 
 const std::any* Tracker::settings() const noexcept {

@@ -1,6 +1,7 @@
 // Consent: what is sent, what travels together, and that the last word of a person wins.
 #include <gtest/gtest.h>
 
+#include <klaviyo/cart_timers.hpp>
 #include <map>
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/testing/scripted_http_client.hpp>
@@ -127,6 +128,97 @@ TEST(Consent, NeedsAChannelAndWhatItReaches) {
   EXPECT_TRUE(check({.email = "no address", .phone = "+491701234567"}, {Channel::kSms}).empty());
 }
 
+// What track() would say, and put into the outbox, with a default country.
+postbox::EventBatch batch_of(const klaviyo::ConsentUpdate& update, const std::any& settings) {
+  postbox::EventBatch batch(now(), nullptr, &settings);
+  update.encode(batch);
+  return batch;
+}
+
+std::any settings_of(const std::string& country) {
+  klaviyo::Config config;
+  config.default_country = country;
+  return std::make_shared<klaviyo::CartTimers>(config);
+}
+
+TEST(Consent, TakesIdentifiersAsPeopleTypeThem) {
+  const std::any german = settings_of("DE");
+  for (const auto& [typed, number] :
+       std::vector<std::pair<std::string, std::string>>{{"0170 1234567", "+491701234567"},
+                                                        {"(0170) 123-45.67", "+491701234567"},
+                                                        {"+44 (0)20 7946 0018", "+442079460018"},
+                                                        {"0033 1 23 45 67 89", "+33123456789"}}) {
+    const auto update = subscribe({.phone = typed}, {.channels = {Channel::kSms}});
+    auto batch = batch_of(update, german);
+    ASSERT_EQ(batch.records().size(), 1U) << typed;
+    EXPECT_TRUE(batch.warnings().empty()) << typed;
+    EXPECT_NE(batch.records()[0].payload.find(number), std::string::npos) << typed;
+    const klaviyo::Profile known{.phone = number};
+    EXPECT_EQ(batch.records()[0].profile_key, klaviyo::consent_key(Channel::kSms, known)) << typed;
+    EXPECT_EQ(update.profile_key(batch), klaviyo::consent_key(Channel::kSms, known)) << typed;
+  }
+  auto batch = batch_of(
+      unsubscribe({.email = "Anna <ANNA@Golden\u200bAcre.example>,"}, {.list = "Y6nRLr"}), german);
+  ASSERT_EQ(batch.records().size(), 1U);
+  EXPECT_NE(batch.records()[0].payload.find("\"anna@goldenacre.example\""), std::string::npos);
+  EXPECT_NE(rule_at(batch.warnings(), "email"), "") << "something was taken out of the middle";
+  EXPECT_EQ(batch.mended(), 1U) << "which the log says, too";
+}
+
+TEST(Consent, WithoutACountryANationalNumberIsNone) {
+  const std::any nowhere = settings_of("");
+  const klaviyo::Profile both{.email = "anna@goldenacre.example", .phone = "0170 1234567"};
+  auto refused = batch_of(subscribe(both, {.channels = {Channel::kSms}}), nowhere);
+  EXPECT_NE(rule_at(refused.violations(), "phone").find("known country"), std::string::npos);
+  EXPECT_TRUE(refused.records().empty());
+
+  auto by_mail = batch_of(subscribe(both), nowhere);
+  ASSERT_EQ(by_mail.records().size(), 1U);
+  EXPECT_EQ(by_mail.records()[0].payload.find("0170"), std::string::npos);
+  EXPECT_NE(rule_at(by_mail.warnings(), "phone").find("left out"), std::string::npos);
+}
+
+TEST(Consent, OfSeveralChannelsThoseThatReachSomebodyGoOn) {
+  const std::any nowhere = settings_of("");
+  const std::vector<Channel> all = {Channel::kWhatsApp, Channel::kSms, Channel::kEmail};
+  for (const std::string phone : {"", "0170 1234567"}) {
+    for (const auto& update :
+         {subscribe({.email = "anna@goldenacre.example", .phone = phone}, {.channels = all}),
+          unsubscribe({.email = "anna@goldenacre.example", .phone = phone},
+                      {.list = "Y6nRLr", .channels = all})}) {
+      auto batch = batch_of(update, nowhere);
+      EXPECT_TRUE(batch.violations().empty());
+      ASSERT_EQ(batch.records().size(), 1U);
+      EXPECT_NE(batch.records()[0].payload.find(R"("email":{"marketing")"), std::string::npos);
+      const std::string rule = rule_at(batch.warnings(), "channels");
+      EXPECT_NE(rule.find("sms"), std::string::npos) << rule;
+      EXPECT_EQ(batch.mended(), batch.warnings().size()) << "the log says it, too";
+      EXPECT_EQ(rule_at(batch.warnings(), "phone").empty(), phone.empty());
+      EXPECT_EQ(update.profile_key(batch),
+                klaviyo::consent_key(Channel::kEmail, {.email = "anna@goldenacre.example"}));
+    }
+  }
+  auto by_phone = batch_of(
+      subscribe({.email = "a..b@docomo.ne.jp", .phone = "+491701234567"}, {.channels = all}),
+      nowhere);
+  EXPECT_EQ(by_phone.records().size(), 2U);
+  EXPECT_NE(rule_at(by_phone.warnings(), "email").find("left out"), std::string::npos);
+  EXPECT_NE(rule_at(by_phone.warnings(), "channels").find("email"), std::string::npos);
+  EXPECT_EQ(by_phone.records()[0].payload.find("docomo"), std::string::npos);
+
+  auto nobody = batch_of(
+      subscribe({.email = "qa@test.com", .external_id = "u-1"}, {.channels = all}), nowhere);
+  EXPECT_TRUE(nobody.records().empty());
+  EXPECT_EQ(nobody.violations().size(), 2U) << "one for each of what is missing";
+  EXPECT_NE(rule_at(nobody.violations(), "email").find("test.com"), std::string::npos);
+  EXPECT_NE(rule_at(nobody.violations(), "phone").find("is required"), std::string::npos);
+}
+
+TEST(Consent, AnAddressThatIsTooLongIsRefusedHere) {
+  const klaviyo::Profile person{.email = std::string(60, 'a') + "@" + std::string(40, 'b') + ".de"};
+  EXPECT_NE(rule_at(violations_of(subscribe(person)), "email").find("99"), std::string::npos);
+}
+
 TEST(Consent, IsOrderedByWhatTheChannelReaches) {
   const auto key = [](const klaviyo::Profile& profile, Channel channel) {
     return records_of(subscribe(profile, {.channels = {channel}})).at(0).profile_key;
@@ -198,6 +290,7 @@ class ConsentShop : public ::testing::Test {
     config.engine.log = [this](postbox::LogLevel, std::string_view line) {
       lines.emplace_back(line);
     };
+    config.default_country = "DE";
     config.set(klaviyo::kConsent, postbox::Flag::on());
     config.set(klaviyo::kProfile, postbox::Flag::on());
     auto started = klaviyo::start(config, {.http = http, .clock = clock, .threads = false});
@@ -262,6 +355,26 @@ class ConsentShop : public ::testing::Test {
            },
        .wait = {}}};
 };
+
+TEST_F(ConsentShop, TheDefaultCountryMakesOneNumberOfItsSpellings) {
+  start();
+  const Consent by_sms{.channels = {Channel::kSms}};
+  ASSERT_TRUE(tracker->track(subscribe({.phone = "0170 1234567"}, by_sms)));
+  ASSERT_TRUE(tracker->track(unsubscribe({.phone = "+49 170 1234567"}, by_sms)));
+  const auto result =
+      tracker->track(subscribe(person("anna"), {.channels = {Channel::kEmail, Channel::kSms}}));
+  ASSERT_TRUE(result);
+  EXPECT_NE(rule_at(result.warnings(), "channels"), "");
+  run_for(3s);
+  ASSERT_EQ(sent_to(kUnsubscribe).size(), 1U);
+  EXPECT_NE(sent_to(kUnsubscribe)[0].body.find("+491701234567"), std::string::npos);
+  EXPECT_EQ(consent_of("anna@goldenacre.example"), "SUBSCRIBED");
+  EXPECT_EQ(tracker->stats().delivered, 3U);
+  EXPECT_TRUE(tracker->stats().conserved());
+  EXPECT_TRUE(std::ranges::any_of(lines, [](const std::string& line) {
+    return line.starts_with("an event was changed to be accepted: Subscribe: channels: ");
+  }));
+}
 
 TEST_F(ConsentShop, ArrivesAndIsShown) {
   start();

@@ -92,10 +92,27 @@ TEST_P(OutboxHeld, ATextIsKeptOnceWhateverIsOfferedLater) {
   EXPECT_EQ(take(outbox().keep("secret", "another")), text);
   EXPECT_EQ(take(outbox().keep("secret", "")), text);
   EXPECT_EQ(take(outbox().keep("secret_too", "s")), "s");
-  EXPECT_EQ(take(outbox().keep("long", std::string(256, 'l'))), std::string(256, 'l'));
-  expect_error(outbox().keep("longer", std::string(257, 'l')), ErrorCode::kInvalidArgument);
+  const std::string longest(kMaxKeptText, 'l');
+  EXPECT_EQ(take(outbox().keep("long", longest)), longest);
+  EXPECT_EQ(take(outbox().keep("long", "")), longest);
+  expect_error(outbox().keep("longer", longest + "l"), ErrorCode::kInvalidArgument);
   append({event(1)});
   EXPECT_EQ(claim().events.size(), 1U) << "the sender's own entries are untouched";
+}
+
+TEST_P(OutboxHeld, ATextIsExchangedForTheOneBefore) {
+  std::string text;
+  for (int i = 0; text.size() <= kMaxKeptText - 6; ++i) text += std::to_string(i) + '\0';
+  EXPECT_EQ(take(outbox().exchange("settings", text)), "");
+  EXPECT_EQ(take(outbox().exchange("settings", text)), text);
+  EXPECT_EQ(take(outbox().keep("settings_too", "untouched")), "untouched");
+  EXPECT_EQ(take(outbox().exchange("settings", "short")), text);
+  EXPECT_EQ(take(outbox().keep("settings", "")), "short") << "nothing of the longer one is left";
+  expect_error(outbox().exchange("settings", std::string(kMaxKeptText + 1, 'l')),
+               ErrorCode::kInvalidArgument);
+  EXPECT_EQ(take(outbox().exchange("settings", "")), "short");
+  EXPECT_EQ(take(outbox().keep("settings", "")), "") << "an empty one removes";
+  EXPECT_EQ(take(outbox().keep("settings_too", "")), "untouched");
 }
 
 }  // namespace postbox::testing

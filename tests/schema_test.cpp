@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include <limits>
-#include <postbox/json_text.hpp>
 #include <postbox/schema.hpp>
 
 namespace {
@@ -174,20 +173,6 @@ TEST(SchemaMended, WhatIsBrokenIsWrittenAsReplacementCharacters) {
   std::string at_the_limit(99'998, 'x');
   at_the_limit.append("\u00e9");
   EXPECT_EQ(written(at_the_limit).size(), 2 + 99'998U);
-}
-
-TEST(MendedJson, HalvesOfPairsAreReplacedAndNothingElse) {
-  using postbox::mended_json;
-  for (const char* good :
-       {R"({"a":"\ud83c\udf75"})", R"({"a":"\\ud83c"})", R"({"a":"\u0000 \uffff"})",
-        R"({"a":"\u00e9","b":[1,{}]})", "", "no JSON \\"}) {
-    EXPECT_EQ(mended_json(good), std::nullopt) << good;
-  }
-  EXPECT_EQ(mended_json(R"({"a":"Tea \ud83c"})"), R"({"a":"Tea \ufffd"})");
-  EXPECT_EQ(mended_json(R"({"a":"\udf75\uD83C"})"), R"({"a":"\ufffd\ufffd"})");
-  EXPECT_EQ(mended_json(R"({"a":"\ud83c\ud83c\udf75"})"), R"({"a":"\ufffd\ud83c\udf75"})");
-  EXPECT_EQ(mended_json(R"({"a":"\\\ud83c"})"), R"({"a":"\\\ufffd"})");
-  EXPECT_EQ(mended_json("{\"a\":\"\xed\xa0\xbc\"}"), std::nullopt);  // JSON is UTF-8
 }
 
 TEST(SchemaValidate, LengthIsCountedInCharacters) {

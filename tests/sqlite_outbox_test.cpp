@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <mutex>
+#include <set>
 #include <thread>
 
 #include "outbox_conformance.hpp"
@@ -389,6 +391,30 @@ TEST_F(SqliteOutbox, ThreadsShareOneOutbox) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(delivered, std::size_t{2} * kBatches * 5);
+}
+
+TEST_F(SqliteOutbox, OfSeveralThatExchangeATextEachGetsTheOneBefore) {
+  constexpr int kEach = 20;
+  reopen();
+  OutboxOptions patient = options();
+  patient.busy_timeout = 1min;
+  std::multiset<std::string> before;
+  std::multiset<std::string> expected = {""};
+  std::mutex mutex;
+  std::vector<std::thread> threads;
+  for (char who = 'a'; who < 'd'; ++who) {
+    for (int i = 1; i <= kEach; ++i) expected.insert(std::string(static_cast<std::size_t>(i), who));
+    threads.emplace_back([&, who, own = take(open_outbox(patient, clock_))] {
+      for (std::size_t i = 1; i <= kEach; ++i) {
+        const std::string found = take(own->exchange("settings", std::string(i, who)));
+        const std::lock_guard lock(mutex);
+        before.insert(found);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  before.insert(take(outbox().keep("settings", "")));
+  EXPECT_EQ(before, expected);
 }
 
 }  // namespace

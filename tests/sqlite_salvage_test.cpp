@@ -54,10 +54,13 @@ TEST_F(SqliteSalvage, WhatAFileKeepsBesideEventsGoesOn) {
   const std::string secret(64, 's');
   EXPECT_EQ(take(outbox().keep("secret", secret)), secret);
   EXPECT_EQ(take(another()->keep("secret", "another process's")), secret);
+  const std::string settings(3'000, 'z');
+  EXPECT_EQ(take(outbox().exchange("settings", settings)), "");
   append({event(1)});
   std::filesystem::remove(path());  // what the connection has open is all that is left
   for (int calls = 0; calls < 5; ++calls) (void)outbox().append({});
   EXPECT_EQ(take(outbox().keep("secret", "anew")), secret);
+  EXPECT_EQ(take(outbox().keep("settings", "")), settings);
   use(nullptr);
   use(another());
   EXPECT_EQ(take(outbox().keep("secret", "anew")), secret);

@@ -174,8 +174,9 @@ class EventBatch {
 
 // What track() takes: a type that knows its family and profile, and writes itself into a batch.
 // `size()` is how many events encode() adds when nothing is wrong: one, or one per line and more.
-// encode() either adds exactly that many records or rejects with at least one violation; records
-// with a Timing that stands alone may take the place of events, or come beside none.
+// encode() adds that many records, fewer where a warning of mend() says what was left out, or
+// rejects with at least one violation; records with a Timing that stands alone may take the place
+// of events, or come beside none.
 //
 // An event that knows its profile better by what the tracker is set to has a member
 // profile_key(const EventBatch&) const, too, which a flag's percentage then goes by.

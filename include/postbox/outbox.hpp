@@ -45,6 +45,9 @@ enum class Durability : std::uint8_t {
   kUnknown,
 };
 
+// The longest text that Outbox::keep() and exchange() take, in bytes.
+inline constexpr std::size_t kMaxKeptText = 16'384;
+
 struct OutboxCaps {
   Durability append = Durability::kUnknown;
   Bytes max_payload;
@@ -257,10 +260,14 @@ class Outbox {
   [[nodiscard]] virtual Result<std::size_t> purge_held(const HeldFilter& filter);
 
   // Return the text that the store keeps under `name` (small letters and '_'); where there is none
-  // it keeps `text` first, of 256 bytes at most, durably. With an empty one it only looks, and
-  // returns an empty one when there is none. Every process that shares the store gets the same. For
-  // what belongs to the store rather than to an event, such as a secret that was made for it.
+  // it keeps `text` first, of kMaxKeptText bytes at most, durably. With an empty one it only looks,
+  // and returns an empty one when there is none. Every process that shares the store gets the same.
+  // For what belongs to the store rather than to an event, such as a secret that was made for it.
   [[nodiscard]] virtual Result<std::string> keep(std::string_view name, std::string_view text);
+
+  // Keep `text` under `name` in place of what is there, durably, and return that: of several that
+  // call at once each gets the one before it. The same rules as of keep(); an empty text removes.
+  [[nodiscard]] virtual Result<std::string> exchange(std::string_view name, std::string_view text);
 
   // Remove every event of one profile, in whatever state, and its timers. A request in flight is
   // not recalled.
@@ -296,6 +303,10 @@ inline Result<std::size_t> Outbox::purge_held(const HeldFilter& /*filter*/) {
 }
 
 inline Result<std::string> Outbox::keep(std::string_view /*name*/, std::string_view /*text*/) {
+  return detail::is_no_capability("keep texts");
+}
+
+inline Result<std::string> Outbox::exchange(std::string_view /*name*/, std::string_view /*text*/) {
   return detail::is_no_capability("keep texts");
 }
 

@@ -128,6 +128,9 @@ struct Reloaded {
   // The same for what is set otherwise than at the start and cannot be applied without one.
   std::vector<std::string> needs_restart{};
   std::vector<std::string> warnings{};  // what else there is to say of the settings
+  // Names and texts that the outbox is to keep from now on, see Outbox::exchange(). A line says
+  // when it cannot.
+  std::vector<std::pair<std::string, std::string>> kept{};
 };
 
 // The parts that a Tracker is built from. Unset ones are made from the configuration.
@@ -237,6 +240,9 @@ class Tracker {
 
   // Outbox::keep(): a text that belongs to the outbox, the same for every process that shares it.
   [[nodiscard]] Result<std::string> keep(std::string_view name, std::string_view text) const;
+
+  // Outbox::exchange(): the same, replaced. Returns the one before.
+  [[nodiscard]] Result<std::string> exchange(std::string_view name, std::string_view text) const;
 
   // Remove every event of one profile that is on disk, in whatever state, and its timers: somebody
   // has asked to be forgotten. A request under way is not recalled. Reads the whole outbox: takes

@@ -37,6 +37,25 @@ std::string joined(const Texts& texts) {
   return all;
 }
 
+// Of a kept_form(): ends each name and each value. No setting holds it.
+constexpr char kEnd = '\0';
+
+std::string_view take_part(std::string_view& text) {
+  const std::string_view part = text.substr(0, text.find(kEnd));
+  text.remove_prefix(std::min(part.size() + 1, text.size()));
+  return part;
+}
+
+// Names are views of `text`.
+std::vector<Setting> read_kept(std::string_view text) {
+  std::vector<Setting> settings;
+  while (!text.empty()) {
+    const std::string_view name = take_part(text);
+    settings.push_back({name, std::string(take_part(text))});
+  }
+  return settings;
+}
+
 std::string number_of(std::size_t count) {
   return count == 0 ? "none" : std::to_string(count) + " set";
 }
@@ -105,6 +124,18 @@ std::vector<std::string> changes_between(std::span<const Setting> old, std::span
                     (before->shown == after.shown ? " (another)" : ""));
   }
   return lines;
+}
+
+std::string kept_form(std::span<const Setting> settings) {
+  std::string text;
+  for (const Setting& setting : settings) {
+    text.append(setting.name).append(1, kEnd).append(setting.shown).append(1, kEnd);
+  }
+  return text;
+}
+
+std::vector<std::string> changes_since(std::string_view before, std::string_view now) {
+  return changes_between(read_kept(before), read_kept(now), false);
 }
 
 std::string in_a_line(std::span<const Setting> settings) {

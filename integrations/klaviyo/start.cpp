@@ -44,10 +44,41 @@ void say(const Config& config, postbox::LogLevel level, const std::string& line)
 }
 
 // For whoever asks later why an event did or did not go.
-void say_settings(const Config& config) {
+void say_settings(const Config& config, const std::vector<Setting>& in_force) {
   say(config, postbox::LogLevel::kInfo,
-      "Klaviyo starts with Postbox " + std::string(postbox::kVersion) + ": " +
-          in_a_line(settings_of(config)));
+      "Klaviyo starts with Postbox " + std::string(postbox::kVersion) + ": " + in_a_line(in_force));
+}
+
+constexpr std::string_view kChanged = "Klaviyo configuration changed";
+
+// On disk: do not change.
+constexpr std::string_view kKeptSettings = "settings";
+
+// What is compared at the next start.
+std::string kept_settings(std::vector<Setting> in_force) {
+  in_force.insert(in_force.begin(), Setting{"Postbox", std::string(postbox::kVersion)});
+  return kept_form(in_force);
+}
+
+// In one line. Without a key no event needs the outbox, and nobody need hear of its troubles.
+void say_what_changed(const Config& config, const std::vector<Setting>& in_force,
+                      const postbox::Tracker& tracker) {
+  const std::string now = kept_settings(in_force);
+  const auto before = tracker.exchange(kKeptSettings, now);
+  if (!before) {
+    if (config.api_key.empty()) return;
+    return say(config, postbox::LogLevel::kWarn,
+               "What has changed since the last start is not known: the settings cannot be kept in "
+               "the outbox: " +
+                   before.error().message);
+  }
+  std::string changes;
+  for (const std::string& change : changes_since(*before, now)) {
+    changes += (changes.empty() ? "" : "; ") + change;
+  }
+  if (changes.empty()) return;
+  say(config, postbox::LogLevel::kInfo,
+      std::string(kChanged) + ": " + changes + " (since the last start)");
 }
 
 // An application whose events go nowhere should know it from its log, once.
@@ -121,8 +152,10 @@ std::vector<std::string> disabled_types(const Config& config) {
 // Called by one thread at a time, as Services::reload promises; hence no lock around `config_`.
 class Reloader {
  public:
-  Reloader(Config config, std::shared_ptr<Destination> destination, CartTimersPointer timers)
+  Reloader(Config config, std::vector<Setting> in_force, std::shared_ptr<Destination> destination,
+           CartTimersPointer timers)
       : config_(std::move(config)),
+        in_force_(std::move(in_force)),
         as_read_(config_.as_read ? *config_.as_read : config_),
         destination_(std::move(destination)),
         timers_(std::move(timers)) {}
@@ -135,6 +168,8 @@ class Reloader {
                       changes_between(settings_of(config_), settings, false),
                       changes_between(settings_of(as_read_), settings, true)};
     if (next->warnings != config_.warnings) reloaded.warnings = next->warnings;
+    apply_to_in_force(settings);
+    reloaded.kept.emplace_back(kKeptSettings, kept_settings(in_force_));
     if (connection_of(*next) != connection_of(config_)) destination_->apply(connection_of(*next));
     timers_->switch_to(!next->flag(kCart).is_off());
     config_ = *std::move(next);
@@ -157,7 +192,15 @@ class Reloader {
     return next;
   }
 
-  Config config_;         // as of the last reload
+  void apply_to_in_force(const std::vector<Setting>& next) {
+    for (Setting& setting : in_force_) {
+      const auto found = std::ranges::find(next, setting.name, &Setting::name);
+      if (!setting.needs_restart && found != next.end()) setting = *found;
+    }
+  }
+
+  Config config_;  // as of the last reload
+  std::vector<Setting> in_force_;
   const Config as_read_;  // by the start
   std::shared_ptr<Destination> destination_;
   CartTimersPointer timers_;
@@ -178,7 +221,8 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
 
   Config in_force = config;
   in_force.engine = **engine;  // with absolute names
-  say_settings(in_force);
+  const std::vector<Setting> settings = settings_of(in_force);
+  say_settings(config, settings);
   for (const std::string& warning : config.warnings) {
     say(config, postbox::LogLevel::kWarn, warning);
   }
@@ -193,15 +237,18 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
   services.disabled_types = disabled_types(config);
   const auto timers = std::make_shared<CartTimers>(config);
   services.settings = timers;
-  services.change_prefix = "Klaviyo configuration changed";
+  services.change_prefix = kChanged;
   services.failure_prefix = "Klaviyo worker queue error";
   services.reload = nullptr;
   if (config.environment_file) {
-    auto reloader = std::make_shared<Reloader>(config, std::move(destination), timers);
+    auto reloader = std::make_shared<Reloader>(config, settings, std::move(destination), timers);
     services.reload = [reloader] { return reloader->reload(); };
   }
   auto tracker = postbox::Tracker::start(*engine, std::move(services));
-  if (tracker) use_kept_secret(config, *tracker, *timers);
+  if (tracker) {
+    use_kept_secret(config, *tracker, *timers);
+    say_what_changed(config, settings, *tracker);
+  }
   return tracker;
 }
 

@@ -12,6 +12,13 @@ const anna = {email: 'anna@goldenacre.example', phoneNumber: '+491701234567', ex
               firstName: 'Anna'};
 const ben = {...anna, email: 'ben@goldenacre.example'};
 
+const description = {
+  firstName: 'Anna', organization: 'Acre', title: 'Buyer', locale: 'de-DE',
+  image: 'https://goldenacre.example/anna.jpg',
+  location: {address1: 'Gasse 1', address2: 'Hof', city: 'Ulm', region: 'BW', zip: '89073',
+             country: 'Germany', timezone: 'Europe/Berlin'},
+};
+
 const teaP1 = {ProductID: 'P1', SKU: 'S-P1', ProductName: 'Thé P1'};
 const teaP2 = {ProductID: 'P2', SKU: 'S-P2', ProductName: 'Thé P2'};
 
@@ -27,6 +34,8 @@ const order = {
 };
 const line = {OrderId: '1001', Categories: ['Tea'], ProductBrand: 'Acre', Gift: false,
               Note: 'a "b"'};
+const shipped = {...order, Categories: ['Tea'], ItemNames: ['Thé P2'], Items: [order.Items[1]],
+                 FulfillmentId: 'f-1'};
 const refund = {RefundAmount: 13, TotalRefunded: 13, Reason: 'broken'};
 
 const plan = {PlanId: 'gold', Amount: 19.99, Interval: 'month', IntervalCount: 1, Quantity: 1,
@@ -52,12 +61,12 @@ const added = {
   AddedItemBrand: 'Acre',
 };
 
-const event = (name, uniqueId, properties, money = {}) => ({
+const event = (name, uniqueId, properties, money = {}, whose = anna) => ({
   type: 'event',
   attributes: {
     time: now, uniqueId, properties, ...money,
     metric: {data: {type: 'metric', attributes: {name}}},
-    profile: {data: {type: 'profile', attributes: anna}},
+    profile: {data: {type: 'profile', attributes: whose}},
   },
 });
 const eur = (value) => ({value, valueCurrency: 'EUR'});
@@ -77,6 +86,12 @@ exports.events = [
   event('Cancelled Order', '1001', {...order, Reason: 'late'}, eur(32)),
   event('Refunded Order', '1001', {...order, ...refund}, eur(13)),
   event('Partially Refunded Order', '1001_refunded_1300', {...order, ...refund}, eur(13)),
+  event('Fulfilled Order', '1001_f-1',
+        {...shipped, Carrier: 'DHL', TrackingNumber: 'JD0002',
+         TrackingURL: 'https://dhl.example/JD0002'}, eur(3)),
+  event('Marked Out for Delivery', '1001_f-1',
+        {...order, FulfillmentId: 'f-1', Carrier: 'DHL'}, eur(2.5)),
+  event('Delivered Shipment', '1001_f-1', shipped, eur(3)),
   ofSubscription('Started', 'started', {IsTrial: true, ConvertedFromTrial: false}),
   ofSubscription('Renewed', `renewed_${nowSecond}`,
                  {PlanId: 'gold', Amount: 19.99, Total: 13, PeriodStart: nowText,
@@ -102,6 +117,12 @@ exports.events = [
         {...cart, RecoveryURL: 'https://a.example/r', Amount: 25, Currency: 'EUR'}),
   event('Points Earned', 'points-1', {Points: 40, Reason: 'review'}),
   event('Quiz Finished', 'quiz-1', {Score: 7, Answers: ['a', 'b'], Took: {Seconds: 90}}, eur(5)),
+  event('Viewed Product', 'view-1',
+        {...teaP1, Categories: ['Tea'], Brand: 'Acre', URL: 'https://shop.goldenacre.example/p/1',
+         ImageURL: 'https://shop.goldenacre.example/p1.jpg',
+         Price: 12.5, Currency: 'EUR', CompareAtPrice: 15, CompareAtCurrency: 'EUR'},
+        {}, {anonymousId: 'ZWY1Y2EzZTg', kx: 'x1.SiMu1A'}),
+  event('Quiz Shared', 'quiz-2', {$extra: {HTML: '<b>7</b>'}}, {}, {...anna, ...description}),
 ];
 
 // What a bulk request holds beside each of them.
@@ -109,7 +130,34 @@ const bens = event('Cart Updated', `c-7_3_${nowSecond}`, {...cart, IsEmpty: fals
 bens.attributes.profile.data.attributes = ben;
 exports.companion = bens;
 
-exports.profile = {
-  type: 'profile',
-  attributes: {...anna, lastName: 'Berg', properties: {'Loyalty Tier': 'Gold', Points: 40}},
-};
+const profile = (attributes) => ({type: 'profile', attributes});
+
+// A profile of a job, and the job itself.
+const word = (consent) => (channel, {email, phoneNumber}, more = {}) =>
+  profile({email, phoneNumber, subscriptions: {[channel]: {marketing: {consent, ...more}}}});
+const yes = word('SUBSCRIBED');
+const no = word('UNSUBSCRIBED');
+const job = (verb) => (profiles, attributes = {}, list = undefined) => ({
+  type: `profile-subscription-bulk-${verb}-job`,
+  attributes: {profiles: {data: profiles}, ...attributes},
+  relationships: list && {list: {data: {type: 'list', id: list}}},
+});
+const subscriptionJob = job('create');
+const unsubscriptionJob = job('delete');
+const channels = ['email', 'sms', 'whatsapp'];
+
+// What is no event: the form, what the client is given, and what it cannot send: it fails at `unset`
+// (23.0.0 knows the type "Array&lt;string&gt;"), which is held against the description alone.
+exports.requests = [
+  ['profile', profile({...anna, lastName: 'Berg',
+                       properties: {'Loyalty Tier': 'Gold', Points: 40}})],
+  ['profile', profile({kx: 'x1.SiMu1A', ...description}),
+   {meta: {patch_properties: {unset: ['Points', 'Quiz']}}}],
+  ['subscribe', subscriptionJob([...channels.map((channel) => yes(channel, anna)),
+                                  yes('sms', {phoneNumber: '+447911123456'})],
+                                 {customSource: 'Checkout'}, 'Y6nRLr')],
+  ['subscribe', subscriptionJob([yes('email', anna, {consentedAt: new Date('2026-11-20T10:00:00Z')})],
+                                 {historicalImport: true})],
+  ['unsubscribe', unsubscriptionJob(channels.map((channel) => no(channel, anna)), {}, 'Y6nRLr')],
+  ['unsubscribe', unsubscriptionJob([no('email', anna)])],
+];

@@ -65,6 +65,9 @@ class OutboxDecorator : public Outbox {
   Result<std::string> keep(std::string_view name, std::string_view text) override {
     return outbox_->keep(name, text);
   }
+  Result<std::string> exchange(std::string_view name, std::string_view text) override {
+    return outbox_->exchange(name, text);
+  }
   Result<std::size_t> purge_profile(const Key& profile) override {
     return outbox_->purge_profile(profile);
   }

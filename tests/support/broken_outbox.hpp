@@ -70,6 +70,10 @@ class BrokenOutbox final : public Outbox {
   Result<std::string> keep(std::string_view name, std::string_view text) override {
     return real_->keep(name, text);
   }
+  Result<std::string> exchange(std::string_view name, std::string_view text) override {
+    if (broken) return error();
+    return real_->exchange(name, text);
+  }
   Result<std::size_t> purge_profile(const Key& profile) override {
     return real_->purge_profile(profile);
   }

@@ -102,8 +102,9 @@ Json resource(const char* type, Json attributes) {
 
 Json profile_schema() {
   Json attributes = object_schema(describe<klaviyo::Profile>());
-  attributes["anyOf"] = {
-      {{"required", {"email"}}}, {{"required", {"phone_number"}}}, {{"required", {"external_id"}}}};
+  for (const char* identifier : {"email", "phone_number", "external_id", "anonymous_id", "_kx"}) {
+    attributes["anyOf"].push_back({{"required", {identifier}}});
+  }
   return resource("profile", std::move(attributes));
 }
 

@@ -3,9 +3,9 @@
 // Place:     the consent family; between a route and the tracker.
 // Threads:   plain values; const members may be called from several threads at once.
 // Lifetime:  own what they were made from.
-// Failure:   none here: track() rejects with every violation: no channel, a channel whose address
-// or
-//            number is missing or unusable, a time to come. The key needs the scopes lists:write,
+// Failure:   none here: track() rejects with every violation: no channel, none whose address or
+//            number can be used, a time to come. Of several channels those that reach somebody go
+//            on, and a warning names the others. The key needs the scopes lists:write,
 //            profiles:write and subscriptions:write; without them consent waits, and events go on.
 //            A list that does not exist makes a dead letter.
 //
@@ -30,6 +30,8 @@ class ConsentUpdate {
 
   [[nodiscard]] const postbox::Family& family() const noexcept { return kConsent; }
   [[nodiscard]] postbox::Key profile_key() const;
+  // The same as the batch's tracker knows it: by its default country.
+  [[nodiscard]] postbox::Key profile_key(const postbox::EventBatch& batch) const;
   [[nodiscard]] std::size_t size() const noexcept { return consent_.channels.size(); }
   void encode(postbox::EventBatch& batch) const;
 
@@ -38,9 +40,12 @@ class ConsentUpdate {
   [[nodiscard]] const Consent& consent() const noexcept { return consent_; }
 
  private:
+  [[nodiscard]] Profile known_to(const postbox::EventBatch& batch) const;
+
   Verb verb_;
   Profile profile_;
-  Consent consent_;  // each channel once
+  Consent consent_;                          // each channel once
+  std::vector<postbox::Violation> changes_;  // of the identifiers, by normalize()
 };
 
 // By what a word about that channel is ordered and forgotten: the address, or the number. Keys are

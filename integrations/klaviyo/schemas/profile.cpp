@@ -86,21 +86,6 @@ std::string too_long(std::string_view text, std::size_t most) {
          std::to_string(found);
 }
 
-// Why Klaviyo does not take the identifier; empty when it does, or when there is none.
-std::string email_problem(std::string_view email) {
-  if (email.empty()) return {};
-  if (!is_email(email)) return "must be a valid e-mail address";
-  if (is_dropped_email(email)) {
-    return "must not be at example.com or test.com: Klaviyo accepts such an event and then drops "
-           "it silently";
-  }
-  return too_long(email, kMaxEmail);
-}
-
-std::string phone_problem(std::string_view phone) {
-  return phone.empty() || is_e164(phone) ? std::string() : std::string(kPhoneRule);
-}
-
 std::string id_problem(std::string_view id) { return too_long(id, kMaxId); }
 
 struct Identifier {
@@ -251,6 +236,20 @@ bool is_email(std::string_view text) noexcept {
 bool is_e164(std::string_view text) noexcept {
   if (text.size() < 8 || text.size() > 16 || text[0] != '+' || text[1] == '0') return false;
   return std::all_of(text.begin() + 1, text.end(), is_digit);
+}
+
+std::string email_problem(std::string_view email) {
+  if (email.empty()) return {};
+  if (!is_email(email)) return "must be a valid e-mail address";
+  if (is_dropped_email(email)) {
+    return "must not be at example.com or test.com: Klaviyo accepts such an event and then drops "
+           "it silently";
+  }
+  return too_long(email, kMaxEmail);
+}
+
+std::string phone_problem(std::string_view phone) {
+  return phone.empty() || is_e164(phone) ? std::string() : std::string(kPhoneRule);
 }
 
 bool has_phone_alone(const Profile& profile) noexcept {

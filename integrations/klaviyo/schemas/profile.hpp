@@ -97,6 +97,11 @@ void write_profile(const Profile& profile, std::string& out);
 [[nodiscard]] bool is_email(std::string_view text) noexcept;
 [[nodiscard]] bool is_e164(std::string_view text) noexcept;
 
+// Why Klaviyo does not take the identifier; empty when it does, or when there is none. Holds
+// nothing of the value.
+[[nodiscard]] std::string email_problem(std::string_view email);
+[[nodiscard]] std::string phone_problem(std::string_view phone);
+
 // Whether a phone number is the only identifier: an account without SMS drops the event.
 [[nodiscard]] bool has_phone_alone(const Profile& profile) noexcept;
 
