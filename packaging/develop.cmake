@@ -111,6 +111,7 @@ postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
   tests/intake_queue_test.cpp
   tests/json_text_test.cpp
   tests/logger_test.cpp
+  tests/not_accepted_test.cpp
   tests/rfc3339_test.cpp
   tests/schema_test.cpp
   tests/lane_faults_test.cpp

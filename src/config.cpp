@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "file_name.hpp"
+#include "not_accepted.hpp"
 
 namespace postbox {
 namespace {
@@ -43,17 +44,12 @@ std::optional<std::int64_t> parse_quantity(std::string_view text,
   return std::nullopt;
 }
 
-Error bad_value(std::string_view value, std::string_view accepted) {
-  return Error{ErrorCode::kInvalidConfig,
-               "'" + std::string(value) + "' is not accepted; expected " + std::string(accepted)};
-}
-
 Result<LogLevel> parse_log_level(std::string_view text) {
   constexpr std::array<std::string_view, 5> kNames{"debug", "info", "warn", "error", "off"};
   for (std::size_t i = 0; i < kNames.size(); ++i) {
     if (text == kNames[i]) return static_cast<LogLevel>(i);
   }
-  return bad_value(text, "debug, info, warn, error or off");
+  return not_accepted(text, "debug, info, warn, error or off");
 }
 
 Result<std::string> parse_text(std::string_view text) { return std::string(text); }
@@ -77,8 +73,8 @@ bool has_variable(std::string_view path) {
 // What is not meant as it stands there, and would become a file of that name somewhere.
 Result<void> check_path(std::string_view path) {
   const auto refuse = [path](std::string_view why) {
-    return bad_value("sqlite:" + std::string(path),
-                     "sqlite:PATH, such as sqlite:/var/lib/shop/postbox.db: " + std::string(why))
+    return not_accepted("sqlite:" + std::string(path),
+                        "sqlite:PATH, such as sqlite:/var/lib/shop/postbox.db: " + std::string(why))
         .with_context("POSTBOX_OUTBOX");
   };
   if (path.empty()) return refuse("the path is missing");
@@ -104,7 +100,7 @@ Result<void> read(const Environment& environment, std::string_view name,
 }
 
 Error out_of_range(std::string_view field, const std::string& value, std::string_view accepted) {
-  return bad_value(value, accepted).with_context(field);
+  return not_accepted(value, accepted).with_context(field);
 }
 
 // The working directory may be another one when the names are used, and in a child of fork().
@@ -132,7 +128,7 @@ Result<milliseconds> parse_duration(std::string_view text) {
   constexpr std::int64_t kMost = 10'000LL * 86'400'000LL;
   const auto quantity = parse_quantity(text, kDurations);
   if (!quantity || *quantity > kMost) {
-    return bad_value(text, "a number with a unit, such as 250ms, 10s, 60m, 72h or 30d");
+    return not_accepted(text, "a number with a unit, such as 250ms, 10s, 60m, 72h or 30d");
   }
   return milliseconds(*quantity);
 }
@@ -140,7 +136,7 @@ Result<milliseconds> parse_duration(std::string_view text) {
 Result<Bytes> parse_bytes(std::string_view text) {
   const auto quantity = parse_quantity(text, kSizes);
   if (!quantity) {
-    return bad_value(text, "a number with a unit, such as 4096B, 64KiB, 16MiB or 2GiB");
+    return not_accepted(text, "a number with a unit, such as 4096B, 64KiB, 16MiB or 2GiB");
   }
   return Bytes{static_cast<std::uint64_t>(*quantity)};
 }

@@ -20,6 +20,7 @@
 #include "curl_setup.hpp"
 #include "curl_transfer.hpp"
 #include "fork_gate.hpp"
+#include "not_accepted.hpp"
 #include "proxy_settings.hpp"
 
 namespace postbox {
@@ -281,9 +282,8 @@ Result<std::shared_ptr<HttpClient>> curl_http_client(const HttpOptions& options)
     return Error{ErrorCode::kInvalidConfig, "an HTTP time-out is not between 1 ms and 24 days"};
   }
   if (!options.ca_file.empty() && !holds_certificates(options.ca_file)) {
-    return Error{ErrorCode::kInvalidConfig, "POSTBOX_CA_FILE: '" + options.ca_file +
-                                                "' is not accepted; expected a readable file of "
-                                                "PEM certificates"};
+    return not_accepted(options.ca_file, "a readable file of PEM certificates")
+        .with_context("POSTBOX_CA_FILE");
   }
   if (!options.host_owns_curl) {
     const CURLcode result = initialise_curl_once();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include "not_accepted.hpp"
 
 namespace postbox {
 namespace {
@@ -28,8 +29,7 @@ Result<Flag> Flag::parse(std::string_view text) {
     const auto [rest, failed] = std::from_chars(digits.data(), end, percent);
     if (failed == std::errc{} && rest == end && percent <= 100) return Flag(percent);
   }
-  return Error{ErrorCode::kInvalidConfig,
-               "'" + std::string(text) + "' is not accepted; expected true, false or 0% to 100%"};
+  return not_accepted(text, "true, false or 0% to 100%");
 }
 
 bool Flag::includes(const Key& profile) const noexcept {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdint>
 #include <optional>
+#include "not_accepted.hpp"
 
 namespace postbox {
 namespace {
@@ -87,11 +88,10 @@ std::optional<Url> parse_url(std::string_view text) {
 Error refuse(std::string_view text, std::string_view accepted) {
   // Behind these may stand a password or a token.
   const bool secret = text.find_first_of("@?#") != std::string_view::npos;
-  std::string shown;
-  for (const char c : text.substr(0, 200)) shown += c >= 0x20 && c < 0x7f ? c : '?';
+  if (!secret) return not_accepted(text, accepted);
   return {ErrorCode::kInvalidConfig,
-          (secret ? std::string("an address with a user, query or fragment") : "'" + shown + "'") +
-              " is not accepted; expected " + std::string(accepted)};
+          "an address with a user, query or fragment is not accepted; expected " +
+              std::string(accepted)};
 }
 
 // The scheme in lower case, for others compare it; no slash at the end.

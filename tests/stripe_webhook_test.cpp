@@ -343,7 +343,7 @@ TEST(StripeConfig, ReadsTheEnvironment) {
 TEST(StripeConfig, NamesTheVariableThatDoesNotParse) {
   for (const auto& [text, name] : std::vector<std::pair<std::string, std::string>>{
            {"STRIPE_WEBHOOK_SECRET=whsec_a,", "STRIPE_WEBHOOK_SECRET: "},
-           {"STRIPE_TEST_MODE=yes", "STRIPE_TEST_MODE: 'yes'"}}) {
+           {"STRIPE_TEST_MODE=50%", "STRIPE_TEST_MODE: '50%'"}}) {
     const auto config = stripe::Config::from(Environment::parse(text).value());
     ASSERT_FALSE(config) << text;
     EXPECT_TRUE(config.error().message.starts_with(name)) << config.error().message;
@@ -352,7 +352,7 @@ TEST(StripeConfig, NamesTheVariableThatDoesNotParse) {
 
 TEST(StripeConfig, NamesEveryVariableThatDoesNotParse) {
   const auto config = stripe::Config::from(
-      Environment::parse("STRIPE_WEBHOOK_SECRET=whsec_a,\nSTRIPE_TEST_MODE=yes").value());
+      Environment::parse("STRIPE_WEBHOOK_SECRET=whsec_a,\nSTRIPE_TEST_MODE=maybe").value());
   ASSERT_FALSE(config);
   EXPECT_TRUE(config.error().message.starts_with("STRIPE_WEBHOOK_SECRET: "));
   EXPECT_NE(config.error().message.find("\nSTRIPE_TEST_MODE: "), std::string::npos);
@@ -491,6 +491,15 @@ TEST(StripeWebhook, AReferenceThatTwoPaymentsHaveIsNoKey) {
     EXPECT_EQ(shop.deliver(body.dump()).status, 200);
   }
   EXPECT_EQ(shop.recorded().size(), 2U);
+}
+
+TEST(StripeConfig, TheTestModeTakesTheWordsOfTheFlags) {
+  const auto load = [](const std::string& value) {
+    return stripe::Config::from(Environment::parse("STRIPE_TEST_MODE=" + value + "\n").value());
+  };
+  for (const char* on : {"true", "TRUE", "1", "on", "yes"}) EXPECT_TRUE(load(on)->test_mode) << on;
+  for (const char* off : {"false", "0", "No"}) EXPECT_FALSE(load(off)->test_mode) << off;
+  for (const char* bad : {"100%", "0%", "maybe"}) EXPECT_FALSE(load(bad)) << bad;
 }
 
 }  // namespace

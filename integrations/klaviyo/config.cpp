@@ -9,6 +9,7 @@
 #include <string>
 
 #include "http_url.hpp"
+#include "not_accepted.hpp"
 
 namespace klaviyo {
 namespace {
@@ -18,11 +19,6 @@ using postbox::Error;
 using postbox::Result;
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-Error refuse(std::string_view value, std::string_view accepted) {
-  return {postbox::ErrorCode::kInvalidConfig,
-          "'" + std::string(value) + "' is not accepted; expected " + std::string(accepted)};
-}
 
 template <class T>
 Result<void> set(const Result<std::optional<std::string>>& text, std::string_view name,
@@ -118,19 +114,21 @@ Result<std::string> parse_revision(std::string_view text) {
   ok = ok && (suffix.empty() || suffix.starts_with('.')) &&
        std::all_of(suffix.begin(), suffix.end(),
                    [](char c) { return c == '.' || is_digit(c) || (c >= 'a' && c <= 'z'); });
-  if (!ok) return refuse(text.substr(0, 40), "a date such as 2026-10-15");
+  if (!ok) return postbox::not_accepted(text.substr(0, 40), "a date such as 2026-10-15");
   return std::string(text);
 }
 
 Result<std::string> parse_country(std::string_view text) {
   std::string code = country_code(text);
-  if (code.empty()) return refuse(text.substr(0, 40), "a country of ISO 3166-1 such as DE");
+  if (code.empty())
+    return postbox::not_accepted(text.substr(0, 40), "a country of ISO 3166-1 such as DE");
   return code;
 }
 
 Result<std::chrono::milliseconds> parse_abandoned_after(std::string_view text) {
   auto duration = postbox::parse_duration(text);
-  if (duration && *duration < std::chrono::minutes(1)) return refuse(text, "at least 1m");
+  if (duration && *duration < std::chrono::minutes(1))
+    return postbox::not_accepted(text, "at least 1m");
   return duration;
 }
 
@@ -161,7 +159,8 @@ Result<void> check_families(const std::vector<postbox::Family>& own) {
 
 Result<std::chrono::milliseconds> parse_quiet_time(std::string_view text) {
   auto duration = postbox::parse_duration(text);
-  if (duration && *duration > std::chrono::hours(1)) return refuse(text, "at most 1h");
+  if (duration && *duration > std::chrono::hours(1))
+    return postbox::not_accepted(text, "at most 1h");
   return duration;
 }
 
@@ -236,14 +235,14 @@ Result<QuotaShare> QuotaShare::parse(std::string_view text) {
   const std::string_view part = point == std::string_view::npos ? "0" : text.substr(point + 1);
   if ((whole != "0" && whole != "1") || part.empty() || part.size() > kDecimals ||
       !std::all_of(part.begin(), part.end(), is_digit)) {
-    return refuse(text, kAccepted);
+    return postbox::not_accepted(text, kAccepted);
   }
   int thousandths = 0;
   for (std::size_t i = 0; i < kDecimals; ++i) {
     thousandths = thousandths * 10 + (i < part.size() ? part[i] - '0' : 0);
   }
   thousandths += whole == "1" ? 1'000 : 0;
-  if (thousandths == 0 || thousandths > 1'000) return refuse(text, kAccepted);
+  if (thousandths == 0 || thousandths > 1'000) return postbox::not_accepted(text, kAccepted);
   return QuotaShare{static_cast<std::uint16_t>(thousandths)};
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "not_accepted.hpp"
+
 namespace klaviyo {
 namespace {
 
@@ -53,9 +55,9 @@ Result<TypeNames> parse_metric_names(std::string_view text) {
     text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
     const std::size_t equals = pair.find('=');
     if (equals == std::string_view::npos) {
-      return refuse("'" + std::string(unwrapped(pair)) +
-                    "' is not accepted; expected a metric, '=' and the name to send, such as "
-                    "Cancelled Order=Canceled Order");
+      return postbox::not_accepted(unwrapped(pair),
+                                   "a metric, '=' and the name to send, such as "
+                                   "Cancelled Order=Canceled Order");
     }
     names.emplace_back(unwrapped(pair.substr(0, equals)), unwrapped(pair.substr(equals + 1)));
   }

@@ -3,6 +3,7 @@
 #include <stripe/config.hpp>
 
 #include "http_url.hpp"
+#include "not_accepted.hpp"
 
 namespace stripe {
 namespace {
@@ -14,9 +15,11 @@ using postbox::Result;
 
 Error invalid(std::string message) { return {ErrorCode::kInvalidConfig, std::move(message)}; }
 
+// The words of the families' flags, but no percentage.
 Result<bool> parse_switch(std::string_view text) {
-  if (text == "true" || text == "false") return text == "true";
-  return invalid("'" + std::string(text) + "' is not accepted; expected true or false");
+  const auto flag = postbox::Flag::parse(text);
+  if (flag && (flag->is_on() || flag->is_off()) && !text.ends_with('%')) return flag->is_on();
+  return postbox::not_accepted(text, "true or false");
 }
 
 // A key that can do more than read is accepted, since it works.

@@ -2,6 +2,8 @@
 #include <postbox/config.hpp>
 #include <stripe/reports.hpp>
 
+#include "not_accepted.hpp"
+
 namespace stripe {
 namespace {
 
@@ -27,9 +29,7 @@ postbox::Result<Reports> Reports::parse(std::string_view text) {
     }
     const auto* const found = std::ranges::find(kReportNames, name);
     if (found == kReportNames.end()) {
-      return postbox::Error{postbox::ErrorCode::kInvalidConfig,
-                            "'" + std::string(name.substr(0, 40)) +
-                                "' is not accepted; expected one or several of " + accepted()};
+      return postbox::not_accepted(name, "one or several of " + accepted());
     }
     reports.add(static_cast<Report>(found - kReportNames.begin()));
   }

@@ -37,7 +37,7 @@ for path in files("integrations", "*.hpp"):
             breach(path, number, f"an integration's header may not include {name}")
 
 # integrations -> include/postbox, and what stands below everything; nothing in src or include knows an integration.
-FLOOR = {"backoff.hpp", "blanks.hpp", "file_name.hpp", "fork_gate.hpp", "http_url.hpp", "name_lock.hpp", "signals_blocked.hpp", "sqlite_locks.hpp"}
+FLOOR = {"backoff.hpp", "blanks.hpp", "file_name.hpp", "fork_gate.hpp", "http_url.hpp", "name_lock.hpp", "not_accepted.hpp", "signals_blocked.hpp", "sqlite_locks.hpp"}
 for name in FLOOR:
     path = root / "src" / name
     for number, kind, other in includes(path):
