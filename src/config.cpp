@@ -5,8 +5,8 @@
 #include <limits>
 #include <vector>
 
-#include "file_name.hpp"
-#include "not_accepted.hpp"
+#include "base/file_name.hpp"
+#include "base/not_accepted.hpp"
 
 namespace postbox {
 namespace {

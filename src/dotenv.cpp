@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "blanks.hpp"
+#include "base/blanks.hpp"
 
 namespace postbox {
 namespace {

@@ -11,9 +11,9 @@
 
 #include <postbox/config.hpp>
 
-#include "blanks.hpp"
+#include "base/blanks.hpp"
+#include "base/file_name.hpp"
 #include "dotenv.hpp"
-#include "file_name.hpp"
 
 namespace postbox {
 namespace {

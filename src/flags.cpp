@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include "not_accepted.hpp"
+#include "base/not_accepted.hpp"
 
 namespace postbox {
 namespace {

@@ -17,7 +17,7 @@
 #include <postbox/clock.hpp>
 #include <postbox/event.hpp>
 
-#include "mutex.hpp"
+#include "base/mutex.hpp"
 
 namespace postbox {
 

@@ -14,8 +14,8 @@
 #include <postbox/outbox.hpp>
 #include <postbox/stats.hpp>
 
-#include "counters.hpp"
-#include "mutex.hpp"
+#include "base/counters.hpp"
+#include "base/mutex.hpp"
 
 namespace postbox {
 

@@ -4,7 +4,7 @@
 #include <numeric>
 #include <utility>
 
-#include "backoff.hpp"
+#include "base/backoff.hpp"
 
 namespace postbox {
 namespace {

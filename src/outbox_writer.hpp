@@ -17,9 +17,9 @@
 #include <postbox/event.hpp>
 #include <postbox/outbox.hpp>
 
-#include "counters.hpp"
+#include "base/counters.hpp"
+#include "base/logger.hpp"
 #include "intake_queue.hpp"
-#include "logger.hpp"
 
 namespace postbox {
 

@@ -1,6 +1,6 @@
 // What callers do; what the two threads do is in tracker_workers.cpp, what operators ask for in
 // tracker_operator.cpp.
-#include "sqlite_locks.hpp"
+#include "sqlite/locks.hpp"
 #include "tracker_impl.hpp"
 
 #include <algorithm>

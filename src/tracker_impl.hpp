@@ -18,17 +18,17 @@
 
 #include <postbox/tracker.hpp>
 
-#include "counters.hpp"
-#include "exemptions.hpp"
-#include "fork_gate.hpp"
+#include "base/counters.hpp"
+#include "base/fork_gate.hpp"
+#include "base/logger.hpp"
+#include "base/mutex.hpp"
+#include "base/notices.hpp"
 #include "intake_queue.hpp"
 #include "ledger.hpp"
-#include "logger.hpp"
-#include "mutex.hpp"
-#include "notices.hpp"
 #include "outbox_writer.hpp"
-#include "sender.hpp"
-#include "undeliverable.hpp"
+#include "send/exemptions.hpp"
+#include "send/sender.hpp"
+#include "send/undeliverable.hpp"
 
 namespace postbox {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <thread>
 
-#include "signals_blocked.hpp"
+#include "base/signals_blocked.hpp"
 #include "tracker_impl.hpp"
 
 namespace postbox {

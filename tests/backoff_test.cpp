@@ -1,8 +1,8 @@
-#include "backoff.hpp"
+#include "base/backoff.hpp"
 
 #include <gtest/gtest.h>
 
-#include "send_gate.hpp"
+#include "send/send_gate.hpp"
 
 namespace postbox {
 namespace {

@@ -1,4 +1,4 @@
-#include "batch_limit.hpp"
+#include "send/batch_limit.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "blanks.hpp"
+#include "base/blanks.hpp"
 
 #include <gtest/gtest.h>
 

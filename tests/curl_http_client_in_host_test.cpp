@@ -10,7 +10,7 @@
 #include <string>
 #include <thread>
 
-#include "../src/curl_handles.hpp"
+#include "curl/handles.hpp"
 #include "support/black_hole_resolver.hpp"
 #include "support/http_exchange.hpp"
 #include "support/loopback_server.hpp"

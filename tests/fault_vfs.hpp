@@ -11,7 +11,7 @@
 
 #include <atomic>
 
-#include "mutex.hpp"
+#include "base/mutex.hpp"
 
 namespace postbox::testing {
 

@@ -10,7 +10,7 @@
 #include <stripe/stripe.hpp>
 #include <thread>
 
-#include "fork_gate.hpp"
+#include "base/fork_gate.hpp"
 #include "support/guest.hpp"
 #include "support/stripe_events.hpp"
 

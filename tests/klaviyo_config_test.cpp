@@ -8,7 +8,7 @@
 #include <postbox/version.hpp>
 #include <utility>
 
-#include "http_url.hpp"
+#include "base/http_url.hpp"
 #include "klaviyo_test_data.hpp"
 #include "support/temporary_folder.hpp"
 

@@ -1,4 +1,4 @@
-#include "not_accepted.hpp"
+#include "base/not_accepted.hpp"
 
 #include <gtest/gtest.h>
 

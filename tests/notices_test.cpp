@@ -1,4 +1,4 @@
-#include "notices.hpp"
+#include "base/notices.hpp"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "outage.hpp"
+#include "send/outage.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "pacer.hpp"
+#include "send/pacer.hpp"
 
 #include <gtest/gtest.h>
 

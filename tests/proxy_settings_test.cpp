@@ -1,4 +1,4 @@
-#include "../src/proxy_settings.hpp"
+#include "curl/proxy_settings.hpp"
 
 #include <gtest/gtest.h>
 

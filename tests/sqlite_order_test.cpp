@@ -1,7 +1,7 @@
 // Records in order in a file: over restarts, and with several processes at once.
+#include "sqlite_outbox/format.hpp"
+#include "sqlite_outbox/salvage.hpp"
 #include "sqlite_outbox_fixture.hpp"
-#include "sqlite_salvage.hpp"
-#include "sqlite_schema.hpp"
 #include "timed_records.hpp"
 
 namespace postbox::testing {

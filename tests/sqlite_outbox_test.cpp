@@ -11,8 +11,8 @@
 #include <thread>
 
 #include "outbox_conformance.hpp"
+#include "sqlite_outbox/format.hpp"
 #include "sqlite_outbox_fixture.hpp"
-#include "sqlite_schema.hpp"
 #include "support/raw_file.hpp"
 
 namespace postbox::testing {

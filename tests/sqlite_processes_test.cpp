@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-#include "name_lock.hpp"
+#include "base/name_lock.hpp"
 #include "sqlite_salvage_fixture.hpp"
 #include "support/child_process.hpp"
 

@@ -6,7 +6,7 @@
 #include <postbox/testing/scripted_http_client.hpp>
 #include <thread>
 
-#include "fork_gate.hpp"
+#include "base/fork_gate.hpp"
 #include "support/guest.hpp"
 
 namespace postbox::tests {

@@ -1,4 +1,4 @@
-#include "undeliverable.hpp"
+#include "send/undeliverable.hpp"
 
 #include <gmock/gmock.h>
 

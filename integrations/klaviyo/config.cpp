@@ -8,8 +8,8 @@
 #include <postbox/schema.hpp>
 #include <string>
 
-#include "http_url.hpp"
-#include "not_accepted.hpp"
+#include "base/http_url.hpp"
+#include "base/not_accepted.hpp"
 
 namespace klaviyo {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "not_accepted.hpp"
+#include "base/not_accepted.hpp"
 
 namespace klaviyo {
 namespace {

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <utility>
 
-#include "http_url.hpp"
+#include "base/http_url.hpp"
 
 namespace klaviyo {
 namespace {

@@ -2,8 +2,8 @@
 #include <optional>
 #include <stripe/config.hpp>
 
-#include "http_url.hpp"
-#include "not_accepted.hpp"
+#include "base/http_url.hpp"
+#include "base/not_accepted.hpp"
 
 namespace stripe {
 namespace {

@@ -1,6 +1,6 @@
 #include <stripe/fetch_schedule.hpp>
 
-#include "backoff.hpp"
+#include "base/backoff.hpp"
 
 namespace stripe {
 

@@ -1,7 +1,7 @@
 #include <stripe/live_settings.hpp>
 #include <utility>
 
-#include "fork_gate.hpp"
+#include "base/fork_gate.hpp"
 
 namespace stripe {
 namespace {

@@ -14,8 +14,8 @@
 #include <thread>
 #include <utility>
 
-#include "fork_gate.hpp"
-#include "signals_blocked.hpp"
+#include "base/fork_gate.hpp"
+#include "base/signals_blocked.hpp"
 
 namespace stripe {
 namespace {

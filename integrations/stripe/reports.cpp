@@ -2,7 +2,7 @@
 #include <postbox/config.hpp>
 #include <stripe/reports.hpp>
 
-#include "not_accepted.hpp"
+#include "base/not_accepted.hpp"
 
 namespace stripe {
 namespace {

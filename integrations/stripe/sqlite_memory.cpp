@@ -8,10 +8,10 @@
 #include <stripe/memory.hpp>
 #include <stripe/sqlite.hpp>
 
-#include "file_name.hpp"
-#include "fork_gate.hpp"
-#include "name_lock.hpp"
-#include "sqlite_locks.hpp"
+#include "base/file_name.hpp"
+#include "base/fork_gate.hpp"
+#include "base/name_lock.hpp"
+#include "sqlite/locks.hpp"
 
 namespace stripe {
 namespace {

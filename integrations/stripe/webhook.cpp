@@ -5,7 +5,7 @@
 #include <stripe/webhook.hpp>
 #include <utility>
 
-#include "fork_gate.hpp"
+#include "base/fork_gate.hpp"
 
 namespace stripe {
 

@@ -36,18 +36,40 @@ for path in files("integrations", "*.hpp"):
         if not (STANDARD.match(name) or ours):
             breach(path, number, f"an integration's header may not include {name}")
 
-# integrations -> include/postbox, and what stands below everything; nothing in src or include knows an integration.
-FLOOR = {"backoff.hpp", "blanks.hpp", "file_name.hpp", "fork_gate.hpp", "http_url.hpp", "name_lock.hpp", "not_accepted.hpp", "signals_blocked.hpp", "sqlite_locks.hpp"}
-for name in FLOOR:
-    path = root / "src" / name
-    for number, kind, other in includes(path):
-        if kind == '"' and other not in FLOOR:
-            breach(path, number, f"what stands below everything may not include {other}")
+# The rooms of src, and which others each may include. `.` is src itself: the pipeline, the engine and
+# the tracker, which put the rooms together.
+ROOMS = {
+    "base": set(),
+    "sqlite": {"base"},
+    "curl": {"base"},
+    "send": {"base"},
+    "sqlite_outbox": {"base", "sqlite"},
+    ".": {"base", "sqlite", "curl", "send", "sqlite_outbox"},
+}
+INTEGRATIONS = {"base", "sqlite"}  # what stands below everything
+
+
+def room_of(path):
+    return str(path.parent.relative_to(root / "src"))
+
+
+def included(path, name):
+    """The file of src that `name` means in `path`."""
+    for folder in (path.parent, root / "src"):
+        if (folder / name).exists() and (folder / name).is_relative_to(root / "src"):
+            return folder / name
+    return None
+
+
+for path in files("src", "*.hpp", "*.cpp"):
+    for number, kind, name in includes(path):
+        other = included(path, name)
+        if other and room_of(other) not in ROOMS[room_of(path)] | {room_of(path)}:
+            breach(path, number, f"the room {room_of(path)} may not include {name}")
 for path in files("integrations", "*.hpp", "*.cpp"):
     for number, _, name in includes(path):
-        if name in FLOOR and path.suffix == ".cpp":
-            continue
-        if (root / "src" / name).exists() and not (path.parent / name).exists():
+        other = included(path, name)
+        if other and (room_of(other) not in INTEGRATIONS or path.suffix != ".cpp"):
             breach(path, number, f"an integration may not include the engine's inside, {name}")
 for path in files("src", "*.hpp", "*.cpp") + files("include", "*.hpp"):
     for number, _, name in includes(path):
@@ -68,7 +90,7 @@ NEIGHBOURS = {
 for stage, allowed in NEIGHBOURS.items():
     for path in files("src", f"{stage}.hpp", f"{stage}.cpp"):
         for number, _, name in includes(path):
-            other = name.removesuffix(".hpp")
+            other = pathlib.Path(name).stem
             if other in NEIGHBOURS and other != stage and other not in allowed:
                 breach(path, number, f"{stage} may not include {name}")
 

@@ -2,8 +2,8 @@
 // was accepted means the same when it is written and read again.
 #include <klaviyo/config.hpp>
 
+#include "base/http_url.hpp"
 #include "fuzz_input.hpp"
-#include "http_url.hpp"
 
 using namespace postbox::fuzz;
 

@@ -19,7 +19,7 @@
 #include <string_view>
 #include <utility>
 
-#include "../src/curl_handles.hpp"
+#include "curl/handles.hpp"
 #include "loopback_server.hpp"
 #include "temporary_folder.hpp"
 

@@ -1,0 +1,78 @@
+// BatchNumber tells whether an append that failed was stored after all.
+//
+// Place:     the SQLite outbox's append().
+// Threads:   one thread at a time; guarded by the connection's mutex.
+// Lifetime:  as long as the outbox.
+// Failure:   none.
+//
+// A commit that fails at its last step may be in the log all the same, and SQLite finds it there
+// when it opens the file again. The caller repeats the batch in any case: without this, its events
+// would count as stored and, the second time, as duplicates.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <postbox/outbox.hpp>
+#include <random>
+#include <span>
+#include <utility>
+
+#include "format.hpp"
+
+namespace postbox::sqlite {
+
+class BatchNumber {
+ public:
+  // Returns the number under which to store `batch`: a new one, or that of the failed append that
+  // it repeats.
+  [[nodiscard]] std::int64_t of(std::span<const EventRecord> batch) {
+    if (!unsure_ || contents_of(batch) != unsure_->contents) {
+      ++number_;
+      unsure_.reset();
+    }
+    return number_;
+  }
+
+  // The append may have failed with its commit. `appended` is what it would have done.
+  void not_sure(std::span<const EventRecord> batch, const Appended& appended) {
+    unsure_ = Unsure{contents_of(batch), appended};
+  }
+  void sure() noexcept { unsure_.reset(); }
+
+  // Whether an append of `batch` is refused as full now, and was not already the last time.
+  [[nodiscard]] bool is_refused_first(std::span<const EventRecord> batch) noexcept {
+    return std::exchange(refused_, contents_of(batch)) != contents_of(batch);
+  }
+
+  // What of() 's batch did when its number is found in the file.
+  [[nodiscard]] const Appended* repeated() const noexcept {
+    return unsure_ ? &unsure_->appended : nullptr;
+  }
+
+ private:
+  struct Unsure {
+    std::uint64_t contents;
+    Appended appended;
+  };
+
+  [[nodiscard]] static std::uint64_t contents_of(std::span<const EventRecord> batch) noexcept {
+    std::uint64_t sum = batch.size();
+    for (const EventRecord& record : batch) {
+      const auto queue = static_cast<std::int64_t>(record.queue);
+      sum = sum * 31 + static_cast<std::uint64_t>(dedup_of(queue, record.dedup_key));
+      if (has_event(record)) continue;
+      for (const Key& key : record.timing->ends) {
+        sum = sum * 31 + static_cast<std::uint64_t>(dedup_of(queue, key));
+      }
+    }
+    return sum;
+  }
+
+  // Begins anywhere: other processes append to the same file.
+  std::int64_t number_ = static_cast<std::int64_t>((std::uint64_t{std::random_device{}()} << 31U) |
+                                                   std::random_device{}());
+  std::optional<Unsure> unsure_;
+  std::uint64_t refused_ = 0;
+};
+
+}  // namespace postbox::sqlite

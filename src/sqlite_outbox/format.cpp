@@ -1,0 +1,380 @@
+#include "format.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/file_name.hpp"
+#include "base/mutex.hpp"
+#include "base/name_lock.hpp"
+#include "salvage.hpp"
+
+namespace postbox::sqlite {
+namespace {
+
+constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 / golden ratio
+
+// Times are milliseconds since 1970. An id is never used again, not even after the newest row was
+// deleted, so that what an operator noted stays true. The partial indexes repeat the state, which
+// takes no room, so that counting needs no look at the rows.
+constexpr const char* kVersion1 = R"sql(
+CREATE TABLE outbox(
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  queue_id    INTEGER NOT NULL,
+  state       INTEGER NOT NULL DEFAULT 0,
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  lease_token INTEGER NOT NULL DEFAULT 0,
+  lease_until INTEGER NOT NULL DEFAULT 0,
+  next_at     INTEGER NOT NULL DEFAULT 0,
+  created_at  INTEGER NOT NULL,
+  dedup_key   BLOB NOT NULL,
+  profile_key BLOB NOT NULL,
+  payload     BLOB NOT NULL
+) STRICT;
+CREATE INDEX outbox_ready   ON outbox(queue_id, state)          WHERE state = 0;
+CREATE INDEX outbox_delayed ON outbox(next_at, queue_id, state) WHERE state = 1;
+CREATE INDEX outbox_held    ON outbox(queue_id, state)          WHERE state = 2;
+CREATE UNIQUE INDEX outbox_dedup ON outbox(queue_id, dedup_key);
+
+CREATE TABLE outbox_dead(
+  id          INTEGER PRIMARY KEY,
+  queue_id    INTEGER NOT NULL,
+  attempts    INTEGER NOT NULL,
+  created_at  INTEGER NOT NULL,
+  died_at     INTEGER NOT NULL,
+  http_status INTEGER NOT NULL,
+  reason      TEXT NOT NULL,
+  dedup_key   BLOB NOT NULL,
+  profile_key BLOB NOT NULL,
+  payload     BLOB NOT NULL
+) STRICT;
+CREATE INDEX outbox_dead_queue ON outbox_dead(queue_id);
+CREATE INDEX outbox_dead_age   ON outbox_dead(died_at);
+
+CREATE TABLE totals(
+  id         INTEGER PRIMARY KEY CHECK (id = 1),
+  appended   INTEGER NOT NULL DEFAULT 0,
+  duplicates INTEGER NOT NULL DEFAULT 0,
+  delivered  INTEGER NOT NULL DEFAULT 0,
+  purged     INTEGER NOT NULL DEFAULT 0,
+  expired    INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO totals(id) VALUES (1);
+
+CREATE TABLE claimed(queue_id INTEGER PRIMARY KEY, last_id INTEGER NOT NULL) STRICT;
+
+CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO meta(key, value) VALUES ('sender_epoch', 0);
+
+PRAGMA application_id = 1346531192;
+)sql";
+static_assert(kApplicationId == 1346531192);
+
+constexpr const char* kVersion2 = R"sql(
+ALTER TABLE outbox ADD COLUMN first_attempt_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox_dead ADD COLUMN first_attempt_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox_dead ADD COLUMN pointer TEXT NOT NULL DEFAULT '';
+)sql";
+
+// Leases have left the rows. Ids are counted in totals, which spares each insert the update of
+// AUTOINCREMENT's own table, and an index on integers takes two thirds of one on keys: the index
+// that is read and written in random places is what an event costs most.
+constexpr const char* kVersion3 = R"sql(
+CREATE TABLE outbox_3(
+  id          INTEGER PRIMARY KEY,
+  queue_id    INTEGER NOT NULL,
+  state       INTEGER NOT NULL DEFAULT 0,
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  next_at     INTEGER NOT NULL DEFAULT 0,
+  created_at  INTEGER NOT NULL,
+  first_attempt_at INTEGER NOT NULL DEFAULT 0,
+  dedup       INTEGER NOT NULL,
+  dedup_key   BLOB NOT NULL,
+  profile_key BLOB NOT NULL,
+  checksum    INTEGER NOT NULL,
+  payload     BLOB NOT NULL
+) STRICT;
+INSERT INTO outbox_3 SELECT id, queue_id, state, attempts, next_at, created_at, first_attempt_at,
+  postbox_dedup(queue_id, dedup_key), dedup_key, profile_key,
+  postbox_checksum(dedup_key, payload), payload FROM outbox;
+ALTER TABLE outbox_dead ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+UPDATE outbox_dead SET checksum = postbox_checksum(dedup_key, payload);
+ALTER TABLE totals ADD COLUMN last_id INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE totals ADD COLUMN last_batch INTEGER NOT NULL DEFAULT 0;
+UPDATE totals SET last_id = ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0);
+DROP TABLE outbox;
+DROP TABLE claimed;
+ALTER TABLE outbox_3 RENAME TO outbox;
+CREATE INDEX outbox_ready   ON outbox(queue_id, state)          WHERE state = 0;
+CREATE INDEX outbox_delayed ON outbox(next_at, queue_id, state) WHERE state = 1;
+CREATE INDEX outbox_held    ON outbox(queue_id, state)          WHERE state = 2;
+CREATE UNIQUE INDEX outbox_dedup ON outbox(dedup);
+
+ALTER TABLE totals ADD COLUMN fired INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE timer(
+  id          INTEGER PRIMARY KEY,
+  slot        BLOB NOT NULL UNIQUE,
+  due_at      INTEGER NOT NULL,
+  delay       INTEGER NOT NULL,
+  as_of       INTEGER NOT NULL,
+  event_id    INTEGER NOT NULL DEFAULT 0,
+  ended_by    BLOB NOT NULL,
+  queue_id    INTEGER NOT NULL,
+  dedup_key   BLOB NOT NULL,
+  profile_key BLOB NOT NULL,
+  checksum    INTEGER NOT NULL,
+  payload     BLOB NOT NULL
+) STRICT;
+CREATE INDEX timer_due   ON timer(due_at, event_id) WHERE event_id = 0;
+CREATE INDEX timer_fired ON timer(due_at, event_id) WHERE event_id > 0;
+CREATE TABLE timer_key(
+  key BLOB NOT NULL, timer_id INTEGER NOT NULL, PRIMARY KEY(key, timer_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE timer_end(
+  key BLOB PRIMARY KEY, as_of INTEGER NOT NULL, expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX timer_end_age ON timer_end(expires_at);
+CREATE TABLE collapsing(
+  slot     BLOB PRIMARY KEY,
+  event_id INTEGER NOT NULL,
+  due_at   INTEGER NOT NULL,
+  as_of    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX collapsing_due ON collapsing(due_at);
+)sql";
+
+// Triggers count what dead letters occupy and how many ends are remembered, so that no statement
+// that adds or removes one can forget to. Orders, which are neither, run none of them.
+constexpr const char* kVersion4 = R"sql(
+ALTER TABLE outbox ADD COLUMN slot BLOB;
+ALTER TABLE outbox_dead ADD COLUMN slot BLOB;
+CREATE INDEX outbox_in_order ON outbox(profile_key) WHERE slot IS NOT NULL;
+
+ALTER TABLE totals ADD COLUMN dead_bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE totals ADD COLUMN ends INTEGER NOT NULL DEFAULT 0;
+UPDATE totals SET
+  dead_bytes = (SELECT ifnull(sum(200 + length(payload) + length(reason) + length(pointer)), 0)
+                FROM outbox_dead),
+  ends = (SELECT count(*) FROM timer_end);
+CREATE TRIGGER outbox_dead_added AFTER INSERT ON outbox_dead BEGIN
+  UPDATE totals SET dead_bytes = dead_bytes
+    + 200 + length(NEW.payload) + length(NEW.reason) + length(NEW.pointer);
+END;
+CREATE TRIGGER outbox_dead_removed AFTER DELETE ON outbox_dead BEGIN
+  UPDATE totals SET dead_bytes = dead_bytes
+    - 200 - length(OLD.payload) - length(OLD.reason) - length(OLD.pointer);
+END;
+CREATE TRIGGER timer_end_added AFTER INSERT ON timer_end BEGIN
+  UPDATE totals SET ends = ends + 1;
+END;
+CREATE TRIGGER timer_end_removed AFTER DELETE ON timer_end BEGIN
+  UPDATE totals SET ends = ends - 1;
+END;
+)sql";
+
+// Step n brings a file from version n to n + 1. A published step is never edited.
+constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2, kVersion3,
+                                                            kVersion4};
+
+constexpr std::size_t kWord = sizeof(std::uint64_t);
+
+std::uint64_t word_at(const void* bytes, std::size_t size = kWord) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, size);
+  return word;
+}
+
+// A bijection of the sum: a change within one word always changes the result.
+std::uint64_t mixed(std::uint64_t sum, std::uint64_t word) {
+  sum = (sum ^ word) * kOdd;
+  return sum ^ (sum >> 32U);
+}
+
+std::uint64_t sum_of_start(const Key& dedup_key, std::string_view payload) {
+  const std::uint64_t sum = mixed(payload.size(), word_at(dedup_key.data()));
+  return mixed(sum, word_at(dedup_key.data() + kWord));
+}
+
+std::uint64_t with_rest(std::uint64_t sum, std::string_view rest) {
+  for (; rest.size() >= kWord; rest.remove_prefix(kWord)) sum = mixed(sum, word_at(rest.data()));
+  return mixed(sum, word_at(rest.data(), rest.size()));
+}
+
+// A step of a sum waits for the multiplication of the step before it, but not for other sums. As a
+// fold, because a loop over the sums is not unrolled and would keep them in memory.
+template <std::size_t... kEach>
+void sum_side_by_side(std::span<const EventRecord* const, sizeof...(kEach)> records,
+                      std::span<std::int64_t, sizeof...(kEach)> results,
+                      std::index_sequence<kEach...>) {
+  std::array sums{sum_of_start(records[kEach]->dedup_key, records[kEach]->payload)...};
+  const std::array bytes{records[kEach]->payload.data()...};
+  const std::size_t common = std::min({records[kEach]->payload.size()...}) / kWord * kWord;
+  for (std::size_t at = 0; at < common; at += kWord) {
+    ((std::get<kEach>(sums) = mixed(std::get<kEach>(sums), word_at(std::get<kEach>(bytes) + at))),
+     ...);
+  }
+  ((results[kEach] = static_cast<std::int64_t>(with_rest(
+        std::get<kEach>(sums), std::string_view(records[kEach]->payload).substr(common)))),
+   ...);
+}
+
+std::string_view bytes_of(sqlite3_value* value) {
+  const auto* bytes = static_cast<const char*>(sqlite3_value_blob(value));
+  const auto size = static_cast<std::size_t>(sqlite3_value_bytes(value));
+  return bytes == nullptr ? std::string_view() : std::string_view(bytes, size);
+}
+
+std::optional<Key> key_of(sqlite3_value* value) {
+  Key key{};
+  const std::string_view bytes = bytes_of(value);
+  if (bytes.size() != key.size()) return std::nullopt;
+  std::memcpy(key.data(), bytes.data(), key.size());
+  return key;
+}
+
+constexpr const char* kNoKey = "a key does not have 16 bytes";
+
+// dedup_of() as an SQL function of (queue_id, dedup_key).
+void dedup_function(sqlite3_context* context, int, sqlite3_value** arguments) {
+  const auto key = key_of(arguments[1]);
+  if (!key) return sqlite3_result_error(context, kNoKey, -1);
+  sqlite3_result_int64(context, dedup_of(sqlite3_value_int64(arguments[0]), *key));
+}
+
+// checksum_of() as an SQL function of (dedup_key, payload).
+void checksum_function(sqlite3_context* context, int, sqlite3_value** arguments) {
+  const auto key = key_of(arguments[0]);
+  if (!key) return sqlite3_result_error(context, kNoKey, -1);
+  sqlite3_result_int64(context, checksum_of(*key, bytes_of(arguments[1])));
+}
+
+void migrate(Database& database) {
+  database.define("postbox_dedup", 2, dedup_function);
+  database.define("postbox_checksum", 2, checksum_function);
+  Transaction transaction(database, Transaction::Kind::kDurable);
+  // Asked again under the write lock: another process may have done it meanwhile.
+  const std::int64_t version = database.integer("PRAGMA user_version");
+  for (std::int64_t step = version; step < kSchemaVersion; ++step) {
+    database.execute(kSteps.at(static_cast<std::size_t>(step)));
+  }
+  database.execute(("PRAGMA user_version = " + std::to_string(kSchemaVersion)).c_str());
+  transaction.commit();
+}
+
+// Returns the version. Only reads, since the file may be somebody else's.
+std::int64_t check_identity(Database& database) {
+  const Transaction snapshot(database, Transaction::Kind::kRead);
+  const std::int64_t tables = database.integer("SELECT count(*) FROM sqlite_schema");
+  const std::int64_t application = database.integer("PRAGMA application_id");
+  const std::int64_t version = database.integer("PRAGMA user_version");
+  const bool empty = tables == 0 && application == 0 && version == 0;
+  if (!empty && application != kApplicationId) {
+    throw Failure(Error{ErrorCode::kOutboxUnavailable,
+                        "the file is the database of another program: set POSTBOX_OUTBOX to "
+                        "another path"});
+  }
+  if (version < 0) {
+    throw Failure(
+        Error{ErrorCode::kOutboxCorrupt,
+              "the file's format is " + std::to_string(version) + ", which there is not"});
+  }
+  if (version > kSchemaVersion) {
+    throw Failure(Error{ErrorCode::kOutboxTooNew,
+                        "the file has format " + std::to_string(version) +
+                            ", and this version of Postbox knows formats up to " +
+                            std::to_string(kSchemaVersion) + ": run the newer version again"});
+  }
+  return version;
+}
+
+void use_wal(Database& database) {
+  Query query(database, "PRAGMA journal_mode=WAL");
+  const bool supported = query.step() && query.bytes(0) == "wal";
+  // The statement commits when it is done, and that can fail as well.
+  if (!query.step() && supported) return;
+  throw Failure(Error{ErrorCode::kOutboxUnavailable,
+                      "the file system does not support SQLite's WAL mode: put the outbox on a "
+                      "local disk"});
+}
+
+void prepare(Database& database) {
+  // Read first, with nothing set: a damaged or foreign file must stay as it is.
+  const std::int64_t version = check_identity(database);
+  use_wal(database);
+  database.execute(
+      "PRAGMA secure_delete=FAST;"            // Debian's default writes a freed page as zeros
+      "PRAGMA cache_size=-12288;"             // KiB: holds five thousand events on their way
+      "PRAGMA temp_store=MEMORY;"             // no temporary files with other people's events
+      "PRAGMA journal_size_limit=33554432");  // a WAL that grew behind a slow reader shrinks again
+  if (version < kSchemaVersion) migrate(database);
+  database.note_log();
+}
+
+// Instances of one process open one after another: the switch to WAL finds the file busy
+// when two of them try at once, and no timeout helps there.
+Mutex& opening() {
+  static Mutex mutex;
+  return mutex;
+}
+
+}  // namespace
+
+std::int64_t dedup_of(std::int64_t queue, const Key& key) {
+  const auto half = [&key](std::size_t from) {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < sizeof(value); ++i) {
+      value |= std::to_integer<std::uint64_t>(key.at(from + i)) << (8 * i);
+    }
+    return value;
+  };
+  const std::uint64_t rest = half(8) + static_cast<std::uint64_t>(queue) * kOdd;
+  return static_cast<std::int64_t>(half(0) ^ (rest * kOdd));
+}
+
+std::int64_t checksum_of(const Key& dedup_key, std::string_view payload) noexcept {
+  return static_cast<std::int64_t>(with_rest(sum_of_start(dedup_key, payload), payload));
+}
+
+void checksums_of(std::span<const EventRecord* const> records,
+                  std::span<std::int64_t> sums) noexcept {
+  constexpr std::size_t kSideBySide = 4;
+  std::size_t done = 0;
+  for (; done + kSideBySide <= records.size(); done += kSideBySide) {
+    sum_side_by_side(records.subspan(done).first<kSideBySide>(),
+                     sums.subspan(done).first<kSideBySide>(),
+                     std::make_index_sequence<kSideBySide>());
+  }
+  for (; done < records.size(); ++done) {
+    sums[done] = checksum_of(records[done]->dedup_key, records[done]->payload);
+  }
+}
+
+Database open_store(const std::string& path, SharedFile& shared,
+                    std::chrono::milliseconds busy_timeout) {
+  const MutexLock lock(opening());
+  const NameLock name(path, busy_timeout);
+  if (name.trouble()) throw Failure(*name.trouble());
+  finish_salvage(path);
+  return open_new_store(path, shared, busy_timeout);
+}
+
+Database open_new_store(const std::string& path, SharedFile& shared,
+                        std::chrono::milliseconds busy_timeout) {
+  create_private_file(path);
+  if (const auto only = check_only_name(path); !only) throw Failure(only.error());
+  Database database = Database::open_file(path, shared, busy_timeout);
+  prepare(database);
+  return database;
+}
+
+Database open_memory_store() {
+  Database database = Database::open_memory();
+  database.execute("PRAGMA temp_store=MEMORY");
+  migrate(database);
+  return database;
+}
+
+}  // namespace postbox::sqlite

@@ -1,0 +1,93 @@
+// The SQLite outbox's file format: tables, numbers and versions.
+//
+// Place:     used when a connection is opened, and by whoever reads the file with other tools.
+// Threads:   free functions; one thread at a time per Database.
+// Lifetime:  the format outlives every version of this code. A number or name below is never
+//            changed or reused; a new version of the format adds a step to the list in the source.
+// Failure:   throws sqlite::Failure. Nothing is ever deleted or created anew to repair a file.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <postbox/event.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "sqlite/database.hpp"
+
+namespace postbox::sqlite {
+
+// PRAGMA application_id: "PBox" in ASCII. Do not change.
+inline constexpr std::int64_t kApplicationId = 0x50426f78;
+
+// PRAGMA user_version: how many of the migration steps the file has seen.
+inline constexpr std::int64_t kSchemaVersion = 4;
+
+// Column outbox.state. Do not change; the SQL text spells these numbers, as partial indexes need
+// literals:
+//   0  ready, or leased by the sender, which alone knows (Leases)
+//   1  delayed: becomes ready at next_at
+//   2  held: becomes ready when its queue is released
+//
+// Column first_attempt_at: when the first attempt that was spent was claimed, by the AgeClock; 0
+// before it, and when format 1 did not note it.
+// Column dedup: dedup_of(queue_id, dedup_key), or the next number that was free when another key
+// had that one.
+// Column checksum, also of outbox_dead and timer: checksum_of(dedup_key, payload).
+// Column slot, also of outbox_dead: NULL, or the Timing::slot of a row in order (Timing::in_order):
+// it is not claimed while the outbox has one with a lower id of the same profile.
+// Table totals, columns last_id: the highest id that was ever given; last_batch: a number of the
+// latest append's own (BatchNumber); dead_bytes: about as much as outbox_dead holds; ends: the rows
+// of timer_end.
+// Table timer: one per slot. event_id: the row in outbox that it became, or 0 while it runs; due_at
+// is then when to look whether that still waits. ended_by: keys of 16 bytes, one after the other;
+// the same in timer_key, for ends to find.
+// Table timer_end: the newest end of a key. Table collapsing: the row of a slot that a newer record
+// may take the place of until due_at.
+// Table meta, key 'sender_epoch': counts the processes (or instances) that became the sender;
+// 'kept/…': texts in parts, see sqlite_kept.hpp.
+
+// The longest lease. Whoever claims believes in what it asked for, so nothing shorter is cut.
+inline constexpr std::chrono::milliseconds kLeaseHorizon = std::chrono::hours(24);
+
+// The longest delay, enforced when written and when read, in case somebody set the wall clock back
+// in between: what lies further ahead is over. A clock set back by less makes a row wait that much
+// longer.
+inline constexpr std::chrono::milliseconds kDelayHorizon = std::chrono::hours(2);
+
+// The longest time that a timer runs.
+inline constexpr std::chrono::milliseconds kTimerHorizon = std::chrono::days(366);
+
+// How long after an end it is remembered: it also holds for a report that comes after it and is
+// older.
+inline constexpr std::chrono::milliseconds kEndMemory = std::chrono::hours(24);
+
+// How often somebody looks whether what a timer fired still waits.
+inline constexpr std::chrono::milliseconds kFiredLook = std::chrono::hours(1);
+
+[[nodiscard]] std::int64_t dedup_of(std::int64_t queue, const Key& key);
+
+// Tells bits that turned on the disk, which SQLite does not look for, from what was written. No
+// protection against somebody who can write the file.
+[[nodiscard]] std::int64_t checksum_of(const Key& dedup_key, std::string_view payload) noexcept;
+
+// The same for many records, in a third of the time. `sums` has as many places.
+void checksums_of(std::span<const EventRecord* const> records,
+                  std::span<std::int64_t> sums) noexcept;
+
+// Opens the file at `path`, creating it with mode 0600 when it is missing. Checks that it is an
+// outbox this version understands, brings an empty or older one up to date, and sets the connection
+// up. Finishes a salvage that was interrupted. The caller holds the turn of `shared`. Fails with
+// kOutboxTooNew, kOutboxCorrupt, kOutboxBusy while another process opens or repairs it, or
+// kOutboxUnavailable when the file is the database of another program or has a second name.
+[[nodiscard]] Database open_store(const std::string& path, SharedFile& shared,
+                                  std::chrono::milliseconds busy_timeout);
+
+// The same for a name that nobody else uses: without the NameLock.
+[[nodiscard]] Database open_new_store(const std::string& path, SharedFile& shared,
+                                      std::chrono::milliseconds busy_timeout);
+
+[[nodiscard]] Database open_memory_store();
+
+}  // namespace postbox::sqlite
