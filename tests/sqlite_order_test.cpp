@@ -1,5 +1,5 @@
 // Records in order in a file: over restarts, and with several processes at once.
-#include "sqlite_outbox/format.hpp"
+#include "sqlite_outbox/open.hpp"
 #include "sqlite_outbox/salvage.hpp"
 #include "sqlite_outbox_fixture.hpp"
 #include "timed_records.hpp"

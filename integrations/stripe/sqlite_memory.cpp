@@ -1,17 +1,13 @@
-#include <fcntl.h>
-#include <sqlite3.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cstdio>
 #include <mutex>
+#include <optional>
 #include <stripe/memory.hpp>
-#include <stripe/sqlite.hpp>
 
 #include "base/file_name.hpp"
 #include "base/fork_gate.hpp"
 #include "base/name_lock.hpp"
+#include "sqlite/database.hpp"
 #include "sqlite/locks.hpp"
+#include "sqlite/store_file.hpp"
 
 namespace stripe {
 namespace {
@@ -21,18 +17,17 @@ using postbox::ErrorCode;
 using postbox::LogLevel;
 using postbox::Result;
 using postbox::WallTime;
+using postbox::sqlite::Database;
+using postbox::sqlite::Failure;
+using postbox::sqlite::Query;
+using postbox::sqlite::Transaction;
 
 constexpr std::chrono::milliseconds kBusy{1'000};
-
-constexpr const char* kForked = "this process was forked while SQLite was in use";
 
 // Stripe delivers for up to three days; what has been replaced is of use for so long.
 constexpr std::chrono::hours kLate{24 * 4};
 
 constexpr const char* kSchema = R"(
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
-PRAGMA secure_delete = ON;
 CREATE TABLE IF NOT EXISTS known(
   key TEXT NOT NULL, as_of INTEGER NOT NULL, value TEXT NOT NULL, expires INTEGER NOT NULL,
   PRIMARY KEY(key, as_of)
@@ -49,43 +44,109 @@ CREATE INDEX IF NOT EXISTS waiting_until ON waiting(until);
 CREATE INDEX IF NOT EXISTS waiting_key ON waiting(key);
 )";
 
-void create_private_file(const std::string& path) {
-  const int descriptor =
-      ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
-  if (descriptor >= 0) ::close(descriptor);  // otherwise opening it tells what is wrong
+std::int64_t stamp(WallTime time) { return time.time_since_epoch().count(); }
+
+WallTime time_in(const Query& row, int column) {
+  return WallTime(std::chrono::milliseconds(row.integer(column)));
+}
+
+std::int64_t limit_of(std::size_t limit) { return static_cast<std::int64_t>(limit); }
+
+// Binds texts as what the columns hold: a blob equals no text.
+template <class Value>
+const Value& as_column(const Value& value) {
+  return value;
+}
+std::string_view as_column(const std::string& value) { return value; }
+std::int64_t as_column(WallTime time) { return stamp(time); }
+
+template <class... Values>
+std::size_t run(Database& database, const char* sql, const Values&... values) {
+  return Query(database, sql).bind(as_column(values)...).run();
+}
+
+void open_wal(Database& database) {
+  database.execute("PRAGMA journal_mode = WAL; PRAGMA secure_delete = ON");
+}
+
+void set_up(Database& database) {
+  Transaction transaction(database, Transaction::Kind::kWrite);
+  database.execute(kSchema);
+  transaction.commit();
+}
+
+// Copies what can be read from one end of a table up to the damage, and then from the other end.
+template <class Copy>
+void copy_around_damage(Database& from, std::initializer_list<const char*> both_ways, Copy copy) {
+  for (const char* sql : both_ways) {
+    try {
+      Query rows(from, sql);
+      while (rows.step()) copy(rows);
+      return;
+    } catch (const Failure&) {
+      continue;
+    }
+  }
+}
+
+// Returns how many bodies wait in `to` then.
+std::int64_t copy_readable_rows(Database& from, Database& to) {
+  Transaction transaction(to, Transaction::Kind::kDurable);
+  copy_around_damage(from,
+                     {"SELECT event_id, body, key, until FROM waiting ORDER BY rowid",
+                      "SELECT event_id, body, key, until FROM waiting ORDER BY rowid DESC"},
+                     [&](const Query& row) {
+                       run(to, "INSERT INTO waiting VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+                           row.bytes(0), row.bytes(1), row.bytes(2), row.integer(3));
+                     });
+  copy_around_damage(from,
+                     {"SELECT key, value, expires FROM decided ORDER BY key",
+                      "SELECT key, value, expires FROM decided ORDER BY key DESC"},
+                     [&](const Query& row) {
+                       run(to, "INSERT INTO decided VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                           row.bytes(0), row.bytes(1), row.integer(2));
+                     });
+  copy_around_damage(from,
+                     {"SELECT key, as_of, value, expires FROM known ORDER BY key, as_of",
+                      "SELECT key, as_of, value, expires FROM known ORDER BY key DESC, as_of DESC"},
+                     [&](const Query& row) {
+                       run(to, "INSERT INTO known VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+                           row.bytes(0), row.integer(1), row.bytes(2), row.integer(3));
+                     });
+  const std::int64_t waiting = to.integer("SELECT count(*) FROM waiting");
+  transaction.commit();
+  return waiting;
 }
 
 class SqliteMemory final : public Memory, private postbox::Inherited {
  public:
+  // An empty path is memory only.
   SqliteMemory(std::string path, MemoryLimits limits, postbox::LogSink log)
-      : path_(path.empty() ? ":memory:" : std::move(path)), limits_(limits), log_(std::move(log)) {}
+      : path_(std::move(path)), limits_(limits), log_(std::move(log)) {}
   SqliteMemory(const SqliteMemory&) = delete;
   SqliteMemory& operator=(const SqliteMemory&) = delete;
   ~SqliteMemory() override {
     const postbox::NoFork no_fork;
     withdraw();
-    if (!postbox::forked_at_rest()) {
-      (void)handle_.release();
-    } else if (!is_current()) {
-      close();
-    }
-    handle_.reset();
+    // Nothing of SQLite may be called: it stays open until the child ends.
+    if (!postbox::forked_at_rest()) (void)database_.release();
+    database_.reset();
   }
 
   Result<void> put(const std::vector<Fact>& facts, WallTime now, WallTime expires) override {
-    return use([&](sqlite3* handle) -> Result<void> {
-      Transaction transaction(handle);
+    return use([&](Database& database) -> Result<void> {
+      Transaction transaction(database, Transaction::Kind::kWrite);
       for (const Fact& fact : facts) {
-        run(handle,
+        run(database,
             "INSERT INTO known VALUES(?1, ?2, ?3, ?4) ON CONFLICT(key, as_of) DO UPDATE SET"
             " value = max(value, ?3), expires = max(expires, ?4)",
             fact.key, fact.as_of, fact.value, expires);
-        run(handle,
+        run(database,
             "UPDATE known SET expires = min(expires, ?2) WHERE key = ?1"
             " AND as_of < (SELECT max(as_of) FROM known WHERE key = ?1)",
             fact.key, now + kLate);
       }
-      tidy_now_and_then(handle, now);
+      tidy_now_and_then(database, now);
       transaction.commit();
       return {};
     });
@@ -93,35 +154,33 @@ class SqliteMemory final : public Memory, private postbox::Inherited {
 
   Result<std::optional<std::string>> get(std::string_view key, WallTime at, WallTime now) override {
     using Found = std::optional<std::string>;
-    return use([&](sqlite3* handle) -> Result<Found> {
-      Statement then(handle,
-                     "SELECT value FROM known WHERE key = ?1 AND as_of <= ?2 AND expires > ?3"
-                     " ORDER BY as_of DESC LIMIT 1",
-                     key, at, now);
-      if (then.step()) return Found(then.text(0));
-      Statement later(handle,
-                      "SELECT value FROM known WHERE key = ?1 AND as_of > ?2 AND expires > ?3"
-                      " AND value <> '' ORDER BY as_of LIMIT 1",
-                      key, at, now);
-      return later.step() ? Found(later.text(0)) : Found();
+    return use([&](Database& database) -> Result<Found> {
+      Query then(database,
+                 "SELECT value FROM known WHERE key = ?1 AND as_of <= ?2 AND expires > ?3"
+                 " ORDER BY as_of DESC LIMIT 1");
+      if (then.bind(key, stamp(at), stamp(now)).step()) return Found(then.bytes(0));
+      Query later(database,
+                  "SELECT value FROM known WHERE key = ?1 AND as_of > ?2 AND expires > ?3"
+                  " AND value <> '' ORDER BY as_of LIMIT 1");
+      return later.bind(key, stamp(at), stamp(now)).step() ? Found(later.bytes(0)) : Found();
     });
   }
 
   Result<bool> decide(const std::vector<Decision>& decisions, WallTime now,
                       WallTime expires) override {
-    return use([&](sqlite3* handle) -> Result<bool> {
-      const Durably durably(handle);
-      Transaction transaction(handle);
+    return use([&](Database& database) -> Result<bool> {
+      Transaction transaction(database, Transaction::Kind::kDurable);
       bool all_stand = true;
       for (const auto& [key, value] : decisions) {
-        run(handle,
+        run(database,
             "INSERT INTO decided VALUES(?1, ?2, ?3) ON CONFLICT(key) DO UPDATE SET"
             " value = ?2, expires = ?3 WHERE expires <= ?4",
             key, value, expires, now);
-        Statement standing(handle, "SELECT value FROM decided WHERE key = ?1", key);
-        all_stand = standing.step() && standing.text(0) == value && all_stand;
+        Query standing(database, "SELECT value FROM decided WHERE key = ?1");
+        standing.bind(std::string_view(key));
+        all_stand = standing.step() && standing.bytes(0) == value && all_stand;
       }
-      tidy_now_and_then(handle, now);
+      tidy_now_and_then(database, now);
       transaction.commit();
       return all_stand;
     });
@@ -129,23 +188,22 @@ class SqliteMemory final : public Memory, private postbox::Inherited {
 
   Result<std::optional<std::string>> decided(std::string_view key, WallTime now) override {
     using Found = std::optional<std::string>;
-    return use([&](sqlite3* handle) -> Result<Found> {
-      Statement query(handle, "SELECT value FROM decided WHERE key = ?1 AND expires > ?2", key,
-                      now);
-      return query.step() ? Found(query.text(0)) : Found();
+    return use([&](Database& database) -> Result<Found> {
+      Query query(database, "SELECT value FROM decided WHERE key = ?1 AND expires > ?2");
+      return query.bind(key, stamp(now)).step() ? Found(query.bytes(0)) : Found();
     });
   }
 
   Result<void> wait(const WaitingBody& body) override {
-    return use([&](sqlite3* handle) -> Result<void> {
-      const Durably durably(handle);
-      Transaction transaction(handle);
-      Statement count(handle, "SELECT count(*) FROM waiting WHERE event_id <> ?1", body.event_id);
-      if (count.step() && count.integer(0) >= static_cast<std::int64_t>(limits_.waiting)) {
-        return Error{ErrorCode::kOutboxFull,
-                     "as many bodies wait as may: " + std::to_string(limits_.waiting)};
+    return use([&](Database& database) -> Result<void> {
+      Transaction transaction(database, Transaction::Kind::kDurable);
+      Query count(database, "SELECT count(*) FROM waiting WHERE event_id <> ?1");
+      count.bind(std::string_view(body.event_id));
+      if (count.step() && count.integer(0) >= limit_of(limits_.waiting)) {
+        return Error{ErrorCode::kOutboxFull, "too many webhooks are waiting (limit " +
+                                                 std::to_string(limits_.waiting) + ")"};
       }
-      run(handle,
+      run(database,
           "INSERT INTO waiting VALUES(?1, ?2, ?3, ?4) ON CONFLICT(event_id) DO UPDATE SET key = ?3",
           body.event_id, body.body, body.key, body.until);
       transaction.commit();
@@ -154,14 +212,17 @@ class SqliteMemory final : public Memory, private postbox::Inherited {
   }
 
   Result<std::vector<WaitingBody>> ready(const std::vector<Fact>& facts, WallTime now) override {
-    return use([&](sqlite3* handle) -> Result<std::vector<WaitingBody>> {
+    return use([&](Database& database) -> Result<std::vector<WaitingBody>> {
       std::vector<WaitingBody> all;
-      Statement due(handle, "SELECT * FROM waiting WHERE until <= ?1 ORDER BY until", now);
+      Query due(database,
+                "SELECT event_id, body, key, until FROM waiting WHERE until <= ?1 ORDER BY until");
+      due.bind(stamp(now));
       while (due.step()) all.push_back(body_of(due));
       for (const Fact& fact : facts) {
-        Statement waiting(handle,
-                          "SELECT * FROM waiting WHERE key = ?1 AND until > ?2 ORDER BY until",
-                          fact.key, now);
+        Query waiting(database,
+                      "SELECT event_id, body, key, until FROM waiting WHERE key = ?1 AND until > ?2"
+                      " ORDER BY until");
+        waiting.bind(std::string_view(fact.key), stamp(now));
         while (waiting.step()) all.push_back(body_of(waiting));
       }
       return all;
@@ -169,63 +230,65 @@ class SqliteMemory final : public Memory, private postbox::Inherited {
   }
 
   Result<std::vector<std::string>> awaited() override {
-    return use([&](sqlite3* handle) -> Result<std::vector<std::string>> {
+    return use([&](Database& database) -> Result<std::vector<std::string>> {
       std::vector<std::string> keys;
-      Statement query(handle, "SELECT key FROM waiting ORDER BY until");
-      while (query.step()) keys.push_back(query.text(0));
+      Query query(database, "SELECT key FROM waiting ORDER BY until");
+      while (query.step()) keys.push_back(query.bytes(0));
       return keys;
     });
   }
 
   Result<std::optional<WallTime>> next_due() override {
     using Due = std::optional<WallTime>;
-    return use([&](sqlite3* handle) -> Result<Due> {
-      Statement query(handle, "SELECT min(until) FROM waiting");
-      return query.step() && !query.is_null(0) ? Due(query.time(0)) : Due();
+    return use([&](Database& database) -> Result<Due> {
+      Query query(database, "SELECT until FROM waiting ORDER BY until LIMIT 1");
+      return query.step() ? Due(time_in(query, 0)) : Due();
     });
   }
 
   Result<std::size_t> forget(std::string_view email) override {
-    return use([&](sqlite3* handle) -> Result<std::size_t> {
-      const Durably durably(handle);
-      Transaction transaction(handle);
-      int removed = 0;
+    return use([&](Database& database) -> Result<std::size_t> {
+      Transaction transaction(database, Transaction::Kind::kDurable);
+      std::size_t removed = 0;
       for (const char* sql :
            {"DELETE FROM known WHERE value = ?1 OR (key >= 'bought:' AND key < 'bought;'"
             " AND substr(key, -length(?1)) = ?1)",
             "DELETE FROM decided WHERE value = ?1",
             "DELETE FROM waiting WHERE instr(lower(CAST(body AS TEXT)), ?1) > 0"}) {
-        run(handle, sql, email);
-        removed += sqlite3_changes(handle);
+        removed += run(database, sql, email);
       }
       transaction.commit();
-      return static_cast<std::size_t>(removed);
+      (void)database.empty_log();  // where the address stands, too
+      return removed;
     });
   }
 
   Result<bool> done(std::string_view event_id) override {
-    return use([&](sqlite3* handle) -> Result<bool> {
-      run(handle, "DELETE FROM waiting WHERE event_id = ?1", event_id);
-      return sqlite3_changes(handle) > 0;
+    return use([&](Database& database) -> Result<bool> {
+      Transaction transaction(database, Transaction::Kind::kWrite);
+      const std::size_t removed =
+          run(database, "DELETE FROM waiting WHERE event_id = ?1", event_id);
+      transaction.commit();
+      return removed > 0;
     });
   }
 
  private:
-  static WaitingBody body_of(const Statement& row) {
-    return {row.text(0), row.text(1), row.text(2), row.time(3)};
+  static WaitingBody body_of(const Query& row) {
+    return {row.bytes(0), row.bytes(1), row.bytes(2), time_in(row, 3)};
   }
 
-  void tidy_now_and_then(sqlite3* handle, WallTime now) {
+  void tidy_now_and_then(Database& database, WallTime now) {
     constexpr std::size_t kTidyEvery = 256;
     if (writes_++ % kTidyEvery != 0) return;
-    run(handle, "DELETE FROM known WHERE expires <= ?1", now);
-    run(handle, "DELETE FROM decided WHERE expires <= ?1", now);
-    const auto bound = [&](std::string_view from, std::string_view to, std::size_t limit) {
-      run(handle,
+    run(database, "DELETE FROM known WHERE expires <= ?1", now);
+    run(database, "DELETE FROM decided WHERE expires <= ?1", now);
+    const auto bound = [&](const std::string& from, const std::string& to, std::size_t limit) {
+      run(database,
           "DELETE FROM known WHERE (key, as_of) IN (SELECT key, as_of FROM known"
           " WHERE key >= ?1 AND key < ?2 ORDER BY expires LIMIT max(0,"
           " (SELECT count(*) FROM known WHERE key >= ?1 AND key < ?2) - ?3))",
-          from, to, limit);
+          from, to, limit_of(limit));
     };
     // ';' comes after ':'.
     bound("customer:", "customer;", limits_.addresses);
@@ -233,109 +296,120 @@ class SqliteMemory final : public Memory, private postbox::Inherited {
     for (const std::string kind : {"order", "payment", "refunded", "dispute", "fresh", "trial"}) {
       bound(kind + ":", kind + ";", limits_.links);
     }
-    run(handle,
+    run(database,
         "DELETE FROM decided WHERE key IN (SELECT key FROM decided ORDER BY expires"
         " LIMIT max(0, (SELECT count(*) FROM decided) - ?1))",
-        limits_.decisions);
+        limit_of(limits_.decisions));
   }
 
   // Runs `work` on the open database; an exception of it becomes the result. A file that turns out
   // to be damaged is replaced, and `work` has another try.
   template <class Work>
-  auto use(Work work) -> decltype(work(nullptr)) {
+  auto use(Work work) -> decltype(work(std::declval<Database&>())) {
     const postbox::NoFork no_fork;
     if (!postbox::forked_at_rest()) {
-      return Error{ErrorCode::kClosed, kForked};
+      return Error{ErrorCode::kClosed, "this process was forked while SQLite was in use"};
     }
     const std::lock_guard lock(mutex_);
     try {
       for (bool is_first = true;; is_first = false) {
         try {
-          if (handle_ && !is_current()) close();
-          if (!handle_) open();
-          return work(handle_.get());
+          auto result = work(open());
+          database_->keep_log_short();
+          return result;
         } catch (const Failure& failure) {
-          if (!failure.is_damage() || !is_first || in_memory()) return failure.error();
-          if (const auto failed = move_aside(); !failed) return failed.error();
+          const bool is_damage = failure.error().code == ErrorCode::kOutboxCorrupt;
+          if (!is_damage || !is_first || in_memory()) return named(failure.error());
+          replace_damaged_file();
         }
       }
+    } catch (const Failure& failure) {
+      return named(failure.error());
     } catch (const std::exception& error) {  // out of memory
       return Error{ErrorCode::kInternal, error.what()};
     }
   }
 
-  void open() {
-    if (!postbox::sqlite_locks_are_free()) throw_error({ErrorCode::kClosed, kForked});
-    std::optional<postbox::NameLock> name;
-    if (!in_memory()) {
-      name.emplace(path_, kBusy);
-      if (name->trouble()) throw_error(*name->trouble());
-      create_private_file(path_);
-      if (const auto only = postbox::check_only_name(path_); !only) throw_error(only.error());
+  static Error named(const Error& error) { return error.with_context("what webhooks remember"); }
+
+  Database& open() {
+    // Another process may have moved the file aside.
+    if (database_ && !in_memory() && database_->has_moved()) database_.reset();
+    if (database_) return *database_;
+    if (!postbox::sqlite_locks_are_free()) {
+      throw Failure(Error{ErrorCode::kClosed, "this process was forked while SQLite was in use"});
     }
-    opened_inode_ = inode_now();
-    sqlite3* handle = nullptr;
-    const int code = sqlite3_open_v2(path_.c_str(), &handle,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
-    Handle opened(handle);
-    if (code != SQLITE_OK) fail(handle);
-    sqlite3_busy_timeout(handle, static_cast<int>(kBusy.count()));
-    execute(handle, kSchema);
-    handle_ = std::move(opened);
+    if (in_memory()) {
+      auto database = std::make_unique<Database>(Database::open_memory());
+      set_up(*database);
+      database_ = std::move(database);
+    } else {
+      const postbox::NameLock name(path_, kBusy);
+      if (name.trouble()) throw Failure(*name.trouble());
+      database_ = open_file();
+    }
+    return *database_;
   }
 
-  [[nodiscard]] ino_t inode_now() const noexcept {
-    struct stat status {};
-    return ::stat(path_.c_str(), &status) == 0 ? status.st_ino : 0;
-  }
-
-  // Whether the open file still bears the name: another process may have moved it aside.
-  [[nodiscard]] bool is_current() const noexcept {
-    return in_memory() || inode_now() == opened_inode_;
-  }
-
-  // SQLite removes the log by its name at the last close, and that may be another file's by now.
-  void close() noexcept {
-    if (!handle_) return;
-    sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-    handle_.reset();
+  // Under the NameLock. Kept open whatever becomes of the tables: whose file is damaged moves it.
+  std::unique_ptr<Database> open_file() {
+    postbox::sqlite::create_private_file(path_);
+    if (const auto only = postbox::check_only_name(path_); !only) throw Failure(only.error());
+    auto database = std::make_unique<Database>(Database::open_file(path_, shared_, kBusy));
+    open_wal(*database);
+    set_up(*database);
+    return database;
   }
 
   // Another process may have done it: then a healthy file bears the name, and stays.
-  Result<void> move_aside() {
-    close();
+  void replace_damaged_file() {
     const postbox::NameLock name(path_, kBusy);
-    if (name.trouble()) return *name.trouble();
-    if (inode_now() != opened_inode_) return {};
-    const std::string aside = free_name();
-    for (const char* suffix : {"-wal", "-shm", ""}) {
-      std::rename((path_ + suffix).c_str(), (aside + suffix).c_str());
-    }
-    if (!log_) return {};
-    log_(LogLevel::kError, "the file '" + path_ + "' was damaged and is kept as '" + aside +
-                               "': webhooks that waited in it are lost, addresses and orders are "
-                               "learned again; check the disk");
-    return {};
+    if (name.trouble()) throw Failure(*name.trouble());
+    const bool is_replaced = database_ && database_->has_moved();
+    if (database_) database_->abandon();
+    database_.reset();
+    if (is_replaced) return;
+    const std::string aside = postbox::sqlite::name_aside(path_, "damaged");
+    postbox::sqlite::set_aside(path_, aside);
+    for (const char* suffix : {"-wal", "-shm"}) postbox::sqlite::remove_file(path_ + suffix);
+    database_ = open_file();
+    const std::int64_t waiting = salvage_from(aside);
+    if (!log_) return;
+    log_(LogLevel::kError,
+         "the file '" + path_ + "' was damaged and is kept as '" + aside +
+             "': " + std::to_string(waiting) +
+             " webhooks that wait were salvaged, with the addresses and orders that could be read; "
+             "check the disk");
   }
 
-  [[nodiscard]] bool in_memory() const noexcept { return path_ == ":memory:"; }
+  std::int64_t salvage_from(const std::string& aside) {
+    try {
+      postbox::sqlite::SharedFile shared;
+      Database from = Database::open_file(aside, shared, kBusy);
+      from.abandon();
+      return copy_readable_rows(from, *database_);
+    } catch (const Failure&) {
+      return 0;
+    }
+  }
 
-  [[noreturn]] static void throw_error(const Error& error) { throw Failure(error, false); }
+  [[nodiscard]] bool in_memory() const noexcept { return path_.empty(); }
 
   // What was in memory is known to the child, too; what waits there is the parent's to track.
   [[nodiscard]] bool give_up() noexcept override {
     if (!postbox::sqlite_locks_are_free()) return false;
-    if (!in_memory()) close();
-    if (handle_) sqlite3_exec(handle_.get(), "DELETE FROM waiting", nullptr, nullptr, nullptr);
-    return true;
-  }
-
-  [[nodiscard]] std::string free_name() const {
-    std::string name = path_ + ".damaged";
-    for (int i = 2; ::access(name.c_str(), F_OK) == 0; ++i) {
-      name = path_ + ".damaged-" + std::to_string(i);
+    if (!database_) return true;
+    if (!in_memory()) {
+      database_->abandon();
+      database_.reset();
+      return true;
     }
-    return name;
+    try {
+      database_->execute("DELETE FROM waiting");
+      return true;
+    } catch (const std::exception&) {
+      return false;
+    }
   }
 
   // Constant after construction.
@@ -343,11 +417,10 @@ class SqliteMemory final : public Memory, private postbox::Inherited {
   const MemoryLimits limits_;
   const postbox::LogSink log_;
 
-  // Guarded by mutex_.
   std::mutex mutex_;
-  Handle handle_;
-  ino_t opened_inode_ = 0;
-  std::size_t writes_ = 0;
+  postbox::sqlite::SharedFile shared_;
+  std::unique_ptr<Database> database_;  // guarded by mutex_
+  std::size_t writes_ = 0;              // guarded by mutex_
 };
 
 }  // namespace

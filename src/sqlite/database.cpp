@@ -29,19 +29,6 @@ ErrorCode code_of(int sqlite_code) {
   }
 }
 
-std::string_view advice(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kOutboxCorrupt:
-      return "; the process that sends from it will salvage what can be read, and keep the file";
-    case ErrorCode::kOutboxFull:
-      return "; free some disk space, the outbox goes on by itself";
-    case ErrorCode::kOutboxBusy:
-      return "; another connection holds the write lock";
-    default:
-      return "";
-  }
-}
-
 // Called by SQLite when another process holds the write lock: sleep a little, then try again. Its
 // own handler starts with 1, 2, 5, 10 ms; a commit takes a fraction of the first.
 int wait_for_other_process(void* busy_timeout, int tries) {
@@ -249,7 +236,8 @@ void Database::fail(std::string_view step) const {
     reason += ": " + std::generic_category().message(error);
   }
   throw Failure(Error{code, std::string(step) + ": " + reason + " (SQLite " +
-                                std::to_string(sqlite_code) + ")" + std::string(advice(code))});
+                                std::to_string(sqlite_code) + ")"},
+                Failure::Source::kSqlite);
 }
 
 sqlite3_stmt* Database::statement(const char* sql) {

@@ -1,10 +1,10 @@
 // Database, Query and Transaction are a thin layer over SQLite's C API: every handle has one owner,
 // and every statement is reset when its scope ends, also after an error.
 //
-// Place:     below the SQLite outbox; nothing else includes it.
+// Place:     below every store that keeps a file.
 // Threads:   one thread at a time per Database; its owner holds a mutex.
 // Lifetime:  a Query or Transaction lives inside a scope and must not outlive its Database.
-// Failure:   throws Failure, which never leaves the SQLite outbox: it becomes a Result there.
+// Failure:   throws Failure, which never leaves a store: it becomes a Result there.
 #pragma once
 
 #include <sqlite3.h>
@@ -29,12 +29,19 @@ namespace postbox::sqlite {
 
 class Failure final : public std::exception {
  public:
-  explicit Failure(Error error) noexcept : error_(std::move(error)) {}
+  enum class Source : std::uint8_t { kStore, kSqlite };
+
+  explicit Failure(Error error, Source source = Source::kStore) noexcept
+      : error_(std::move(error)), source_(source) {}
   [[nodiscard]] const Error& error() const noexcept { return error_; }
+
+  // The message is SQLite's own: a store may add what is to be done.
+  [[nodiscard]] bool is_of_sqlite() const noexcept { return source_ == Source::kSqlite; }
   [[nodiscard]] const char* what() const noexcept override { return error_.message.c_str(); }
 
  private:
   Error error_;
+  Source source_;
 };
 
 // Whose turn it is to write to one file, among the connections of this process. SQLite has one

@@ -1,8 +1,8 @@
 // The SQLite outbox's file format: tables, numbers and versions.
 //
-// Place:     used when a connection is opened, and by whoever reads the file with other tools.
-// Threads:   free functions; one thread at a time per Database.
-// Lifetime:  the format outlives every version of this code. A number or name below is never
+// Place:     used when a connection is opened (open.cpp), and by whoever reads the file with other
+// tools. Threads:   free functions; one thread at a time per Database. Lifetime:  the format
+// outlives every version of this code. A number or name below is never
 //            changed or reused; a new version of the format adds a step to the list in the source.
 // Failure:   throws sqlite::Failure. Nothing is ever deleted or created anew to repair a file.
 #pragma once
@@ -76,18 +76,8 @@ inline constexpr std::chrono::milliseconds kFiredLook = std::chrono::hours(1);
 void checksums_of(std::span<const EventRecord* const> records,
                   std::span<std::int64_t> sums) noexcept;
 
-// Opens the file at `path`, creating it with mode 0600 when it is missing. Checks that it is an
-// outbox this version understands, brings an empty or older one up to date, and sets the connection
-// up. Finishes a salvage that was interrupted. The caller holds the turn of `shared`. Fails with
-// kOutboxTooNew, kOutboxCorrupt, kOutboxBusy while another process opens or repairs it, or
-// kOutboxUnavailable when the file is the database of another program or has a second name.
-[[nodiscard]] Database open_store(const std::string& path, SharedFile& shared,
-                                  std::chrono::milliseconds busy_timeout);
-
-// The same for a name that nobody else uses: without the NameLock.
-[[nodiscard]] Database open_new_store(const std::string& path, SharedFile& shared,
-                                      std::chrono::milliseconds busy_timeout);
-
-[[nodiscard]] Database open_memory_store();
+// Brings a file's tables up to date, and makes checksum_of() and dedup_of() known to the steps'
+// SQL.
+void migrate(Database& database);
 
 }  // namespace postbox::sqlite

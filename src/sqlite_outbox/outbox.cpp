@@ -8,6 +8,7 @@
 #include "base/file_name.hpp"
 #include "format.hpp"
 #include "maintain.hpp"
+#include "open.hpp"
 #include "room.hpp"
 #include "rows.hpp"
 #include "run.hpp"
@@ -47,6 +48,19 @@ Appended room_left(const sqlite::Room& room) {
 }
 
 }  // namespace
+
+std::string_view advice_of(ErrorCode code) noexcept {
+  switch (code) {
+    case ErrorCode::kOutboxCorrupt:
+      return "; the process that sends from it will salvage what can be read, and keep the file";
+    case ErrorCode::kOutboxFull:
+      return "; free some disk space, the outbox goes on by itself";
+    case ErrorCode::kOutboxBusy:
+      return "; another connection holds the write lock";
+    default:
+      return "";
+  }
+}
 
 SqliteOutbox::SqliteOutbox(std::string path, const OutboxOptions& options,
                            std::shared_ptr<Clock> clock)

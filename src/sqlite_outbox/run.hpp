@@ -18,6 +18,9 @@ namespace postbox {
 // An operator who waits for another's work, which comes in pages.
 inline constexpr std::chrono::milliseconds kLongestWork = std::chrono::minutes(10);
 
+// What an operator is told beside SQLite's own words.
+[[nodiscard]] std::string_view advice_of(ErrorCode code) noexcept;
+
 template <class Value, class Work>
 Result<Value> SqliteOutbox::run(Role role, std::string_view what, Work work) {
   try {
@@ -44,7 +47,9 @@ Result<Value> SqliteOutbox::run(Role role, std::string_view what, Work work) {
       throw;
     }
   } catch (const sqlite::Failure& failure) {
-    return failure.error().with_context(what);
+    Error error = failure.error();
+    if (failure.is_of_sqlite()) error.message += advice_of(error.code);
+    return error.with_context(what);
   } catch (const std::bad_alloc&) {
     return Error{ErrorCode::kInternal, "out of memory"};  // short enough to need none
   } catch (...) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <ctime>
 #include <filesystem>
 #include <limits>
 #include <optional>
@@ -12,6 +11,8 @@
 #include "base/name_lock.hpp"
 #include "format.hpp"
 #include "kept.hpp"
+#include "open.hpp"
+#include "sqlite/store_file.hpp"
 
 namespace postbox::sqlite {
 namespace {
@@ -22,25 +23,6 @@ constexpr std::chrono::milliseconds kBusyTimeout{1'000};
 
 // Reads past damage: how often a query may fail before the rest is given up.
 constexpr int kMostFailures = 5'000;
-
-std::string new_file_of(const std::string& path) { return path + "-salvaged"; }
-
-std::string with_time(const std::string& path, const char* what) {
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  std::array<char, 32> text{};
-  (void)std::strftime(text.data(), text.size(), "%Y%m%dT%H%M%SZ", &utc);
-  return path + "." + what + "-" + text.data();
-}
-
-void rename(const std::string& from, const std::string& to) {
-  std::error_code error;
-  fs::rename(from, to, error);
-  if (!error) return sync_folder_of(to);  // or a power cut would leave the new file's log alone
-  throw Failure(Error{ErrorCode::kOutboxUnavailable,
-                      "cannot rename '" + from + "' to '" + to + "': " + error.message()});
-}
 
 // Runs a query over ranges of ids, and where one fails, over the halves of the rest.
 class RangeReader {
@@ -204,31 +186,10 @@ void copy_totals(Database& from, Database& to, const Salvaged& rows) {
       .run();
 }
 
-// Gives the log, if there is one, its second name. False where the file system knows no links.
-bool keep_log_of(const std::string& path, const std::string& aside) {
-  std::error_code error;
-  if (!fs::exists(path + "-wal", error)) return true;
-  fs::create_hard_link(path + "-wal", aside + "-wal", error);
-  return !error;
-}
-
-void remove(const std::string& path) {
-  std::error_code error;
-  fs::remove(path, error);
-  if (!error) return;
-  throw Failure(
-      Error{ErrorCode::kOutboxUnavailable, "cannot remove '" + path + "': " + error.message()});
-}
-
-// SQLite would take them for those of the file that bears the name next.
-void remove_log_of(const std::string& path) {
-  for (const char* suffix : {"-wal", "-shm"}) remove(path + suffix);
-}
-
 // Returns with everything of the new file in the one file that bears its name.
 Salvaged write_new_file(Database& from, const std::string& path) {
-  const std::string name = new_file_of(path);
-  for (const char* suffix : {"", "-wal", "-shm"}) remove(name + suffix);
+  const std::string name = replacement_of(path);
+  for (const char* suffix : {"", "-wal", "-shm"}) remove_file(name + suffix);
   SharedFile shared;
   Salvaged rows;
   {
@@ -273,7 +234,7 @@ bool is_an_outbox(Database& database) {
 Error replace_damaged_file(const std::string& path) {
   const NameLock name(path, kBusyTimeout);
   if (name.trouble()) throw Failure(*name.trouble());
-  const std::string aside = with_time(path, "damaged");
+  const std::string aside = name_aside(path, "damaged");
   SharedFile shared;
   Database from = Database::open_file(path, shared, kBusyTimeout);
   if (!is_an_outbox(from)) {
@@ -288,10 +249,8 @@ Error replace_damaged_file(const std::string& path) {
     others_wait.reset();  // too damaged to be locked: then nobody else can write either
   }
   const Salvaged rows = write_new_file(from, path);
-  const bool kept = keep_log_of(path, aside);
-  rename(path, aside);
-  if (!kept) rename(path + "-wal", aside + "-wal");
-  finish_salvage(path);
+  set_aside(path, aside);
+  finish_replacement(path);
   return {ErrorCode::kOutboxUnavailable,
           "the file was damaged; " + count_of(rows) +
               " were salvaged and go on. The damaged file "
@@ -307,22 +266,13 @@ Error restore_removed_file(Database& from, const std::string& path) {
   const Salvaged rows = write_new_file(from, path);
   const bool replaced = fs::exists(path);
   if (from.owns_log()) remove_log_of(path);
-  const std::string name = replaced ? with_time(path, "removed") : path;
-  rename(new_file_of(path), name);
+  const std::string name = replaced ? name_aside(path, "removed") : path;
+  rename_durably(replacement_of(path), name);
   std::string what = replaced ? "another file was put in the outbox's place while it was in use; "
                               : "the file was removed while it was in use; ";
   what += count_of(rows) + " of it were written to '" + name + "'";
   if (replaced) what += ": stop the program and put that file back, or its events are not sent";
   return {ErrorCode::kOutboxUnavailable, what};
-}
-
-void finish_salvage(const std::string& path) {
-  std::error_code ignored;
-  if (fs::exists(path, ignored) || !fs::exists(new_file_of(path), ignored)) return;
-  if (fs::exists(new_file_of(path) + "-wal", ignored)) return;  // it was not complete
-  remove_log_of(path);
-  sync_folder_of(path);  // before the new name: with the old log it would be another file
-  rename(new_file_of(path), path);
 }
 
 }  // namespace postbox::sqlite

@@ -1,17 +1,16 @@
 // What is done when an outbox's file is damaged, or removed while it is in use: its readable rows
 // go into a new file, and the old one is kept.
 //
-// Place:     called by the SQLite outbox, by the sender of the file only; finish_salvage() by
-//            whoever opens the file.
+// Place:     called by the SQLite outbox, by the sender of the file only.
 // Threads:   the caller holds the turn and both connections. One process at a time: each function
 //            that moves files holds the NameLock of the path, or its caller does.
 // Lifetime:  free functions.
 // Failure:   throws sqlite::Failure; until the last step the old file stands where it stood.
 //
 // The new file is written beside the old one, as "<path>-salvaged", synced, and only then renamed.
-// A process that dies between the two renames leaves no file at `path`: finish_salvage() does the
-// second one at the next start. The damaged file's log has both names from before the first until
-// the second, since a file without its log has lost what was appended last.
+// A process that dies between the two renames leaves no file at `path`: finish_replacement() does
+// the second one at the next start. The damaged file's log has both names from before the first
+// until the second, since a file without its log has lost what was appended last.
 #pragma once
 
 #include <cstddef>
@@ -41,8 +40,5 @@ Salvaged copy_readable_rows(Database& from, Database& to);
 // somebody has put another file there, to "<path>.removed-<time>". Returns what to tell the
 // operator.
 [[nodiscard]] Error restore_removed_file(Database& from, const std::string& path);
-
-// To be called before `path` is opened, under its NameLock.
-void finish_salvage(const std::string& path);
 
 }  // namespace postbox::sqlite
