@@ -190,24 +190,26 @@ void Database::checkpoint() noexcept {
   }
 }
 
-bool Database::take_turn() noexcept { return !takes_turns_ || shared_->turn.take(*busy_timeout_); }
+bool Database::lock_writer() noexcept {
+  return !locks_to_write_ || shared_->writer.lock_for(*busy_timeout_);
+}
 
-void Database::pass_turn_on() noexcept {
-  if (takes_turns_) shared_->turn.pass_on();
+void Database::unlock_writer() noexcept {
+  if (locks_to_write_) shared_->writer.unlock();
 }
 
 void Database::keep_log_short() noexcept {
   const int pages = log_pages();
   if (pages < kDueLog) return;
   checkpoint();
-  if (pages < kLargeLog || !take_turn()) return;
+  if (pages < kLargeLog || !lock_writer()) return;
   checkpoint();
-  pass_turn_on();
+  unlock_writer();
 }
 
 bool Database::empty_log() noexcept {
   if (shared_ == nullptr) return true;
-  if (!take_turn()) return false;
+  if (!lock_writer()) return false;
   sqlite3* handle = handle_.get();
   int pages = -1;
   sqlite3_busy_handler(handle, nullptr, nullptr);
@@ -216,7 +218,7 @@ bool Database::empty_log() noexcept {
   sqlite3_busy_handler(handle, wait_for_other_process, busy_timeout_.get());
   // Also what a reader keeps: it was as long as that a moment ago.
   if (pages >= 0) shared_->wal_pages.store(pages, std::memory_order_relaxed);
-  pass_turn_on();
+  unlock_writer();
   return code == SQLITE_OK;
 }
 
@@ -294,29 +296,29 @@ std::optional<Key> Query::key_or_null(int column) const {
   return key(column);
 }
 
-bool WriteTurn::take(std::chrono::milliseconds timeout) {
+bool WriterMutex::lock_for(std::chrono::milliseconds timeout) {
   const SteadyTime until = std::chrono::steady_clock::now() + timeout;
   MutexLock lock(mutex_);
-  if (!std::exchange(taken_, true)) return true;
+  if (!std::exchange(is_locked_, true)) return true;
   ++waiting_;
-  while (!handed_over_) {
-    if (passed_on_.wait_until(lock, until)) break;
+  while (!is_handed_over_) {
+    if (handed_over_to_.wait_until(lock, until)) break;
   }
   --waiting_;
-  return std::exchange(handed_over_, false);
+  return std::exchange(is_handed_over_, false);
 }
 
-void WriteTurn::pass_on() {
+void WriterMutex::unlock() {
   {
     const MutexLock lock(mutex_);
-    handed_over_ = waiting_ > 0;
-    taken_ = handed_over_;
+    is_handed_over_ = waiting_ > 0;
+    is_locked_ = is_handed_over_;
   }
-  passed_on_.notify_one();
+  handed_over_to_.notify_one();
 }
 
-Turn::Turn(WriteTurn& turn, std::chrono::milliseconds timeout) : turn_(turn) {
-  if (turn_.take(timeout)) return;
+WriterGuard::WriterGuard(WriterMutex& mutex, std::chrono::milliseconds timeout) : mutex_(mutex) {
+  if (mutex_.lock_for(timeout)) return;
   throw Failure(
       Error{ErrorCode::kOutboxBusy, "a commit of this process has not returned: the disk hangs"});
 }
@@ -326,7 +328,7 @@ Transaction::Transaction(Database& database, Kind kind) : database_(database) {
     Query(database_, "BEGIN").run();
     return;
   }
-  if (database.takes_turns_) turn_.emplace(database.shared_->turn, *database.busy_timeout_);
+  if (database.locks_to_write_) guard_.emplace(database.shared_->writer, *database.busy_timeout_);
   database_.sync_commits(kind == Kind::kDurable);
   Query(database_, "BEGIN IMMEDIATE").run();
 }

@@ -44,40 +44,40 @@ class Failure final : public std::exception {
   Source source_;
 };
 
-// Whose turn it is to write to one file, among the connections of this process. SQLite has one
-// writer at a time, and who finds it busy sleeps and may miss its chance for ever; here one waits
-// until the other's commit has ended, and no longer: a turn is handed over to whoever waits, also
-// when the last holder wants the next one, too. Writers of other processes meet in SQLite's own
+// WriterMutex admits one writer of a file at a time, among the connections of this process. SQLite
+// has one writer, too, but who finds it busy there sleeps and may miss its chance forever; here one
+// waits until the other's commit has ended, and no longer: the mutex is handed over to whoever
+// waits, also when its last holder wants it again. Writers of other processes meet in SQLite's own
 // lock.
-class WriteTurn {
+class WriterMutex {
  public:
-  // False when the holder keeps it longer than `timeout`: it hangs in the disk.
-  [[nodiscard]] bool take(std::chrono::milliseconds timeout) POSTBOX_EXCLUDES(mutex_);
-  void pass_on() POSTBOX_EXCLUDES(mutex_);
+  // False when the holder keeps it longer than `timeout`: it is stuck in disk I/O.
+  [[nodiscard]] bool lock_for(std::chrono::milliseconds timeout) POSTBOX_EXCLUDES(mutex_);
+  void unlock() POSTBOX_EXCLUDES(mutex_);
 
  private:
   Mutex mutex_;
-  ConditionVariable passed_on_;
+  ConditionVariable handed_over_to_;
   int waiting_ POSTBOX_GUARDED_BY(mutex_) = 0;
-  bool taken_ POSTBOX_GUARDED_BY(mutex_) = false;
-  bool handed_over_ POSTBOX_GUARDED_BY(mutex_) = false;  // taken, by one of those who wait
+  bool is_locked_ POSTBOX_GUARDED_BY(mutex_) = false;
+  bool is_handed_over_ POSTBOX_GUARDED_BY(mutex_) = false;  // locked, for one of those who wait
 };
 
-// Holds the turn until the end of its scope. Throws kOutboxBusy.
-class Turn {
+// Holds the mutex until the end of its scope. Throws kOutboxBusy.
+class WriterGuard {
  public:
-  Turn(WriteTurn& turn, std::chrono::milliseconds timeout);
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-  ~Turn() { turn_.pass_on(); }
+  WriterGuard(WriterMutex& mutex, std::chrono::milliseconds timeout);
+  WriterGuard(const WriterGuard&) = delete;
+  WriterGuard& operator=(const WriterGuard&) = delete;
+  ~WriterGuard() { mutex_.unlock(); }
 
  private:
-  WriteTurn& turn_;
+  WriterMutex& mutex_;
 };
 
 // What the connections of one file share. Must outlive them.
 struct SharedFile {
-  WriteTurn turn;
+  WriterMutex writer;
 
   // Pages in the write-ahead log when this process last looked: at its last commit, also those of
   // other processes. Zero once all of them have been moved into the file.
@@ -96,14 +96,15 @@ inline constexpr int kStalledLog = 12'000;
 
 class Database {
  public:
-  // Opens a file that exists; create_private_file() makes one. Whoever writes holds the turn, or
-  // calls take_turns() first. Nobody but checkpoint() moves pages from the log into the file.
+  // Opens a file that exists; create_private_file() makes one. Whoever writes holds the
+  // writer mutex, or calls lock_to_write() first. Nobody but checkpoint() moves pages from the log
+  // into the file.
   [[nodiscard]] static Database open_file(const std::string& path, SharedFile& shared,
                                           std::chrono::milliseconds busy_timeout);
   [[nodiscard]] static Database open_memory();
 
-  // From now on each write transaction takes the turn by itself.
-  void take_turns() noexcept { takes_turns_ = true; }
+  // From now on each write transaction locks the writer mutex by itself.
+  void lock_to_write() noexcept { locks_to_write_ = true; }
 
   // Runs SQL that takes no parameters and whose rows do not matter.
   void execute(const char* sql);
@@ -180,13 +181,13 @@ class Database {
   Database(const char* path, int flags, SharedFile* shared);
   sqlite3_stmt* statement(const char* sql);
   void sync_commits(bool durable);
-  bool take_turn() noexcept;
-  void pass_turn_on() noexcept;
+  bool lock_writer() noexcept;
+  void unlock_writer() noexcept;
 
   [[nodiscard]] std::uint64_t inode_of_log() const noexcept;
 
   std::uint64_t log_inode_ = 0;
-  bool takes_turns_ = false;
+  bool locks_to_write_ = false;
   bool durable_ = true;  // synchronous=FULL, as SQLite begins
   SharedFile* shared_;   // null for a database that no other connection can see
   std::unique_ptr<std::chrono::milliseconds> busy_timeout_;  // where SQLite can find it
@@ -287,7 +288,7 @@ class Transaction {
   void roll_back() noexcept;
 
   Database& database_;
-  std::optional<Turn> turn_;
+  std::optional<WriterGuard> guard_;
 };
 
 // Creates `path` with mode 0600 and makes the new name durable; leaves an existing file as it is.

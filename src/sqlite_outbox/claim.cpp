@@ -7,7 +7,6 @@
 #include "order.hpp"
 #include "outbox.hpp"
 #include "rows.hpp"
-#include "run.hpp"
 
 namespace postbox {
 namespace {
@@ -16,6 +15,7 @@ using std::chrono::milliseconds;
 
 using sqlite::Database;
 using sqlite::Failure;
+using sqlite::FlowState;
 using sqlite::Leases;
 using sqlite::Query;
 using sqlite::Transaction;
@@ -214,12 +214,12 @@ void bury_damaged(Database& database, const std::vector<std::int64_t>& rows, std
 
 Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
                                   std::chrono::milliseconds lease) {
-  return run<Claim>(Role::kFlow, "outbox claim", [&](Database& database, Memory& memory) {
+  return run<Claim>(Role::kFlow, "outbox claim", [&](Database& database, FlowState& flow) {
     Claim claim;
-    if (!memory.seat.take(database, leases_)) return claim;
+    if (!flow.sender_lock.take(database, leases_)) return claim;
     const auto number = static_cast<std::int64_t>(queue);
     const SteadyTime time = clock_->now();
-    memory.token = memory.seat.next_token();
+    flow.token = flow.sender_lock.next_token();
     CheckedEvents checked(claim.events);
     std::vector<std::int64_t> in_order;
     std::uint64_t bytes = 0;
@@ -236,49 +236,49 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
     claim.damaged = checked.damaged().size();
     if (claim.damaged > 0) leases_.look_from_start();
     if (claim.events.empty()) return claim;
-    claim.token = ClaimToken{memory.token};
+    claim.token = ClaimToken{flow.token};
     const auto until = time + milliseconds(sqlite::bounded(lease, sqlite::kLeaseHorizon));
-    leases_.add(
-        ids_of(claim.events), in_order,
-        {.token = memory.token, .queue = number, .claimed_at = ages_.now(), .until = until});
+    leases_.add(ids_of(claim.events), in_order,
+                {.token = flow.token, .queue = number, .claimed_at = ages_.now(), .until = until});
     return claim;
   });
 }
 
 Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> outcomes) {
-  auto result = run<Settled>(Role::kFlow, "outbox settle", [&](Database& database, Memory& memory) {
-    const auto number = static_cast<std::int64_t>(token);
-    const std::int64_t time = now();
-    std::vector<std::int64_t> ours;
-    std::vector<std::int64_t> delivered;
-    bool look_again = false;
-    Settled settled;
-    Transaction transaction(database, Transaction::Kind::kWrite);
-    if (!memory.seat.is_ours(database, number)) return Settled{.stale = outcomes.size()};
-    for (const Outcome& outcome : outcomes) {
-      const auto row = static_cast<std::int64_t>(outcome.handle);
-      const auto lease = leases_.find(row, number);
-      if (!lease) continue;
-      ours.push_back(row);
-      settled.ready_again |=
-          lease->in_order && leaves(outcome) && sqlite::is_followed(database, row);
-      if (outcome.kind == OutcomeKind::kDelivered) {
-        delivered.push_back(row);
-      } else if (apply(database, outcome, lease->claimed_at, time)) {
-        ++settled.applied;
-        look_again |= outcome.kind == OutcomeKind::kRetry && outcome.delay.count() <= 0;
-      }
-    }
-    const std::size_t removed = remove(database, std::move(delivered));
-    if (removed > 0) sqlite::add_totals(database, {.delivered = removed});
-    settled.applied += removed;
-    transaction.commit();
-    leases_.end(ours);
-    settled.stale = outcomes.size() - settled.applied;
-    if (look_again || settled.ready_again || settled.stale > 0) leases_.look_from_start();
-    return settled;
-  });
-  move_log();
+  auto result =
+      run<Settled>(Role::kFlow, "outbox settle", [&](Database& database, FlowState& flow) {
+        const auto number = static_cast<std::int64_t>(token);
+        const std::int64_t time = now();
+        std::vector<std::int64_t> ours;
+        std::vector<std::int64_t> delivered;
+        bool look_again = false;
+        Settled settled;
+        Transaction transaction(database, Transaction::Kind::kWrite);
+        if (!flow.sender_lock.is_ours(database, number)) return Settled{.stale = outcomes.size()};
+        for (const Outcome& outcome : outcomes) {
+          const auto row = static_cast<std::int64_t>(outcome.handle);
+          const auto lease = leases_.find(row, number);
+          if (!lease) continue;
+          ours.push_back(row);
+          settled.ready_again |=
+              lease->in_order && leaves(outcome) && sqlite::is_followed(database, row);
+          if (outcome.kind == OutcomeKind::kDelivered) {
+            delivered.push_back(row);
+          } else if (apply(database, outcome, lease->claimed_at, time)) {
+            ++settled.applied;
+            look_again |= outcome.kind == OutcomeKind::kRetry && outcome.delay.count() <= 0;
+          }
+        }
+        const std::size_t removed = remove(database, std::move(delivered));
+        if (removed > 0) sqlite::add_totals(database, {.delivered = removed});
+        settled.applied += removed;
+        transaction.commit();
+        leases_.end(ours);
+        settled.stale = outcomes.size() - settled.applied;
+        if (look_again || settled.ready_again || settled.stale > 0) leases_.look_from_start();
+        return settled;
+      });
+  store_.move_log();
   return result;
 }
 
@@ -297,12 +297,12 @@ Result<std::size_t> SqliteOutbox::extend(ClaimToken token, std::span<const Event
 
 Result<std::vector<QueueId>> SqliteOutbox::due_queues() {
   using Queues = std::vector<QueueId>;
-  return run<Queues>(Role::kFlow, "outbox due", [&](Database& database, Memory& memory) {
+  return run<Queues>(Role::kFlow, "outbox due", [&](Database& database, FlowState& flow) {
     Queues queues;
-    if (!memory.seat.take(database, leases_)) {
+    if (!flow.sender_lock.take(database, leases_)) {
       throw Failure({ErrorCode::kOutboxTaken, "another process sends from this outbox"});
     }
-    memory.token = memory.seat.next_token();
+    flow.token = flow.sender_lock.next_token();
     const SteadyTime time = clock_->now();
     for (const std::int64_t queue : queues_with_rows(database)) {
       if (!ClaimableRows(database, leases_, queue, time).next()) continue;

@@ -6,7 +6,6 @@
 #include "kept.hpp"
 #include "outbox.hpp"
 #include "rows.hpp"
-#include "run.hpp"
 
 namespace postbox {
 namespace {

@@ -3,7 +3,7 @@
 // Place:     the SQLite outbox's; filled by claim(), emptied by settle().
 // Threads:   every member may be called from several threads at once; the lock is never held while
 //            the disk is used. 🔒
-// Lifetime:  in memory, as long as the outbox: whoever holds the sender's seat is the only one to
+// Lifetime:  in memory, as long as the outbox: whoever holds the sender lock is the only one to
 //            claim, and when its process dies its leases have died with it.
 // Failure:   throws std::bad_alloc only.
 #pragma once

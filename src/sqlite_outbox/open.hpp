@@ -15,8 +15,8 @@ namespace postbox::sqlite {
 
 // Opens the file at `path`, creating it with mode 0600 when it is missing. Checks that it is an
 // outbox this version understands, brings an empty or older one up to date, and sets the connection
-// up. Finishes a salvage that was interrupted. The caller holds the turn of `shared`. Fails with
-// kOutboxTooNew, kOutboxCorrupt, kOutboxBusy while another process opens or repairs it, or
+// up. Finishes a salvage that was interrupted. The caller holds the writer mutex of `shared`. Fails
+// with kOutboxTooNew, kOutboxCorrupt, kOutboxBusy while another process opens or repairs it, or
 // kOutboxUnavailable when the file is the database of another program or has a second name.
 [[nodiscard]] Database open_store(const std::string& path, SharedFile& shared,
                                   std::chrono::milliseconds busy_timeout);

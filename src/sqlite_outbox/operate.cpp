@@ -7,7 +7,6 @@
 #include "format.hpp"
 #include "outbox.hpp"
 #include "rows.hpp"
-#include "run.hpp"
 #include "timers.hpp"
 
 namespace postbox {
@@ -385,10 +384,10 @@ Result<std::size_t> SqliteOutbox::purge_profile(const Key& profile) {
 Result<std::size_t> SqliteOutbox::erased(Result<std::size_t> purged) {
   if (purged && *purged == 0) return purged;
   const auto emptied = run<bool>(Role::kOperator, "outbox purge", [&](Database& database) {
-    empty_log(database);
+    store_.empty_log(database);
     return true;
   });
-  if (!emptied) must_empty_log_ = true;
+  if (!emptied) store_.empty_log_later();
   return purged;
 }
 

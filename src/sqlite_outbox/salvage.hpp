@@ -2,7 +2,8 @@
 // go into a new file, and the old one is kept.
 //
 // Place:     called by the SQLite outbox, by the sender of the file only.
-// Threads:   the caller holds the turn and both connections. One process at a time: each function
+// Threads:   the caller holds the writer mutex and both connections. One process at a time: each
+// function
 //            that moves files holds the NameLock of the path, or its caller does.
 // Lifetime:  free functions.
 // Failure:   throws sqlite::Failure; until the last step the old file stands where it stood.

@@ -30,18 +30,18 @@ std::int64_t start_epoch(Database& database) {
 
 }  // namespace
 
-SenderSeat::~SenderSeat() { unlock(); }
+SenderLock::~SenderLock() { unlock(); }
 
-void SenderSeat::leave() noexcept {
+void SenderLock::leave() noexcept {
   unlock();
   epoch_ = 0;
 }
 
-bool SenderSeat::take(Database& database, Leases& leases) {
+bool SenderLock::take(Database& database, Leases& leases) {
   if (!lock()) return false;
   if (epoch_ != 0 && stored_epoch(database) == epoch_) return true;
   if (epoch_ != 0) {
-    // Another file under the same name, or somebody removed the lock file and took the seat: then
+    // Another file under the same name, or somebody removed the lock file and took the lock: then
     // the new lock file is theirs.
     epoch_ = 0;
     unlock();
@@ -52,13 +52,13 @@ bool SenderSeat::take(Database& database, Leases& leases) {
   return true;
 }
 
-bool SenderSeat::is_ours(Database& database, std::int64_t token) const {
+bool SenderLock::is_ours(Database& database, std::int64_t token) const {
   return epoch_ != 0 && token >> kEpochShift == epoch_ && stored_epoch(database) == epoch_;
 }
 
-std::int64_t SenderSeat::next_token() noexcept { return (epoch_ << kEpochShift) | ++claims_; }
+std::int64_t SenderLock::next_token() noexcept { return (epoch_ << kEpochShift) | ++claims_; }
 
-bool SenderSeat::lock() {
+bool SenderLock::lock() {
   if (lock_path_.empty() || descriptor_ >= 0) return true;
   // Opened anew for each try, so that a lock file somebody removed is noticed.
   const int descriptor =
@@ -78,7 +78,7 @@ bool SenderSeat::lock() {
                                                          std::generic_category().message(error)});
 }
 
-void SenderSeat::unlock() noexcept {
+void SenderLock::unlock() noexcept {
   if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
 }
 

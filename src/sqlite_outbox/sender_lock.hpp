@@ -1,8 +1,8 @@
-// SenderSeat decides which process is the one sender of a store, and numbers its claims.
+// SenderLock decides which process is the one sender of a store, and numbers its claims.
 //
 // Place:     used by the SQLite outbox before it claims.
 // Threads:   one thread at a time; guarded by the mutex of the flow's connection.
-// Lifetime:  the seat is kept until destruction. When a process dies the kernel frees it, and the
+// Lifetime:  the lock is held until destruction. When a process dies the kernel frees it, and the
 //            next holder opens a new epoch.
 // Failure:   throws sqlite::Failure.
 #pragma once
@@ -15,19 +15,19 @@
 
 namespace postbox::sqlite {
 
-class SenderSeat {
+class SenderLock {
  public:
   // `lock_path` is a file to lock; empty for a store that no other process can see.
-  explicit SenderSeat(std::string lock_path) : lock_path_(std::move(lock_path)) {}
-  SenderSeat(const SenderSeat&) = delete;
-  SenderSeat& operator=(const SenderSeat&) = delete;
-  ~SenderSeat();
+  explicit SenderLock(std::string lock_path) : lock_path_(std::move(lock_path)) {}
+  SenderLock(const SenderLock&) = delete;
+  SenderLock& operator=(const SenderLock&) = delete;
+  ~SenderLock();
 
   // Returns whether this instance is the sender, after trying to become it. Clears `leases` when
   // it has not been the sender of this very file until now.
   [[nodiscard]] bool take(Database& database, Leases& leases);
 
-  // True when `token` was made for the file that `database` is, and nobody has taken the seat
+  // True when `token` was made for the file that `database` is, and nobody has taken the lock
   // since. Inside a write transaction that stays true until its end.
   [[nodiscard]] bool is_ours(Database& database, std::int64_t token) const;
 
@@ -37,7 +37,7 @@ class SenderSeat {
   // Precondition: take() returned true.
   [[nodiscard]] std::int64_t next_token() noexcept;
 
-  // In the child of a fork(), where the seat is the parent's: the lock belongs to the open file,
+  // In the child of a fork(), where it is the parent's: a lock belongs to the open file,
   // and the child's copy of the descriptor would keep it after the parent's end. One system call.
   void leave() noexcept;
 
