@@ -281,35 +281,6 @@ class Outbox {
   [[nodiscard]] virtual Result<OutboxStats> stats() = 0;
 };
 
-namespace detail {
-[[nodiscard]] inline Error is_no_capability(std::string_view what) {
-  return {ErrorCode::kInvalidArgument, "this outbox cannot " + std::string(what)};
-}
-}  // namespace detail
-
-inline Result<std::vector<HeldEvent>> Outbox::held(const HeldFilter& /*filter*/,
-                                                   EventHandle /*after*/, std::size_t /*max*/) {
-  return detail::is_no_capability("list held events");
-}
-
-inline Result<std::vector<EventHandle>> Outbox::free_held(const HeldFilter& /*filter*/,
-                                                          EventHandle /*after*/,
-                                                          std::size_t /*max*/) {
-  return detail::is_no_capability("free held events");
-}
-
-inline Result<std::size_t> Outbox::purge_held(const HeldFilter& /*filter*/) {
-  return detail::is_no_capability("remove held events");
-}
-
-inline Result<std::string> Outbox::keep(std::string_view /*name*/, std::string_view /*text*/) {
-  return detail::is_no_capability("keep texts");
-}
-
-inline Result<std::string> Outbox::exchange(std::string_view /*name*/, std::string_view /*text*/) {
-  return detail::is_no_capability("keep texts");
-}
-
 struct OutboxOptions {
   std::string url = "sqlite:postbox.db";  // "sqlite:PATH" or "memory:"
   Bytes max_disk = mebibytes(2'048);      // append fails with kOutboxFull beyond it

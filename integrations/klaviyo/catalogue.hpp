@@ -6,7 +6,6 @@
 // Failure:   none.
 #pragma once
 
-#include <klaviyo/events/custom.hpp>
 #include <postbox/event.hpp>
 #include <postbox/schema_description.hpp>
 #include <string>
@@ -25,12 +24,6 @@ struct EventType {
 
 // "Points Earned" as log lines have it: "points earned".
 [[nodiscard]] std::string kind_of(std::string_view metric);
-
-// The type of what event() takes.
-template <TypedEvent T>
-[[nodiscard]] EventType type_of() {
-  return {T::kMetric, kind_of(T::kMetric), &T::kFamily, true, postbox::describe<T>()};
-}
 
 // In order of families. An integration's events/<module>.cpp says which are its own.
 [[nodiscard]] std::vector<EventType> every_event_type();

@@ -53,14 +53,12 @@ std::string unsubscribe_job(const Consent& consent) {
   return job;
 }
 
-bool is_unsubscribe_job(std::string_view job) { return job.starts_with(kUnsubscribe); }
-
 bool has_list(std::string_view job) { return job.find(kList) != std::string_view::npos; }
 
 postbox::Sharing sharing_of(const postbox::EventRecord& record) {
   const std::string_view job = job_of(record);
   postbox::Sharing sharing;
-  sharing.most = is_unsubscribe_job(job) ? kMaxUnsubscribed : kMaxSubscribed;
+  sharing.most = job.starts_with(kUnsubscribe) ? kMaxUnsubscribed : kMaxSubscribed;
   const postbox::Key key = hash_key({job});
   std::memcpy(&sharing.group, key.data(), sizeof sharing.group);
   return sharing;

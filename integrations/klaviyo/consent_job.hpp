@@ -30,8 +30,6 @@ inline constexpr std::size_t kMaxUnsubscribed = 100;
 [[nodiscard]] std::string subscribe_job(const Consent& consent, bool is_history);
 [[nodiscard]] std::string unsubscribe_job(const Consent& consent);
 
-[[nodiscard]] bool is_unsubscribe_job(std::string_view job);
-
 // Whether the job names a list.
 [[nodiscard]] bool has_list(std::string_view job);
 

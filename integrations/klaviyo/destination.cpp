@@ -267,7 +267,7 @@ postbox::HttpRequest Destination::request(
   const Prepared& settings = prepared();
   if (lane == kConsentLane) {
     const auto payload = decode(events.front()->payload);
-    const bool ends = payload && is_unsubscribe_job(payload->members);
+    const bool ends = payload && payload->is_unsubscribe();
     return {ends ? settings.unsubscribe_url : settings.subscribe_url, settings.headers,
             job_body(events)};
   }

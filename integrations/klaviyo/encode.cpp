@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
-#include <klaviyo/consent_job.hpp>
 #include <klaviyo/encode.hpp>
 #include <klaviyo/families.hpp>
 #include <klaviyo/hash.hpp>
@@ -19,6 +18,7 @@ constexpr std::size_t kFraming = 300;  // the members around the properties, at 
 constexpr std::string_view kMetric = R"(},"metric":{"data":{"type":"metric","attributes":{"name":)";
 constexpr std::string_view kUniqueId = R"(,"unique_id":)";
 constexpr std::string_view kConsentJob = R"("type":"profile-subscription-bulk-)";
+constexpr std::string_view kDeleteJob = R"("type":"profile-subscription-bulk-delete-job")";
 constexpr std::string_view kBackfill = R"(,"backfill":true)";
 
 postbox::Error damaged(std::string_view what) {
@@ -138,6 +138,8 @@ postbox::EventRecord encode_consent(const postbox::Key& consent_key, std::string
 
 bool Payload::is_consent() const noexcept { return members.starts_with(kConsentJob); }
 
+bool Payload::is_unsubscribe() const noexcept { return members.starts_with(kDeleteJob); }
+
 postbox::EventRecord begin_record(const EventHead& head, std::size_t size_hint) {
   postbox::EventRecord record;
   record.queue = head.queue;
@@ -198,7 +200,7 @@ std::string_view metric_of(std::string_view payload) {
   if (!parts) return {};
   if (parts->is_profile()) return kProfileMetric;
   if (parts->is_consent()) {
-    return is_unsubscribe_job(parts->members) ? kUnsubscribeMetric : kSubscribeMetric;
+    return parts->is_unsubscribe() ? kUnsubscribeMetric : kSubscribeMetric;
   }
   const std::size_t found = parts->members.find(kMetric);
   if (found == std::string_view::npos) return {};

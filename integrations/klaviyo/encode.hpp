@@ -108,6 +108,7 @@ struct Payload {
 
   // True for a word of consent.
   [[nodiscard]] bool is_consent() const noexcept;
+  [[nodiscard]] bool is_unsubscribe() const noexcept;
 
   // True for what has a metric.
   [[nodiscard]] bool is_event() const noexcept { return !is_profile() && !is_consent(); }

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <klaviyo/calling_codes.hpp>
 #include <klaviyo/phone.hpp>
-#include <klaviyo/schemas/profile.hpp>
 #include <klaviyo/unicode.hpp>
 #include <optional>
 
@@ -190,6 +189,11 @@ std::string to_e164(std::string_view text, std::string_view country) {
   // No calling code begins with a zero: the "+" is a slip before a national number.
   if (written->plus && !digits.starts_with('0')) return international(digits);
   return home == nullptr ? std::string() : national(*home, digits);
+}
+
+bool is_e164(std::string_view text) noexcept {
+  if (text.size() < 8 || text.size() > 16 || text[0] != '+' || text[1] == '0') return false;
+  return std::all_of(text.begin() + 1, text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 }  // namespace klaviyo

@@ -23,4 +23,7 @@ namespace klaviyo {
 // `country` is what country_code() returned, or empty when it is not known.
 [[nodiscard]] std::string to_e164(std::string_view text, std::string_view country);
 
+// "+" and 7 to 15 digits, without a zero in front.
+[[nodiscard]] bool is_e164(std::string_view text) noexcept;
+
 }  // namespace klaviyo

@@ -11,9 +11,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <postbox/tracker.hpp>
 #include <string>
 #include <string_view>
-#include <stripe/webhook.hpp>
+#include <stripe/answer.hpp>
+#include <stripe/config.hpp>
 
 namespace stripe {
 

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "append.hpp"
-#include "base/file_name.hpp"
 #include "format.hpp"
 #include "maintain.hpp"
 #include "room.hpp"
@@ -18,9 +17,6 @@ using sqlite::Failure;
 using sqlite::FlowState;
 using sqlite::Query;
 using sqlite::Transaction;
-
-constexpr std::string_view kFileScheme = "sqlite:";
-constexpr std::string_view kMemoryUrl = "memory:";
 
 // Far above any vendor's limit for one event, far below SQLite's for one row.
 constexpr Bytes kMaxPayload = mebibytes(16);
@@ -126,27 +122,6 @@ Result<Maintained> SqliteOutbox::maintain(std::chrono::milliseconds retention) {
 
 std::int64_t SqliteOutbox::now() const noexcept {
   return clock_->wall_now().time_since_epoch().count();
-}
-
-Result<std::shared_ptr<Outbox>> open_outbox(const OutboxOptions& options,
-                                            std::shared_ptr<Clock> clock) {
-  const std::string_view url = options.url;
-  if (clock == nullptr) return Error{ErrorCode::kInvalidArgument, "open_outbox needs a clock"};
-  if (url == kMemoryUrl) {
-    return {std::make_shared<SqliteOutbox>(std::string(), options, std::move(clock))};
-  }
-  const std::string_view path =
-      url.starts_with(kFileScheme) ? url.substr(kFileScheme.size()) : std::string_view();
-  // SQLite gives names that start with a colon a meaning of their own.
-  if (path.empty() || path.front() == ':') {
-    // No more than the scheme: what follows may hold a password.
-    return Error{ErrorCode::kInvalidConfig, "POSTBOX_OUTBOX: '" +
-                                                std::string(url.substr(0, url.find(':'))) +
-                                                ":…' is not supported; use sqlite:PATH or memory:"};
-  }
-  auto resolved = resolved_name(std::string(path));
-  if (!resolved) return resolved.error().with_context("POSTBOX_OUTBOX");
-  return {std::make_shared<SqliteOutbox>(*std::move(resolved), options, std::move(clock))};
 }
 
 }  // namespace postbox

@@ -80,6 +80,38 @@ for path in files("src", "*.hpp", "*.cpp") + files("include", "*.hpp"):
             if re.search(r"klaviyo|stripe", line, re.I) and not line.lstrip().startswith("//"):
                 breach(path, number, "the engine may not name a vendor outside a comment")
 
+# No circle among units: a unit is a header and the source of its name, with its `_fields`.
+def unit_of(path):
+    return re.sub(r"(_fields)?\.[ch]pp$", "", str(path.relative_to(root)))
+
+
+units = {}
+for folder in ("include", "src", "integrations"):
+    for path in files(folder, "*.hpp", "*.cpp"):
+        for number, _, name in includes(path):
+            for base in (path.parent, root / "src", root / "include", root / "integrations"):
+                if (base / name).is_file():
+                    units.setdefault(unit_of(path), {})[unit_of((base / name).resolve())] = (path, number)
+                    break
+seen, trail = set(), []
+
+
+def walk(unit):
+    trail.append(unit)
+    for other, where in units.get(unit, {}).items():
+        if other == unit or other in seen:
+            continue
+        if other in trail:
+            breach(*where, "a circle: " + " -> ".join(trail[trail.index(other):] + [other]))
+            continue
+        walk(other)
+    seen.add(trail.pop())
+
+
+for unit in sorted(units):
+    if unit not in seen:
+        walk(unit)
+
 # Among the stages only neighbours in the flow know each other; the tracker alone sees every one.
 NEIGHBOURS = {
     "intake_queue": set(),

@@ -3,7 +3,10 @@
 
 namespace klaviyo {
 
-std::vector<EventType> product_event_types() { return {type_of<ProductView>()}; }
+std::vector<EventType> product_event_types() {
+  return {{ProductView::kMetric, kind_of(ProductView::kMetric), &ProductView::kFamily, true,
+           postbox::describe<ProductView>()}};
+}
 
 Event<ProductView> product_viewed(ProductView view) { return event(std::move(view)); }
 

@@ -233,11 +233,6 @@ bool is_email(std::string_view text) noexcept {
   return is_local_part(text.substr(0, at)) && is_domain(text.substr(at + 1));
 }
 
-bool is_e164(std::string_view text) noexcept {
-  if (text.size() < 8 || text.size() > 16 || text[0] != '+' || text[1] == '0') return false;
-  return std::all_of(text.begin() + 1, text.end(), is_digit);
-}
-
 std::string email_problem(std::string_view email) {
   if (email.empty()) return {};
   if (!is_email(email)) return "must be a valid e-mail address";

@@ -95,7 +95,6 @@ void validate_profile(const Profile& profile, const postbox::Path& path,
 void write_profile(const Profile& profile, std::string& out);
 
 [[nodiscard]] bool is_email(std::string_view text) noexcept;
-[[nodiscard]] bool is_e164(std::string_view text) noexcept;
 
 // Why Klaviyo does not take the identifier; empty when it does, or when there is none. Holds
 // nothing of the value.

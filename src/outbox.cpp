@@ -1,0 +1,34 @@
+#include <postbox/outbox.hpp>
+
+namespace postbox {
+namespace {
+
+Error is_no_capability(std::string_view what) {
+  return {ErrorCode::kInvalidArgument, "this outbox cannot " + std::string(what)};
+}
+
+}  // namespace
+
+Result<std::vector<HeldEvent>> Outbox::held(const HeldFilter& /*filter*/, EventHandle /*after*/,
+                                            std::size_t /*max*/) {
+  return is_no_capability("list held events");
+}
+
+Result<std::vector<EventHandle>> Outbox::free_held(const HeldFilter& /*filter*/,
+                                                   EventHandle /*after*/, std::size_t /*max*/) {
+  return is_no_capability("free held events");
+}
+
+Result<std::size_t> Outbox::purge_held(const HeldFilter& /*filter*/) {
+  return is_no_capability("remove held events");
+}
+
+Result<std::string> Outbox::keep(std::string_view /*name*/, std::string_view /*text*/) {
+  return is_no_capability("keep texts");
+}
+
+Result<std::string> Outbox::exchange(std::string_view /*name*/, std::string_view /*text*/) {
+  return is_no_capability("keep texts");
+}
+
+}  // namespace postbox
