@@ -296,17 +296,16 @@ std::vector<postbox::BoundSetting<Config>> Config::settings(
   for (const postbox::Family& family : every_queue(own_families)) {
     if (family.queue == backfill_queue(family.queue)) continue;  // they have its flag
     const std::size_t index = flag_index(family.queue);
-    table.push_back(
-        {{.variable = family.variable,
-          .section = kSection,
-          .about = family.about,
-          .accepted = "true, false, or N% of the profiles (stable: a profile keeps its side)",
-          .default_value = "false",
-          .is_reloadable = true,
-          .is_essential = true},
-         [index](auto& config) -> decltype(auto) { return (config.flags[index]); },
-         &postbox::Flag::parse,
-         [](postbox::Flag flag) { return flag.to_string(); }});
+    table.push_back({{.variable = family.variable,
+                      .section = kSection,
+                      .about = family.about,
+                      .accepted = "true, false, or N% of the profiles",
+                      .default_value = "false",
+                      .is_reloadable = true,
+                      .is_essential = true},
+                     [index](auto& config) -> decltype(auto) { return (config.flags[index]); },
+                     &postbox::Flag::parse,
+                     [](postbox::Flag flag) { return flag.to_string(); }});
   }
   table.insert(
       table.end(),
