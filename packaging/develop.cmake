@@ -83,6 +83,8 @@ postbox_program(postbox_command LINK postbox::klaviyo CLI11::CLI11 nlohmann_json
   tools/postbox/schema_command.cpp)
 set_target_properties(postbox_command PROPERTIES OUTPUT_NAME postbox)  # the library has the target
 
+postbox_program(settings_reference LINK postbox::stripe SOURCES tools/settings/main.cpp)
+
 postbox_program(minimal LINK postbox::klaviyo SOURCES examples/minimal/main.cpp)
 
 add_library(checkout_server_core STATIC
@@ -154,6 +156,7 @@ postbox_test(klaviyo_tests LINK postbox::klaviyo postbox::testing OpenSSL::Crypt
   tests/klaviyo_warnings_test.cpp)
 
 postbox_test(stripe_tests LINK klaviyo_sim_core postbox::stripe postbox::testing SOURCES
+  tests/settings_test.cpp
   tests/stripe_charges_test.cpp
   tests/stripe_decisions_test.cpp
   tests/stripe_events_test.cpp
@@ -255,6 +258,7 @@ foreach(check layout documents)
   add_test(NAME "checks: ${check}"
            COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/checks/check_${check}.py)
 endforeach()
+add_test(NAME "checks: settings" COMMAND settings_reference --check ${PROJECT_SOURCE_DIR})
 if(NOT POSTBOX_SANITIZE)
   add_test(NAME "checks: consumer of the installed package"
            COMMAND ${PROJECT_SOURCE_DIR}/tests/consumer/run.sh ${CMAKE_BINARY_DIR} ${CMAKE_CXX_COMPILER})

@@ -7,6 +7,7 @@
 
 #include "base/file_name.hpp"
 #include "base/not_accepted.hpp"
+#include "base/setting_text.hpp"
 
 namespace postbox {
 namespace {
@@ -44,12 +45,18 @@ std::optional<std::int64_t> parse_quantity(std::string_view text,
   return std::nullopt;
 }
 
+constexpr std::array<std::string_view, 5> kLogLevels{"debug", "info", "warn", "error", "off"};
+
 Result<LogLevel> parse_log_level(std::string_view text) {
-  constexpr std::array<std::string_view, 5> kNames{"debug", "info", "warn", "error", "off"};
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    if (text == kNames[i]) return static_cast<LogLevel>(i);
+  for (std::size_t i = 0; i < kLogLevels.size(); ++i) {
+    if (text == kLogLevels[i]) return static_cast<LogLevel>(i);
   }
   return not_accepted(text, "debug, info, warn, error or off");
+}
+
+std::string show_log_level(LogLevel level) {
+  const auto index = static_cast<std::size_t>(level);
+  return std::string(index < kLogLevels.size() ? kLogLevels[index] : "unknown");
 }
 
 Result<std::string> parse_text(std::string_view text) { return std::string(text); }
@@ -57,6 +64,11 @@ Result<std::string> parse_text(std::string_view text) { return std::string(text)
 Result<std::string> parse_outbox(std::string_view url) {
   if (!url.starts_with(kFileScheme)) return std::string(url);
   return std::string(kFileScheme) + std::string(unwrapped(url.substr(kFileScheme.size())));
+}
+
+// The scheme alone where what follows may hold a password.
+std::string show_outbox(const std::string& url) {
+  return url.starts_with(kFileScheme) ? url : url.substr(0, url.find(':') + 1);
 }
 
 // A folder's name that a shell would replace: "$HOME", "${DATA}".
@@ -73,9 +85,9 @@ bool has_variable(std::string_view path) {
 // What is not meant as it stands there, and would become a file of that name somewhere.
 Result<void> check_path(std::string_view path) {
   const auto refuse = [path](std::string_view why) {
-    return not_accepted("sqlite:" + std::string(path),
-                        "sqlite:PATH, such as sqlite:/var/lib/shop/postbox.db: " + std::string(why))
-        .with_context("POSTBOX_OUTBOX");
+    return not_accepted(
+        "sqlite:" + std::string(path),
+        "sqlite:PATH, such as sqlite:/var/lib/shop/postbox.db: " + std::string(why));
   };
   if (path.empty()) return refuse("the path is missing");
   if (path.front() == '~') return refuse("~ is not expanded; write the whole path");
@@ -87,20 +99,28 @@ Result<void> check_path(std::string_view path) {
   return {};
 }
 
-template <class T>
-Result<void> read(const Environment& environment, std::string_view name,
-                  Result<T> (*parse)(std::string_view), T& target) {
-  const auto text = environment.read(name);
-  if (!text) return text.error();
-  if (!*text) return {};
-  auto value = parse(**text);
-  if (!value) return value.error().with_context(name);
-  target = *std::move(value);
-  return {};
+Result<void> check_outbox_url(const std::string& url) {
+  if (url.starts_with(kFileScheme)) {
+    return check_path(std::string_view(url).substr(kFileScheme.size()));
+  }
+  if (url == "memory:") return {};
+  // What follows the scheme may hold a password.
+  return not_accepted(url.substr(0, url.find(':')), "sqlite:PATH or memory:");
 }
 
-Error out_of_range(std::string_view field, const std::string& value, std::string_view accepted) {
-  return not_accepted(value, accepted).with_context(field);
+Result<void> check_max_disk(Bytes size) {
+  if (size >= mebibytes(1)) return {};
+  return not_accepted(in_bytes(size), "at least 1MiB");
+}
+
+Result<void> check_max_memory(Bytes size) {
+  if (size >= kibibytes(64)) return {};
+  return not_accepted(in_bytes(size), "at least 64KiB");
+}
+
+Result<void> check_give_up_after(milliseconds time) {
+  if (time >= std::chrono::minutes(1)) return {};
+  return not_accepted(in_ms(time), "at least 1m");
 }
 
 // The working directory may be another one when the names are used, and in a child of fork().
@@ -141,18 +161,79 @@ Result<Bytes> parse_bytes(std::string_view text) {
   return Bytes{static_cast<std::uint64_t>(*quantity)};
 }
 
+std::vector<BoundSetting<Config>> Config::settings() {
+  constexpr std::string_view kOutbox = "The outbox";
+  constexpr std::string_view kProcess = "The process";
+  return {
+      {{.variable = "POSTBOX_OUTBOX",
+        .section = kOutbox,
+        .about = "Where events wait until they are delivered. memory: is lost at exit, for tests. "
+                 "The folder must exist and be writable; ~ and $HOME are not expanded.",
+        .accepted = "sqlite:PATH or memory:",
+        .default_value = "sqlite:postbox.db"},
+       within(&Config::outbox, &OutboxOptions::url),
+       &parse_outbox,
+       &show_outbox,
+       &check_outbox_url},
+      {{.variable = "POSTBOX_MAX_DISK",
+        .section = kOutbox,
+        .about = "The cap of what waits on disk; beyond it new events are refused as full.",
+        .accepted = "a size of 1MiB or more, such as 64MiB or 2GiB",
+        .default_value = "2GiB"},
+       within(&Config::outbox, &OutboxOptions::max_disk),
+       &parse_bytes,
+       &in_bytes,
+       &check_max_disk},
+      {{.variable = "POSTBOX_MAX_MEMORY",
+        .section = kOutbox,
+        .about = "The cap of what waits in memory for the disk; beyond it new events are refused "
+                 "as full.",
+        .accepted = "a size of 64KiB or more, such as 16MiB",
+        .default_value = "128MiB"},
+       &Config::max_queued_bytes,
+       &parse_bytes,
+       &in_bytes,
+       &check_max_memory},
+      {{.variable = "POSTBOX_GIVE_UP_AFTER",
+        .section = kOutbox,
+        .about = "How long an event is tried, ten times at least, before it becomes a dead letter.",
+        .accepted = "a duration of 1m or more, such as 24h or 3d",
+        .default_value = "72h"},
+       &Config::give_up_after,
+       &parse_duration,
+       &in_ms,
+       &check_give_up_after},
+      {{.variable = "POSTBOX_RETENTION",
+        .section = kOutbox,
+        .about = "How long dead letters are kept.",
+        .accepted = "a duration, such as 72h or 30d",
+        .default_value = "30d"},
+       &Config::retention,
+       &parse_duration,
+       &in_ms},
+      {{.variable = "POSTBOX_CA_FILE",
+        .section = kProcess,
+        .about = "A file of PEM certificates to trust in place of the system's, such as that of a "
+                 "company's proxy.",
+        .accepted = "a path"},
+       within(&Config::http, &HttpOptions::ca_file),
+       &parse_text,
+       &or_none},
+      {{.variable = "POSTBOX_LOG_LEVEL",
+        .section = kProcess,
+        .about = "Log lines below it are not written.",
+        .accepted = "debug, info, warn, error or off",
+        .default_value = "info",
+        .is_reloadable = true},
+       &Config::log_level,
+       &parse_log_level,
+       &show_log_level},
+  };
+}
+
 Result<void> Config::apply(const Environment& environment) {
   std::vector<Error> errors;
-  for (const Result<void>& step :
-       {read(environment, "POSTBOX_OUTBOX", &parse_outbox, outbox.url),
-        read(environment, "POSTBOX_MAX_DISK", &parse_bytes, outbox.max_disk),
-        read(environment, "POSTBOX_MAX_MEMORY", &parse_bytes, max_queued_bytes),
-        read(environment, "POSTBOX_GIVE_UP_AFTER", &parse_duration, give_up_after),
-        read(environment, "POSTBOX_RETENTION", &parse_duration, retention),
-        read(environment, "POSTBOX_CA_FILE", &parse_text, http.ca_file),
-        read(environment, "POSTBOX_LOG_LEVEL", &parse_log_level, log_level)}) {
-    if (!step) errors.push_back(step.error());
-  }
+  read_settings(settings(), environment, *this, errors);
   if (!errors.empty()) return joined(errors);
   return {};
 }
@@ -171,33 +252,19 @@ Result<void> Config::check_outbox() const {
 
 Result<ValidConfig> Config::validate() const {
   std::vector<Error> errors;
+  check_settings(settings(), *this, errors);
   const auto check = [&errors](bool ok, std::string_view field, const std::string& value,
                                std::string_view accepted) {
-    if (!ok) errors.push_back(out_of_range(field, value, accepted));
+    if (!ok) errors.push_back(not_accepted(value, accepted).with_context(field));
   };
-  const auto text = [](milliseconds d) { return std::to_string(d.count()) + "ms"; };
-  const auto size = [](Bytes bytes) { return std::to_string(bytes.count) + "B"; };
-  check(outbox.url.starts_with(kFileScheme) || outbox.url == "memory:", "POSTBOX_OUTBOX",
-        outbox.url.substr(0, outbox.url.find(':')),  // the rest may hold a password
-        "sqlite:PATH or memory:");
-  if (outbox.url.starts_with(kFileScheme)) {
-    const auto path = check_path(std::string_view(outbox.url).substr(kFileScheme.size()));
-    if (!path) errors.push_back(path.error());
-  }
-  check(outbox.max_disk >= mebibytes(1), "POSTBOX_MAX_DISK", size(outbox.max_disk),
-        "at least 1MiB");
-  check(max_queued_bytes >= kibibytes(64), "POSTBOX_MAX_MEMORY", size(max_queued_bytes),
-        "at least 64KiB");
   check(max_queued_events > 0, "max_queued_events", "0", "at least 1");
   check(max_in_flight > 0 && max_in_flight <= 1'000, "max_in_flight", std::to_string(max_in_flight),
         "1 to 1000");
-  check(http.total_timeout >= milliseconds(100), "http.total_timeout", text(http.total_timeout),
+  check(http.total_timeout >= milliseconds(100), "http.total_timeout", in_ms(http.total_timeout),
         "at least 100ms");
-  check(lease >= 2 * http.total_timeout && lease <= std::chrono::hours(24), "lease", text(lease),
-        "24h at most, and at least twice http.total_timeout, " + text(2 * http.total_timeout));
-  check(give_up_after >= std::chrono::minutes(1), "POSTBOX_GIVE_UP_AFTER", text(give_up_after),
-        "at least 1m");
-  check(probe_interval >= milliseconds(1'000), "probe_interval", text(probe_interval),
+  check(lease >= 2 * http.total_timeout && lease <= std::chrono::hours(24), "lease", in_ms(lease),
+        "24h at most, and at least twice http.total_timeout, " + in_ms(2 * http.total_timeout));
+  check(probe_interval >= milliseconds(1'000), "probe_interval", in_ms(probe_interval),
         "at least 1000ms");
   if (!errors.empty()) return joined(errors);
   auto config = with_absolute_names(*this);

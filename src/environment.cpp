@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 #include <thread>
 #include <vector>
 
-#include <postbox/config.hpp>
+#include <postbox/environment.hpp>
 
 #include "base/blanks.hpp"
 #include "base/file_name.hpp"

@@ -395,6 +395,47 @@ TEST(StripeWebhook, ReloadTakesOverSecretsWithoutARestart) {
   EXPECT_EQ(in_code.reload().error().code, ErrorCode::kInvalidArgument);
 }
 
+TEST(StripeWebhook, ReloadSaysWhatHasChangedAndWhatNeedsARestartAndNoSecret) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file(".env");
+  std::ofstream(file) << "STRIPE_WEBHOOK_SECRET=whsec_old\n";
+  StripeShop shop;
+  std::vector<std::string> lines;
+  stripe::Config config = stripe::Config::from_env(file).value();
+  config.api_url = "http://127.0.0.1:1";  // set in code, which is no change of the environment's
+  config.memory_path = "";
+  config.clock = shop.clock;
+  config.threads = false;
+  config.log = [&](LogLevel, std::string_view line) { lines.emplace_back(line); };
+  auto webhook = stripe::Webhook::start(config, *shop.tracker).value();
+  const auto said_by_reload_of = [&](const std::string& text) {
+    lines.clear();
+    std::ofstream(file) << text;
+    EXPECT_TRUE(webhook.reload());
+    return lines;
+  };
+  using Strings = std::vector<std::string>;
+  EXPECT_EQ(said_by_reload_of("STRIPE_WEBHOOK_SECRET=whsec_old\n"), Strings{});
+  EXPECT_EQ(said_by_reload_of("STRIPE_WEBHOOK_SECRET=whsec_new\nSTRIPE_EVENTS=refunds\n"
+                              "STRIPE_TEST_MODE=true\nSTRIPE_API_KEY=rk_secret\n"
+                              "STRIPE_API_URL=https://proxy.example/\n"),
+            (Strings{"Stripe configuration changed: STRIPE_WEBHOOK_SECRET (1 secret) -> (1 secret) "
+                     "(another)",
+                     "Stripe configuration changed: STRIPE_TEST_MODE false -> true",
+                     "Stripe configuration changed: STRIPE_EVENTS checkout, invoices, "
+                     "subscriptions, refunds, disputes, abandoned -> refunds",
+                     "Stripe configuration changed: STRIPE_API_KEY none -> (set)",
+                     "set, but needs a restart: STRIPE_API_URL https://api.stripe.com -> "
+                     "https://proxy.example"}));
+  EXPECT_EQ(
+      said_by_reload_of("STRIPE_WEBHOOK_SECRET=whsec_new,whsec_old\n"),
+      (Strings{"Stripe configuration changed: STRIPE_WEBHOOK_SECRET (1 secret) -> (2 secrets)",
+               "Stripe configuration changed: STRIPE_TEST_MODE true -> false",
+               "Stripe configuration changed: STRIPE_EVENTS refunds -> checkout, invoices, "
+               "subscriptions, refunds, disputes, abandoned",
+               "Stripe configuration changed: STRIPE_API_KEY (set) -> none"}));
+}
+
 TEST(StripeConfig, ABlankSecretIsAnErrorOfStart) {
   StripeShop shop;
   for (const char* secret : {"", " ", "whsec a", " whsec_a", "whsec_a\n", "whsec_a\x01", "a,b"}) {

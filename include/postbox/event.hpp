@@ -34,6 +34,7 @@ struct Family {
   QueueId queue{};
   std::string_view name;      // "purchase", as it stands in log lines
   std::string_view variable;  // the environment variable of its flag
+  std::string_view about{};   // a sentence for the reference of settings
 };
 
 using Key = std::array<std::byte, 16>;

@@ -10,6 +10,7 @@
 
 #include "base/http_url.hpp"
 #include "base/not_accepted.hpp"
+#include "base/setting_text.hpp"
 
 namespace klaviyo {
 namespace {
@@ -19,29 +20,6 @@ using postbox::Error;
 using postbox::Result;
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-template <class T>
-Result<void> set(const Result<std::optional<std::string>>& text, std::string_view name,
-                 Result<T> (*parse)(std::string_view), T& target) {
-  if (!text) return text.error();
-  if (!*text) return {};
-  auto value = parse(**text);
-  if (!value) return value.error().with_context(name);
-  target = *std::move(value);
-  return {};
-}
-
-template <class T>
-Result<void> read(const Environment& environment, std::string_view name,
-                  Result<T> (*parse)(std::string_view), T& target) {
-  return set(environment.read(name), name, parse, target);
-}
-
-template <class T>
-Result<void> read_secret(const Environment& environment, std::string_view name,
-                         Result<T> (*parse)(std::string_view), T& target) {
-  return set(environment.read_secret(name), name, parse, target);
-}
 
 struct Foreign {
   std::string_view prefix;
@@ -188,6 +166,44 @@ Result<std::vector<std::string>> parse_secrets(std::string_view text) {
   return secrets;
 }
 
+std::string show_list(const std::vector<std::string>& texts) {
+  std::string all;
+  for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
+  return postbox::or_none(all);
+}
+
+std::string show_metric_names(const postbox::TypeNames& names) {
+  std::vector<std::string> pairs;
+  for (const auto& [from, to] : names) pairs.push_back(from + "=" + to);
+  return show_list(pairs);
+}
+
+std::string show_secrets(const std::vector<std::string>& secrets) {
+  return secrets.empty() ? "none" : std::to_string(secrets.size()) + " set";
+}
+
+// The check of a value that must be what `parse` takes.
+template <class Parse>
+auto accepted_by(Parse parse) {
+  return [parse](const std::string& text) -> Result<void> {
+    if (const auto value = parse(text); !value) return value.error();
+    return {};
+  };
+}
+
+// The same of a value that may be empty, which stands for none.
+template <class Parse>
+auto empty_or(Parse parse) {
+  return [parse](const std::string& text) -> Result<void> {
+    if (text.empty()) return {};
+    return accepted_by(parse)(text);
+  };
+}
+
+Result<void> check_quota_share(QuotaShare share) {
+  return accepted_by(&QuotaShare::parse)(share.to_string());
+}
+
 // What cannot be used has its default, and an error in `errors`.
 Config read_all(const Environment& environment, std::vector<postbox::Family> own_families,
                 std::vector<Error>& errors) {
@@ -200,27 +216,7 @@ Config read_all(const Environment& environment, std::vector<postbox::Family> own
   if (!errors.empty()) return config;
   config.own_families = std::move(own_families);
   note(config.engine.apply(environment));
-  for (const Result<void>& step :
-       {read_secret(environment, "KLAVIYO_API_KEY", &parse_key, config.api_key),
-        read(environment, "KLAVIYO_API_URL", &postbox::parse_api_url, config.api_url),
-        read(environment, "KLAVIYO_REVISION", &parse_revision, config.revision),
-        read(environment, "KLAVIYO_QUOTA_SHARE", &QuotaShare::parse, config.quota_share),
-        read(environment, "KLAVIYO_METRIC_NAMES", &parse_metric_names, config.metric_names),
-        read(environment, "KLAVIYO_DISABLED_METRICS", &parse_metrics, config.disabled_metrics),
-        read(environment, "KLAVIYO_DEFAULT_COUNTRY", &parse_country, config.default_country),
-        read(environment, "VITE_APP_URL", &postbox::parse_app_url, config.app_url),
-        read(environment, "KLAVIYO_CART_ABANDONED_AFTER", &parse_abandoned_after,
-             config.cart_abandoned_after),
-        read(environment, "KLAVIYO_CART_QUIET_TIME", &parse_quiet_time, config.cart_quiet_time),
-        read_secret(environment, "KLAVIYO_RECOVERY_SECRET", &parse_secrets,
-                    config.recovery_secrets)}) {
-    note(step);
-  }
-  for (const postbox::Family& queue : every_queue(config.own_families)) {
-    const auto flag = read(environment, queue.variable, &postbox::Flag::parse,
-                           config.flags[flag_index(queue.queue)]);
-    if (queue.queue != backfill_queue(queue.queue)) note(flag);  // they have one variable
-  }
+  postbox::read_settings(Config::settings(config.own_families), environment, config, errors);
   note(config.validate());  // what did not parse has its default
   return config;
 }
@@ -281,6 +277,145 @@ Result<Config> Config::from(const Environment& environment,
   return config;
 }
 
+std::vector<postbox::BoundSetting<Config>> Config::settings(
+    const std::vector<postbox::Family>& own_families) {
+  constexpr std::string_view kSection = "Klaviyo";
+  std::vector<postbox::BoundSetting<Config>> table;
+  table.push_back({{.variable = "KLAVIYO_API_KEY",
+                    .section = kSection,
+                    .about = "Private key with the scope events:write. Without it nothing is kept "
+                             "and nothing is sent.",
+                    .accepted = "a private key (pk_…)",
+                    .is_secret = true,
+                    .is_reloadable = true,
+                    .is_essential = true},
+                   &Config::api_key,
+                   &parse_key,
+                   &masked_key,
+                   empty_or(&parse_key)});
+  for (const postbox::Family& family : every_queue(own_families)) {
+    if (family.queue == backfill_queue(family.queue)) continue;  // they have its flag
+    const std::size_t index = flag_index(family.queue);
+    table.push_back({{.variable = family.variable,
+                      .section = kSection,
+                      .about = family.about,
+                      .accepted = "true, false, or N% of the profiles",
+                      .default_value = "false",
+                      .is_reloadable = true,
+                      .is_essential = true},
+                     [index](auto& config) -> decltype(auto) { return (config.flags[index]); },
+                     &postbox::Flag::parse,
+                     [](postbox::Flag flag) { return flag.to_string(); }});
+  }
+  table.insert(
+      table.end(),
+      {
+          {{.variable = "KLAVIYO_API_URL",
+            .section = kSection,
+            .about = "Where to send; for tests, klaviyo-sim's address.",
+            .accepted = "https:// and any host, or http:// and this machine",
+            .default_value = "https://a.klaviyo.com",
+            .is_reloadable = true},
+           &Config::api_url,
+           &postbox::parse_api_url,
+           &postbox::as_it_is,
+           accepted_by(&postbox::parse_api_url)},
+          {{.variable = "KLAVIYO_REVISION",
+            .section = kSection,
+            .about = "The API's revision. A retired one is answered as the oldest that lives "
+                     "(docs/operations.md).",
+            .accepted = "a date, perhaps with a suffix such as .pre",
+            .default_value = "2026-10-15",
+            .is_reloadable = true},
+           &Config::revision,
+           &parse_revision,
+           &postbox::as_it_is,
+           accepted_by(&parse_revision)},
+          {{.variable = "KLAVIYO_QUOTA_SHARE",
+            .section = kSection,
+            .about = "The share of the account's rate limit that these processes may use.",
+            .accepted = "0.001 to 1, with three decimals at most",
+            .default_value = "0.9",
+            .is_reloadable = true},
+           &Config::quota_share,
+           &QuotaShare::parse,
+           [](QuotaShare share) { return share.to_string(); },
+           &check_quota_share},
+          {{.variable = "KLAVIYO_METRIC_NAMES",
+            .section = kSection,
+            .about = "What metrics are called in this account, where that is not the library's "
+                     "name.",
+            .accepted = "pairs of the library's name and the account's, separated by commas",
+            .example = "Cancelled Order=Canceled Order, Fulfilled Order=Shipped Order"},
+           &Config::metric_names,
+           &parse_metric_names,
+           &show_metric_names,
+           &check_metric_names},
+          {{.variable = "KLAVIYO_DISABLED_METRICS",
+            .section = kSection,
+            .about = "Metrics that are not sent although their family is on: where another "
+                     "integration reports them. They end carts all the same.",
+            .accepted = "the library's names, separated by commas",
+            .example = "Ordered Product, Started Checkout"},
+           &Config::disabled_metrics,
+           &parse_metrics,
+           &show_list,
+           &check_metrics},
+          {{.variable = "KLAVIYO_DEFAULT_COUNTRY",
+            .section = kSection,
+            .about = "The country of phone numbers that are written without a country code, where "
+                     "the order's addresses name none: 0170 1234567 is +491701234567 with DE. "
+                     "Without it such a number is left out.",
+            .accepted = "a country of ISO 3166-1 alpha-2",
+            .example = "DE"},
+           &Config::default_country,
+           &parse_country,
+           &postbox::or_none,
+           empty_or(&parse_country)},
+          {{.variable = "VITE_APP_URL",
+            .section = kSection,
+            .about = "The app's address, for the links that bring a customer back to a cart. "
+                     "Without it an abandoned cart has no link.",
+            .accepted = "an address that begins with https:// or http://",
+            .example = "https://shop.example.org"},
+           &Config::app_url,
+           &postbox::parse_app_url,
+           &postbox::or_none,
+           empty_or(&postbox::parse_app_url)},
+          {{.variable = "KLAVIYO_CART_ABANDONED_AFTER",
+            .section = kSection,
+            .about = "The quiet time after which a cart counts as abandoned.",
+            .accepted = "a duration of 1m or more, such as 90m",
+            .default_value = "60m"},
+           &Config::cart_abandoned_after,
+           &parse_abandoned_after,
+           &postbox::in_ms},
+          {{.variable = "KLAVIYO_CART_QUIET_TIME",
+            .section = kSection,
+            .about = "Updates of a cart within this time of the first become one event, the last; "
+                     "with 0s each is one.",
+            .accepted = "a duration of 1h at most, such as 10s",
+            .default_value = "5s"},
+           &Config::cart_quiet_time,
+           &parse_quiet_time,
+           &postbox::in_ms},
+          {{.variable = "KLAVIYO_RECOVERY_SECRET",
+            .section = kSection,
+            .about = "Signs the links that bring a customer back to a cart. Of several the first "
+                     "signs, and all are believed. Without it a secret is made once and kept in "
+                     "the outbox: set it to the same value on each server where these have an "
+                     "outbox each.",
+            .accepted = "secrets of 16 bytes or more, such as from `openssl rand -hex 32`, "
+                        "separated by commas",
+            .is_secret = true},
+           &Config::recovery_secrets,
+           &parse_secrets,
+           &show_secrets,
+           &check_secrets},
+      });
+  return table;
+}
+
 Config& Config::set(const postbox::Family& family, postbox::Flag flag) {
   for (const postbox::Family& queue : every_queue(own_families)) {
     if (queue.queue == family.queue) flags[flag_index(queue.queue)] = flag;
@@ -294,19 +429,8 @@ postbox::Flag Config::flag(const postbox::Family& family) const {
 
 Result<void> Config::validate() const {
   std::vector<Error> errors;
-  const auto check = [&errors](const auto& result, std::string_view name) {
-    if (!result) errors.push_back(result.error().with_context(name));
-  };
-  if (!api_key.empty()) check(parse_key(api_key), "KLAVIYO_API_KEY");
-  check(postbox::parse_api_url(api_url), "KLAVIYO_API_URL");
-  check(parse_revision(revision), "KLAVIYO_REVISION");
-  check(QuotaShare::parse(quota_share.to_string()), "KLAVIYO_QUOTA_SHARE");
-  if (!default_country.empty()) check(parse_country(default_country), "KLAVIYO_DEFAULT_COUNTRY");
-  if (!app_url.empty()) check(postbox::parse_app_url(app_url), "VITE_APP_URL");
+  postbox::check_settings(settings(own_families), *this, errors);
   if (const auto ok = check_families(own_families); !ok) errors.push_back(ok.error());
-  check(check_secrets(recovery_secrets), "KLAVIYO_RECOVERY_SECRET");
-  check(check_metric_names(metric_names), "KLAVIYO_METRIC_NAMES");
-  check(check_metrics(disabled_metrics), "KLAVIYO_DISABLED_METRICS");
   if (const auto valid = engine.validate(); !valid) errors.push_back(valid.error());
   if (!errors.empty()) return postbox::joined(errors);
   return {};

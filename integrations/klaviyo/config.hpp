@@ -16,6 +16,7 @@
 #include <postbox/config.hpp>
 #include <postbox/flags.hpp>
 #include <postbox/result.hpp>
+#include <postbox/settings.hpp>
 #include <postbox/tracker.hpp>
 #include <string>
 #include <string_view>
@@ -113,6 +114,11 @@ struct Config {
 
   // What from_env() has to say of the file, such as lines that it left out: start() logs it.
   std::vector<std::string> warnings;
+
+  // The table of the settings that have a variable, but for the engine's: a flag for each family of
+  // kFamilies and of `own_families` among them.
+  [[nodiscard]] static std::vector<postbox::BoundSetting<Config>> settings(
+      const std::vector<postbox::Family>& own_families = {});
 
   // Set what the process's environment and `file` say; the former wins. With an API key, the
   // outbox's folder must be there and writable, too. A missing file is an empty

@@ -20,14 +20,22 @@
 namespace klaviyo {
 
 // The flag list, in order of priority. Queue numbers are written to disk: never change one, never
-// use one again. The lowest goes first; those below kFirstOwnQueue are this library's.
+// use one again. The lowest goes first; those below kFirstOwnQueue are this library's. The sentence
+// is for .env.example and docs/configuration.md.
 inline constexpr std::array kFamilies{
-    postbox::Family{postbox::QueueId{1}, "purchase", "KLAVIYO_PURCHASE_EVENTS_ENABLED"},
-    postbox::Family{postbox::QueueId{2}, "subscription", "KLAVIYO_SUBSCRIPTION_EVENTS_ENABLED"},
-    postbox::Family{postbox::QueueId{3}, "cart", "KLAVIYO_CART_ABANDONED_ENABLED"},
-    postbox::Family{postbox::QueueId{4}, "profile", "KLAVIYO_PROFILE_EVENTS_ENABLED"},
-    postbox::Family{postbox::QueueId{5}, "custom", "KLAVIYO_CUSTOM_EVENTS_ENABLED"},
-    postbox::Family{postbox::QueueId{6}, "consent", "KLAVIYO_CONSENT_EVENTS_ENABLED"},
+    postbox::Family{postbox::QueueId{1}, "purchase", "KLAVIYO_PURCHASE_EVENTS_ENABLED",
+                    "Orders, and what becomes of them."},
+    postbox::Family{postbox::QueueId{2}, "subscription", "KLAVIYO_SUBSCRIPTION_EVENTS_ENABLED",
+                    "Subscriptions from their start to their end."},
+    postbox::Family{postbox::QueueId{3}, "cart", "KLAVIYO_CART_ABANDONED_ENABLED",
+                    "Carts, checkouts, products viewed, and the reminders of abandoned carts."},
+    postbox::Family{postbox::QueueId{4}, "profile", "KLAVIYO_PROFILE_EVENTS_ENABLED",
+                    "Profiles, of identify(). They need a key with the scope profiles:write, too."},
+    postbox::Family{postbox::QueueId{5}, "custom", "KLAVIYO_CUSTOM_EVENTS_ENABLED",
+                    "Events without a type, of custom_event()."},
+    postbox::Family{postbox::QueueId{6}, "consent", "KLAVIYO_CONSENT_EVENTS_ENABLED",
+                    "Consent, of subscribe() and unsubscribe(). It needs the scopes lists:write, "
+                    "profiles:write and subscriptions:write."},
 };
 
 // The family of that name. Does not compile when the flag list has none.

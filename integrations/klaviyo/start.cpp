@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/http_url.hpp"
+#include "base/setting_text.hpp"
 
 namespace klaviyo {
 namespace {
@@ -46,7 +47,8 @@ void say(const Config& config, postbox::LogLevel level, const std::string& line)
 // For whoever asks later why an event did or did not go.
 void say_settings(const Config& config, const std::vector<Setting>& in_force) {
   say(config, postbox::LogLevel::kInfo,
-      "Klaviyo starts with Postbox " + std::string(postbox::kVersion) + ": " + in_a_line(in_force));
+      "Klaviyo starts with Postbox " + std::string(postbox::kVersion) + ": " +
+          postbox::in_a_line(in_force));
 }
 
 constexpr std::string_view kChanged = "Klaviyo configuration changed";
@@ -165,8 +167,8 @@ class Reloader {
     if (!next) return next.error();
     const auto settings = settings_of(*next);
     Reloaded reloaded{flags_of(*next), next->engine.log_level,
-                      changes_between(settings_of(config_), settings, false),
-                      changes_between(settings_of(as_read_), settings, true)};
+                      postbox::changes_between(settings_of(config_), settings, false),
+                      postbox::changes_between(settings_of(as_read_), settings, true)};
     if (next->warnings != config_.warnings) reloaded.warnings = next->warnings;
     apply_to_in_force(settings);
     reloaded.kept.emplace_back(kKeptSettings, kept_settings(in_force_));

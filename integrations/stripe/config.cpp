@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <optional>
 #include <stripe/config.hpp>
 
 #include "base/http_url.hpp"
 #include "base/not_accepted.hpp"
+#include "base/setting_text.hpp"
 
 namespace stripe {
 namespace {
@@ -36,18 +36,72 @@ Result<std::string> parse_api_key(std::string_view text) {
 
 Result<std::string> parse_file(std::string_view text) { return std::string(text); }
 
-template <class T>
-Result<void> set(const Result<std::optional<std::string>>& text, std::string_view name,
-                 Result<T> (*parse)(std::string_view), T& target) {
-  if (!text) return text.error();
-  if (!*text) return {};
-  auto value = parse(**text);
-  if (!value) return value.error().with_context(name);
-  target = *std::move(value);
-  return {};
+std::string show_secrets(const std::vector<std::string>& secrets) {
+  if (secrets.empty()) return "none";
+  return "(" + std::to_string(secrets.size()) + (secrets.size() == 1 ? " secret)" : " secrets)");
 }
 
+std::string show_switch(bool on) { return on ? "true" : "false"; }
+std::string show_api_key(const std::string& key) { return key.empty() ? "none" : "(set)"; }
+
 }  // namespace
+
+std::vector<postbox::BoundSetting<Config>> Config::settings() {
+  constexpr std::string_view kSection = "Stripe";
+  return {
+      {{.variable = "STRIPE_WEBHOOK_SECRET",
+        .section = kSection,
+        .about = "The signing secrets of the webhook endpoints. Without one every webhook is "
+                 "answered with 503, and Stripe keeps it.",
+        .accepted = "secrets (whsec_…), separated by commas",
+        .is_secret = true,
+        .is_reloadable = true,
+        .is_essential = true},
+       &Config::secrets,
+       &parse_secrets,
+       &show_secrets},
+      {{.variable = "STRIPE_TEST_MODE",
+        .section = kSection,
+        .about = "Whether to take what Stripe sends in test mode (livemode: false), too.",
+        .accepted = "true or false",
+        .default_value = "false",
+        .is_reloadable = true},
+       &Config::test_mode,
+       &parse_switch,
+       &show_switch},
+      {{.variable = "STRIPE_EVENTS",
+        .section = kSection,
+        .about = "Which of Stripe's reports become events (docs/stripe.md). A shop that reports "
+                 "its orders and carts itself leaves checkout and abandoned out.",
+        .accepted = "checkout, invoices, subscriptions, refunds, disputes, abandoned, "
+                    "payment_intents; all; none",
+        .default_value = "checkout, invoices, subscriptions, refunds, disputes, abandoned",
+        .is_reloadable = true},
+       &Config::reports,
+       &Reports::parse,
+       [](Reports value) { return value.to_string(); }},
+      {{.variable = "STRIPE_API_KEY",
+        .section = kSection,
+        .about = "Fetches what thin events name: a restricted key that may read events and the "
+                 "objects that they are of. Without it thin events are refused with 400; snapshot "
+                 "events need none.",
+        .accepted = "a restricted key (rk_…)",
+        .is_secret = true,
+        .is_reloadable = true},
+       &Config::api_key,
+       &parse_api_key,
+       &show_api_key},
+      {{.variable = "STRIPE_API_URL",
+        .section = kSection,
+        .about = "Where to fetch it, for tests.",
+        .accepted = "https:// and any host, or http:// and this machine",
+        .default_value = "https://api.stripe.com"},
+       &Config::api_url,
+       &postbox::parse_api_url,
+       &postbox::as_it_is},
+      {{.variable = "POSTBOX_CA_FILE"}, &Config::ca_file, &parse_file, &postbox::or_none},
+  };
+}
 
 Result<Config> Config::from_env(const std::string& file) {
   auto absolute = Environment::absolute(file);
@@ -58,25 +112,14 @@ Result<Config> Config::from_env(const std::string& file) {
   if (!config) return config;
   config->environment_file = *std::move(absolute);
   config->needs_environment_file = environment->has_file();
+  config->as_read = std::make_shared<const Config>(*config);
   return config;
 }
 
 Result<Config> Config::from(const Environment& environment) {
   Config config;
   std::vector<Error> errors;
-  const auto note = [&errors](const Result<void>& step) {
-    if (!step) errors.push_back(step.error());
-  };
-  note(set(environment.read_secret("STRIPE_WEBHOOK_SECRET"), "STRIPE_WEBHOOK_SECRET",
-           &parse_secrets, config.secrets));
-  note(set(environment.read("STRIPE_TEST_MODE"), "STRIPE_TEST_MODE", &parse_switch,
-           config.test_mode));
-  note(set(environment.read("STRIPE_EVENTS"), "STRIPE_EVENTS", &Reports::parse, config.reports));
-  note(set(environment.read_secret("STRIPE_API_KEY"), "STRIPE_API_KEY", &parse_api_key,
-           config.api_key));
-  note(set(environment.read("STRIPE_API_URL"), "STRIPE_API_URL", &postbox::parse_api_url,
-           config.api_url));
-  note(set(environment.read("POSTBOX_CA_FILE"), "POSTBOX_CA_FILE", &parse_file, config.ca_file));
+  postbox::read_settings(settings(), environment, config, errors);
   if (!errors.empty()) return postbox::joined(errors);
   return config;
 }

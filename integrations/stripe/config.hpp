@@ -16,6 +16,7 @@
 #include <postbox/http_client.hpp>
 #include <postbox/log.hpp>
 #include <postbox/result.hpp>
+#include <postbox/settings.hpp>
 #include <string>
 #include <string_view>
 #include <stripe/memory.hpp>
@@ -95,6 +96,13 @@ struct Config {
   // from_env(). Default to none: reload() fails, so that it never undoes what was set in code.
   std::optional<std::string> environment_file;
   bool needs_environment_file = false;
+
+  // The result of from_env(), whatever was changed in code since: reload() tells by it which
+  // setting was changed in the environment and needs a restart.
+  std::shared_ptr<const Config> as_read;
+
+  // The table of the settings that have a variable.
+  [[nodiscard]] static std::vector<postbox::BoundSetting<Config>> settings();
 
   // Set what the process's environment and `file` say; the former wins. A missing file is an empty
   // one. Fails with kInvalidConfig.

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/fork_gate.hpp"
+#include "base/setting_text.hpp"
 
 namespace stripe {
 namespace {
@@ -12,45 +13,31 @@ using postbox::ErrorCode;
 using postbox::LogLevel;
 using postbox::Result;
 
-LiveSettings::Values values_of(Config config) {
-  return {std::move(config.secrets), config.test_mode, config.reports, std::move(config.api_key)};
+std::vector<postbox::SettingInForce> settings_of(const Config& config) {
+  std::vector<postbox::SettingInForce> in_force;
+  postbox::add_in_force(Config::settings(), config, in_force);
+  return in_force;
 }
 
-struct Setting {
-  std::string_view name;
-  std::string shown;     // never a secret
-  std::string identity;  // differs where the value does
-};
-
-std::string joined(const std::vector<std::string>& secrets) {
-  std::string all;
-  for (const std::string& secret : secrets) all += secret + ',';
-  return all;
-}
-
-std::vector<Setting> settings_of(const LiveSettings::Values& values) {
-  const std::size_t secrets = values.secrets.size();
-  const std::string mode = values.test_mode ? "true" : "false";
-  const std::string reports = values.reports.to_string();
-  return {{"STRIPE_WEBHOOK_SECRET",
-           secrets == 0   ? "none"
-           : secrets == 1 ? "(1 secret)"
-                          : "(" + std::to_string(secrets) + " secrets)",
-           joined(values.secrets)},
-          {"STRIPE_TEST_MODE", mode, mode},
-          {"STRIPE_EVENTS", reports, reports},
-          {"STRIPE_API_KEY", values.api_key.empty() ? "none" : "(set)", values.api_key}};
+// Returns `to` with what reload() applies of `from`.
+Config with_live(const Config& from, Config to) {
+  for (const auto& row : Config::settings()) {
+    if (row.setting().is_reloadable) row.copy(from, to);
+  }
+  return to;
 }
 
 }  // namespace
 
 LiveSettings::LiveSettings(const Config& config)
-    : file_(config.environment_file), needs_file_(config.needs_environment_file) {
-  put(values_of(config));
+    : file_(config.environment_file),
+      as_read_(config.as_read),
+      needs_file_(config.needs_environment_file) {
+  put(with_live(config, {}));
 }
 
-void LiveSettings::put(Values values) {
-  all_.push_back(std::make_unique<const Values>(std::move(values)));
+void LiveSettings::put(Config values) {
+  all_.push_back(std::make_unique<const Config>(std::move(values)));
   now_ = all_.back().get();
 }
 
@@ -66,35 +53,29 @@ Result<void> LiveSettings::reload(WebhookLog& log) try {
   auto config = Config::from(*environment);
   if (!config) return config.error();
   needs_file_ = environment->has_file();
-  Values next = values_of(*std::move(config));
-  if (next == now()) return {};
-  const auto before = settings_of(now());
-  const auto after = settings_of(next);
-  for (std::size_t i = 0; i < after.size(); ++i) {
-    if (before[i].identity == after[i].identity) continue;
-    log.write(LogLevel::kInfo, "Stripe configuration changed: " + std::string(after[i].name) + " " +
-                                   before[i].shown + " -> " + after[i].shown);
+  const auto after = settings_of(*config);
+  const auto changes = postbox::changes_between(settings_of(now()), after, false);
+  for (const std::string& change : changes) {
+    log.write(LogLevel::kInfo, "Stripe configuration changed: " + change);
   }
-  put(std::move(next));
+  for (const std::string& change :
+       postbox::changes_between(settings_of(as_read_ ? *as_read_ : *config), after, true)) {
+    log.write(LogLevel::kWarn, "set, but needs a restart: " + change);
+  }
+  if (!changes.empty()) put(with_live(*config, {}));
   return {};
 } catch (const std::exception& failure) {
   return Error{ErrorCode::kInternal, std::string("cannot reload: ") + failure.what()};
 }
 
 std::string LiveSettings::to_string() const {
-  std::string text;
-  for (const Setting& setting : settings_of(now())) {
-    text += (text.empty() ? "" : ", ") + std::string(setting.name) + "=" + setting.shown;
-  }
-  return text;
+  auto in_force = settings_of(now());
+  std::erase_if(in_force, [](const auto& setting) { return setting.needs_restart; });
+  return postbox::in_a_line(in_force);
 }
 
 Config LiveSettings::in(Config config) const {
-  const Values& values = now();
-  config.secrets = values.secrets;
-  config.test_mode = values.test_mode;
-  config.reports = values.reports;
-  config.api_key = values.api_key;
+  config = with_live(now(), std::move(config));
   config.needs_environment_file = needs_file_;
   return config;
 }

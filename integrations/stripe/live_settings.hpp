@@ -20,36 +20,29 @@ namespace stripe {
 
 class LiveSettings {
  public:
-  struct Values {
-    std::vector<std::string> secrets;
-    bool test_mode = false;
-    Reports reports = kDefaultReports;
-    std::string api_key;
-
-    bool operator==(const Values&) const = default;
-  };
-
   explicit LiveSettings(const Config& config);
 
-  [[nodiscard]] const Values& now() const noexcept { return *now_.load(); }
+  // Has what reload() applies; the rest has its defaults.
+  [[nodiscard]] const Config& now() const noexcept { return *now_.load(); }
 
-  // Read the environment again; `log` is told what has changed.
+  // Read the environment again; `log` is told what has changed, and what needs a restart.
   [[nodiscard]] postbox::Result<void> reload(WebhookLog& log);
 
-  // "STRIPE_TEST_MODE=false, …", without the secrets.
+  // "STRIPE_TEST_MODE=false, …": what reload() applies, without the secrets.
   [[nodiscard]] std::string to_string() const;
 
   // Returns `config` with what is in force.
   [[nodiscard]] Config in(Config config) const;
 
  private:
-  void put(Values values);
+  void put(Config values);
 
   const std::optional<std::string> file_;
+  const std::shared_ptr<const Config> as_read_;  // by the start
   std::atomic<bool> needs_file_;
   std::mutex reloading_;  // inside NoFork only
-  std::vector<std::unique_ptr<const Values>> all_;
-  std::atomic<const Values*> now_{nullptr};
+  std::vector<std::unique_ptr<const Config>> all_;
+  std::atomic<const Config*> now_{nullptr};
 };
 
 }  // namespace stripe

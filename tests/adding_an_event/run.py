@@ -16,7 +16,6 @@ NEW_FILES = {"integrations/klaviyo/schemas/wishlist.hpp", "integrations/klaviyo/
              "integrations/klaviyo/events/wishlist.cpp", "tests/klaviyo_wishlist_test.cpp"}
 # The lists, and the line before which the new one goes: the end of the list.
 LISTS = {"integrations/klaviyo/families.hpp": r"(?<=\n)(?=\};\n)",
-         ".env.example": r"(?<=\n)(?=# Profiles need)",
          "CMakeLists.txt": r"(?<=\n)(?=  product\)\n)"}
 
 
@@ -33,7 +32,7 @@ def apply(document, copy):
     """Each snippet belongs to the file that was named last before it."""
     changed = {}
     for text, snippet in re.findall(r"(.*?)^```\w+\n(.*?)^```", document, re.M | re.S):
-        path = re.findall(r"`([\w./]+\.(?:hpp|cpp|txt|example)|\.env\.example)`", text)[-1]
+        path = re.findall(r"`([\w./]+\.(?:hpp|cpp|txt))`", text)[-1]
         must(path not in changed, f"the document changes {path} twice")
         changed[path] = snippet
     for path, snippet in changed.items():
@@ -41,7 +40,7 @@ def apply(document, copy):
             must(not (copy / path).exists(), f"{path} exists already")
             (copy / path).write_text(snippet)
             continue
-        must(snippet.count("\n") == 1, f"{path} needs more than one line")
+        must(snippet.count("\n") <= 2, f"{path} needs more than an entry")
         text = (copy / path).read_text()
         place = re.search(LISTS[path], text)
         must(place, f"the end of the list in {path} was not found")
@@ -61,8 +60,14 @@ def build_and_test(copy):
     configured = run("cmake", "--preset", "release", f"-DCMAKE_CXX_COMPILER={compiler}", cwd=copy, env=environment)
     must(configured.returncode == 0, "the copy cannot be configured", configured.stderr)
     built = run("cmake", "--build", build, "-j2", "--target", "postbox_klaviyo", "postbox_command", "event_bodies",
-                cwd=copy, env=environment)
+                "settings_reference", cwd=copy, env=environment)
     must(built.returncode == 0, "the copy does not build", built.stdout)
+    reference = build / "bin/settings_reference"
+    must(run(reference, "--check", copy).returncode != 0, "nobody notices that the flag is in no document")
+    must(run(reference, copy).returncode == 0, "the settings are not written")
+    must(run(reference, "--check", copy).returncode == 0, "what is written differs from itself")
+    for document in (".env.example", "docs/configuration.md"):
+        must("KLAVIYO_WISHLIST_EVENTS_ENABLED" in (copy / document).read_text(), f"{document} has no flag")
     events = (copy / "tests/checks/check_events.py", build / "bin/postbox", build / "bin/event_bodies")
     must(run(sys.executable, *events).returncode != 0, "nobody notices that the event's page is missing")
     must(run(build / "bin/postbox", "schema", "--pages", copy / "docs/events").returncode == 0, "no page is written")
@@ -100,10 +105,11 @@ with tempfile.TemporaryDirectory() as work:
     copy = pathlib.Path(work) / "postbox"
     shutil.copytree(root, copy, ignore=shutil.ignore_patterns("build", ".git"))
     pieces = apply((root / "docs/adding-an-event.md").read_text(), copy)
+    must(check(copy, "documents").returncode != 0, "check_documents.py does not miss the flag")
+    build_and_test(copy)
     for name in ("layout", "documents"):
         checked = check(copy, name)
         must(checked.returncode == 0, f"check_{name}.py fails on the copy", checked.stdout)
-    build_and_test(copy)
     for path, snippet in pieces.items():
         forget(copy, path, snippet)
-    print(f"{len(NEW_FILES)} files and {len(LISTS)} lines, and none can be forgotten")
+    print(f"{len(NEW_FILES)} files and {len(LISTS)} entries, and none can be forgotten")

@@ -1,0 +1,34 @@
+#include "base/setting_text.hpp"
+
+#include <algorithm>
+
+namespace postbox {
+
+std::string as_it_is(const std::string& text) { return text; }
+std::string or_none(const std::string& text) { return text.empty() ? "none" : text; }
+std::string in_ms(std::chrono::milliseconds time) { return std::to_string(time.count()) + "ms"; }
+std::string in_bytes(Bytes size) { return std::to_string(size.count) + "B"; }
+
+std::string in_a_line(std::span<const SettingInForce> settings) {
+  std::string line;
+  for (const SettingInForce& setting : settings) {
+    if (!line.empty()) line += ", ";
+    line.append(setting.name).append("=").append(setting.shown);
+  }
+  return line;
+}
+
+std::vector<std::string> changes_between(std::span<const SettingInForce> old,
+                                         std::span<const SettingInForce> now, bool needs_restart) {
+  std::vector<std::string> lines;
+  for (const SettingInForce& after : now) {
+    const auto before = std::ranges::find(old, after.name, &SettingInForce::name);
+    if (after.needs_restart != needs_restart || before == old.end()) continue;
+    if (before->shown == after.shown && before->identity == after.identity) continue;
+    lines.push_back(std::string(after.name) + " " + before->shown + " -> " + after.shown +
+                    (before->shown == after.shown ? " (another)" : ""));
+  }
+  return lines;
+}
+
+}  // namespace postbox
