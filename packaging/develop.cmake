@@ -94,7 +94,7 @@ add_library(checkout_server_core STATIC
 target_include_directories(checkout_server_core PUBLIC ${PROJECT_SOURCE_DIR}/examples/checkout_server)
 target_link_libraries(checkout_server_core PRIVATE postbox_build
                       PUBLIC postbox::stripe nlohmann_json::nlohmann_json PkgConfig::httplib)
-postbox_program(checkout_server LINK checkout_server_core CLI11::CLI11 spdlog::spdlog
+postbox_program(checkout_server LINK checkout_server_core postbox::spdlog CLI11::CLI11
                 SOURCES examples/checkout_server/main.cpp)
 
 postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
@@ -187,6 +187,8 @@ postbox_test(example_tests LINK checkout_server_core SOURCES
   tests/checkout_server_metrics_test.cpp
   tests/checkout_server_recovery_test.cpp
   tests/checkout_server_warnings_test.cpp)
+
+postbox_test(spdlog_tests LINK postbox::klaviyo postbox::spdlog SOURCES tests/spdlog_test.cpp)
 
 postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/sqlite_outbox_test.cpp
