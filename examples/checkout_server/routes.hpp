@@ -28,8 +28,8 @@
 #include <stripe/stripe.hpp>
 #include <vector>
 
+#include <klaviyo_json/from_json.hpp>
 #include "metrics.hpp"
-#include "order_json.hpp"
 
 namespace checkout {
 

@@ -31,10 +31,10 @@ for path in files("include", "*.hpp"):
         if not (STANDARD.match(name) or name.startswith("postbox/")):
             breach(path, number, f"a public header may not include {name}")
 # But an integration that is there for a library includes that one's.
-THIRD_PARTY = {"spdlog": "spdlog/"}
+BESIDES = {"klaviyo_json": ("klaviyo_json/", "nlohmann/"), "spdlog": ("spdlog/",)}
 for path in files("integrations", "*.hpp"):
     integration = path.relative_to(root / "integrations").parts[0]
-    known = ("postbox/", "klaviyo/", "stripe/", THIRD_PARTY.get(integration, "postbox/"))
+    known = ("postbox/", "klaviyo/", "stripe/") + BESIDES.get(integration, ())
     for number, _, name in includes(path):
         if not (STANDARD.match(name) or name.startswith(known)):
             breach(path, number, f"an integration's header may not include {name}")

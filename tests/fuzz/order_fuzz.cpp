@@ -4,8 +4,8 @@
 #include <klaviyo/klaviyo.hpp>
 #include <nlohmann/json.hpp>
 
+#include <klaviyo_json/from_json.hpp>
 #include "fuzz_input.hpp"
-#include "order_json.hpp"
 
 using namespace postbox::fuzz;
 

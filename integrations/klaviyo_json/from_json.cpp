@@ -1,4 +1,4 @@
-#include "order_json.hpp"
+#include "from_json.hpp"
 
 #include <algorithm>
 #include <charconv>

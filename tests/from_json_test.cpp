@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <chrono>
 #include <klaviyo/klaviyo.hpp>
+#include <klaviyo_json/from_json.hpp>
 #include <postbox/rfc3339.hpp>
 #include <string>
 #include <vector>
 
 #include "../examples/checkout_server/metrics.hpp"
-#include "../examples/checkout_server/order_json.hpp"
 #include "support/field_cases.hpp"
 
 namespace checkout {

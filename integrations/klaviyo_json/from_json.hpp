@@ -9,9 +9,8 @@
 #pragma once
 
 #include <klaviyo/klaviyo.hpp>
+#include <klaviyo_json/object_reader.hpp>
 #include <string_view>
-
-#include "object_reader.hpp"
 
 namespace checkout {
 

@@ -1,7 +1,7 @@
 // ObjectReader takes typed values out of a JSON object and notes everything that is not as
 // expected.
 //
-// Place:     between a request's body and the typed events; used by order_json.
+// Place:     between a request's body and the typed events; used by from_json.
 // Threads:   one thread at a time.
 // Lifetime:  must not outlive the JSON and the list of violations.
 // Failure:   a value that cannot be used is a violation with its path, and the target stays as it
