@@ -183,8 +183,12 @@ target_compile_definitions(simulation_tests PRIVATE
 postbox_test(example_tests LINK checkout_server_core SOURCES
   tests/checkout_server_metrics_test.cpp
   tests/checkout_server_recovery_test.cpp
-  tests/checkout_server_warnings_test.cpp
-  tests/from_json_test.cpp)
+  tests/checkout_server_routes_test.cpp
+  tests/checkout_server_warnings_test.cpp)
+
+postbox_test(klaviyo_json_tests LINK postbox::klaviyo_json SOURCES
+  tests/from_json_test.cpp
+  tests/json_paths_test.cpp)
 
 postbox_test(spdlog_tests LINK postbox::klaviyo postbox::spdlog SOURCES tests/spdlog_test.cpp)
 

@@ -28,7 +28,6 @@
 #include <stripe/stripe.hpp>
 #include <vector>
 
-#include <klaviyo_json/from_json.hpp>
 #include "metrics.hpp"
 
 namespace checkout {

@@ -13,7 +13,7 @@ cmake --install "$build" --prefix "$work/prefix" >"$work/log" || { cat "$work/lo
 
 # With what the host brings by itself out of reach: only those who ask for it by name need it.
 cmake -S "$here" -B "$work/cmake" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
-      -DCMAKE_DISABLE_FIND_PACKAGE_spdlog=ON \
+      -DCMAKE_DISABLE_FIND_PACKAGE_spdlog=ON -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON \
       -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
 cmake --build "$work/cmake"
 "$work/cmake/shop"
@@ -24,12 +24,16 @@ cmake -S "$here/with_libraries" -B "$work/with" -G Ninja -DCMAKE_CXX_COMPILER="$
       -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
 cmake --build "$work/with"
 "$work/with/logging"
-if cmake -S "$here/with_libraries" -B "$work/without" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
-         -DCMAKE_DISABLE_FIND_PACKAGE_spdlog=ON -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" 2>&1; then
-  echo "the component spdlog was found without spdlog" >&2
-  exit 1
-fi
-grep -q spdlog "$work/log" || { cat "$work/log"; exit 1; }
+"$work/with/orders"
+for library in spdlog nlohmann_json; do
+  if cmake -S "$here/with_libraries" -B "$work/without_$library" -G Ninja \
+           -DCMAKE_CXX_COMPILER="$compiler" "-DCMAKE_DISABLE_FIND_PACKAGE_$library=ON" \
+           -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" 2>&1; then
+    echo "the components were found without $library" >&2
+    exit 1
+  fi
+  grep -q "$library" "$work/log" || { cat "$work/log"; exit 1; }
+done
 
 PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name postbox.pc)")
 export PKG_CONFIG_PATH
@@ -44,6 +48,10 @@ export PKG_CONFIG_PATH
 "$compiler" -std=c++20 "$here/with_libraries/logging.cpp" -o "$work/logging" \
   $(pkg-config --cflags --libs postbox-spdlog)
 "$work/logging"
+# shellcheck disable=SC2046
+"$compiler" -std=c++20 "$here/with_libraries/orders.cpp" -o "$work/orders" \
+  $(pkg-config --cflags --libs postbox-klaviyo-json)
+"$work/orders"
 
 # The installed program needs curl, SQLite and OpenSSL, and no library beyond what those bring.
 readelf -d "$work/cmake/shop" | grep NEEDED
@@ -58,10 +66,10 @@ cp "$here"/*.cpp "$here"/with_libraries/*.cpp "$work/source"
 ln -s "$(cd "$here/../.." && pwd)" "$work/source/postbox"
 sed 's/^find_package(postbox .*/add_subdirectory(postbox)/' "$here/CMakeLists.txt" \
   >"$work/source/CMakeLists.txt"
-sed '/^add_executable/,$!d' "$here/with_libraries/CMakeLists.txt" >>"$work/source/CMakeLists.txt"
+sed -n '/^add_executable\|^target/p' "$here/with_libraries/CMakeLists.txt" >>"$work/source/CMakeLists.txt"
 cmake -S "$work/source" -B "$work/inside" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" >"$work/log" ||
   { cat "$work/log"; exit 1; }
-for program in shop/main shop_test/test webhooks/webhooks logging/logging; do
+for program in shop/main shop_test/test webhooks/webhooks logging/logging orders/orders; do
   cmake --build "$work/inside" --target "CMakeFiles/${program%/*}.dir/${program#*/}.cpp.o"
 done
 if ninja -C "$work/inside" -t targets all | grep -E '_tests|_bench|klaviyo-sim'; then
