@@ -90,13 +90,11 @@ postbox_program(minimal LINK postbox::klaviyo SOURCES examples/minimal/main.cpp)
 add_library(checkout_server_core STATIC
   examples/checkout_server/http_server.cpp
   examples/checkout_server/metrics.cpp
-  examples/checkout_server/object_reader.cpp
-  examples/checkout_server/order_json.cpp
   examples/checkout_server/routes.cpp)
 target_include_directories(checkout_server_core PUBLIC ${PROJECT_SOURCE_DIR}/examples/checkout_server)
 target_link_libraries(checkout_server_core PRIVATE postbox_build
-                      PUBLIC postbox::stripe nlohmann_json::nlohmann_json PkgConfig::httplib)
-postbox_program(checkout_server LINK checkout_server_core CLI11::CLI11 spdlog::spdlog
+                      PUBLIC postbox::stripe postbox::klaviyo_json PkgConfig::httplib)
+postbox_program(checkout_server LINK checkout_server_core postbox::spdlog CLI11::CLI11
                 SOURCES examples/checkout_server/main.cpp)
 
 postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
@@ -186,10 +184,16 @@ target_compile_definitions(simulation_tests PRIVATE
                            POSTBOX_LIVES=${lives})
 
 postbox_test(example_tests LINK checkout_server_core SOURCES
-  tests/checkout_server_json_test.cpp
   tests/checkout_server_metrics_test.cpp
   tests/checkout_server_recovery_test.cpp
+  tests/checkout_server_routes_test.cpp
   tests/checkout_server_warnings_test.cpp)
+
+postbox_test(klaviyo_json_tests LINK postbox::klaviyo_json SOURCES
+  tests/from_json_test.cpp
+  tests/json_paths_test.cpp)
+
+postbox_test(spdlog_tests LINK postbox::klaviyo postbox::spdlog SOURCES tests/spdlog_test.cpp)
 
 postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/sqlite_outbox_test.cpp

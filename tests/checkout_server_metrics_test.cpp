@@ -1,4 +1,5 @@
-// GET /metrics of the example server: which types of webhooks nothing is made of.
+// GET /metrics of the example server: how long handlers take; which types of webhooks nothing is
+// made of.
 #include <gmock/gmock.h>
 
 #include "support/served_checkout.hpp"
@@ -8,6 +9,7 @@
 namespace checkout {
 namespace {
 
+using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -48,6 +50,18 @@ TEST_F(UnhandledTypes, AreAHundredAtTheMostAndBreakNoLine) {
     EXPECT_EQ(deliver("evt_" + std::to_string(i), "invented." + std::to_string(i)), 200);
   }
   EXPECT_THAT(metrics(), HasSubstr("{type=\"other\"} 11\n"));
+}
+
+TEST(Latency, QuantilesAreExactToASixteenth) {
+  Latency latency;
+  EXPECT_EQ(latency.quantile(0.5), 0);
+  for (int i = 1; i <= 1000; ++i) latency.record(std::chrono::microseconds(i));
+  latency.record(-1ns);
+  EXPECT_EQ(latency.count(), 1001U);
+  EXPECT_NEAR(latency.quantile(0.5), 500e-6, 500e-6 / 16);
+  EXPECT_NEAR(latency.quantile(0.99), 990e-6, 990e-6 / 16);
+  latency.record(std::chrono::nanoseconds::max());
+  EXPECT_GT(latency.quantile(1), 1e9);
 }
 
 }  // namespace

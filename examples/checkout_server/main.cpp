@@ -5,11 +5,11 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
-#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <klaviyo/klaviyo.hpp>
+#include <postbox/spdlog.hpp>
 #include <stripe/stripe.hpp>
 
 #include "http_server.hpp"
@@ -46,22 +46,15 @@ void log_to_stderr() {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
 }
 
-void log_line(postbox::LogLevel level, std::string_view line) {
-  static constexpr std::array kLevels = {spdlog::level::debug, spdlog::level::info,
-                                         spdlog::level::warn, spdlog::level::err,
-                                         spdlog::level::off};
-  spdlog::log(kLevels.at(static_cast<std::size_t>(level)), line);
-}
-
-postbox::Result<klaviyo::Config> read_config() {
+postbox::Result<klaviyo::Config> read_config(const postbox::LogSink& log) {
   auto config = klaviyo::Config::from_env();
-  if (config) config->engine.log = log_line;
+  if (config) config->engine.log = log;
   return config;
 }
 
-postbox::Result<stripe::Config> read_webhook_config() {
+postbox::Result<stripe::Config> read_webhook_config(const postbox::LogSink& log) {
   auto config = stripe::Config::from_env();
-  if (config) config->log = log_line;
+  if (config) config->log = log;
   return config;
 }
 
@@ -100,8 +93,9 @@ void stop(checkout::HttpServer& server, const checkout::Routes& routes, postbox:
 int run(int wanted_port) {
   const sigset_t signals = block_signals();
   log_to_stderr();
-  const auto config = read_config();
-  auto webhook_config = read_webhook_config();
+  const postbox::LogSink log = postbox::log_to(spdlog::default_logger());
+  const auto config = read_config(log);
+  auto webhook_config = read_webhook_config(log);
   if (!config) spdlog::error("{}", config.error().message);
   if (!webhook_config) spdlog::error("{}", webhook_config.error().message);
   if (!config || !webhook_config) return kProblem;
@@ -116,7 +110,7 @@ int run(int wanted_port) {
     return kProblem;
   }
   checkout::Metrics metrics;
-  checkout::Routes routes(*tracker, *webhook, metrics, log_line,
+  checkout::Routes routes(*tracker, *webhook, metrics, log,
                           klaviyo::recovery_secrets(*config, *tracker));
   checkout::HttpServer server(routes);
   const auto port = server.start(wanted_port);

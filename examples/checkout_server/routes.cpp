@@ -1,13 +1,18 @@
 #include "routes.hpp"
 
+#include <klaviyo_json/from_json.hpp>
+#include <klaviyo_json/json_paths.hpp>
 #include <nlohmann/json.hpp>
 
 namespace checkout {
 namespace {
 
 using namespace std::chrono_literals;
+using klaviyo::FromJson;
 using nlohmann::json;
 using postbox::TrackStatus;
+
+using Violations = std::vector<postbox::Violation>;
 
 // How long a customer waits for the disk at most. What takes longer is told to come again.
 constexpr auto kDiskDeadline = 2s;
@@ -34,25 +39,18 @@ void come_again(httplib::Response& response, std::string_view why) {
   answer(response, 503, {{"error", why}});
 }
 
-using Properties = std::vector<klaviyo::Property>;
-
-const Properties& properties(const klaviyo::PurchaseEvents& e) { return e.order().properties; }
-const Properties& properties(const klaviyo::CartEvent& e) { return e.cart().properties; }
-const Properties& properties(const klaviyo::SubscriptionEvent& e) {
-  return e.subscription().properties;
-}
-const Properties& properties(const klaviyo::ConsentUpdate&) {
-  static const Properties kNone;
-  return kNone;
-}
-
 // `violations` of the event, with the paths that its body has.
-template <postbox::TrackableEvent E>
-Violations in_body(const E& event, Violations violations) {
-  for (auto& violation : violations) {
-    violation.path = body_path(violation.path, properties(event));
-  }
-  return violations;
+Violations in_body(const klaviyo::PurchaseEvents& event, Violations violations) {
+  return klaviyo::in_json(event.order(), std::move(violations));
+}
+Violations in_body(const klaviyo::CartEvent& event, Violations violations) {
+  return klaviyo::in_json(event.cart(), std::move(violations));
+}
+Violations in_body(const klaviyo::SubscriptionEvent& event, Violations violations) {
+  return klaviyo::in_json(event.subscription(), std::move(violations));
+}
+Violations in_body(const klaviyo::ConsentUpdate& /*event*/, Violations violations) {
+  return violations;  // the paths are the same
 }
 
 // Every broken rule of the event, also when its flag is off and the tracker did not look: a client
@@ -67,11 +65,11 @@ Violations check(const E& event, const std::any* settings) {
 }
 
 template <class T, postbox::TrackableEvent E, class Track>
-void track_and_answer(const Body<T>& body, const E& event, const std::any* settings,
+void track_and_answer(const FromJson<T>& body, const E& event, const std::any* settings,
                       const Track& track, httplib::Response& response, int success, json names) {
-  if (!body.readable) return refuse(response, body.violations);
-  if (!body.violations.empty()) {
-    return refuse(response, merge(body.violations, check(event, settings)));
+  if (!body.is_object) return refuse(response, body.violations);
+  if (!body) {
+    return refuse(response, klaviyo::merged(body.violations, check(event, settings)));
   }
   const postbox::TrackResult result = track(event);
   const bool is_kept = result.status() == TrackStatus::kAccepted;
@@ -86,6 +84,16 @@ void track_and_answer(const Body<T>& body, const E& event, const std::any* setti
   for (auto& warning : in_body(event, result.warnings())) warnings.push_back(std::move(warning));
   if (!warnings.empty()) names["warnings"] = list_of(warnings);
   answer(response, success, names);
+}
+
+// Of `user`, who is the customer when the body names nobody.
+void set_user(const std::string& user, klaviyo::Cart& cart) {
+  cart.user_id = user;
+  klaviyo::Profile& customer = cart.customer;
+  if (customer.email.empty() && customer.phone.empty() && customer.external_id.empty() &&
+      customer.anonymous_id.empty() && customer.kx.empty()) {
+    customer.external_id = user;
+  }
 }
 
 // Counts a handler for as long as it runs, however it ends.
@@ -103,7 +111,7 @@ class Running {
 }  // namespace
 
 void Routes::complete_checkout(const httplib::Request& request, httplib::Response& response) {
-  Body<klaviyo::Order> body = read_order(request.body);
+  auto body = klaviyo::parse_json<klaviyo::Order>(request.body);
   klaviyo::read_cookie(request.get_header_value("Cookie"), body.value.customer);
   const json names = {{"order_id", body.value.order_id}};
   const auto event = klaviyo::order_placed(std::move(body.value));
@@ -112,7 +120,8 @@ void Routes::complete_checkout(const httplib::Request& request, httplib::Respons
 }
 
 void Routes::update_cart(const httplib::Request& request, httplib::Response& response) {
-  Body<klaviyo::Cart> body = read_cart(request.body, request.matches[1].str());
+  auto body = klaviyo::parse_json<klaviyo::Cart>(request.body);
+  set_user(request.matches[1].str(), body.value);
   klaviyo::read_cookie(request.get_header_value("Cookie"), body.value.customer);
   const json names = {{"cart_id", body.value.cart_id}};
   const auto event = klaviyo::cart_updated(std::move(body.value));
@@ -130,7 +139,7 @@ void Routes::recover_cart(const httplib::Request& request, httplib::Response& re
 }
 
 void Routes::start_subscription(const httplib::Request& request, httplib::Response& response) {
-  Body<klaviyo::Subscription> body = read_subscription(request.body);
+  auto body = klaviyo::parse_json<klaviyo::Subscription>(request.body);
   const json names = {{"subscription_id", body.value.subscription_id}};
   const auto event = klaviyo::subscription_started(std::move(body.value));
   const auto track = [&](const auto& e) { return tracker_.track_durably(e, kDiskDeadline); };
@@ -138,8 +147,8 @@ void Routes::start_subscription(const httplib::Request& request, httplib::Respon
 }
 
 void Routes::take_consent(const httplib::Request& request, httplib::Response& response) {
-  Body<ConsentWord> body = read_consent(request.body);
-  ConsentWord& word = body.value;
+  auto body = klaviyo::parse_json<klaviyo::ConsentWord>(request.body);
+  klaviyo::ConsentWord& word = body.value;
   const klaviyo::ConsentUpdate event(word.action, std::move(word.customer),
                                      std::move(word.consent));
   const auto track = [&](const auto& e) { return tracker_.track_durably(e, kDiskDeadline); };

@@ -29,7 +29,6 @@
 #include <vector>
 
 #include "metrics.hpp"
-#include "order_json.hpp"
 
 namespace checkout {
 

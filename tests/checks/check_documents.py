@@ -57,6 +57,16 @@ for document in documents:
         if not (root / script).exists():
             problems.append(f"{document.relative_to(root)}: {script} does not exist")
 
+# What is read out of JSON is documented, and stands in an example, which a test reads.
+json_page = (root / "docs/json.md").read_text()
+json_examples = "".join(re.findall(r"^```json\n(.*?)^```", json_page, re.M | re.S))
+reader = (root / "integrations/klaviyo_json/from_json.cpp").read_text()
+for member in sorted(set(re.findall(r'(?:read|object|list|read_price|read_address)\((?:body, )?"(\w+)"', reader))):
+    if f"`{member}`" not in json_page:
+        problems.append(f"docs/json.md: {member} is read and not documented")
+    if f'"{member}":' not in json_examples:
+        problems.append(f"docs/json.md: no example has {member}")
+
 # Every test that a guarantee names exists, and no pitfall is without one.
 guarantees = (root / "docs/guarantees.md").read_text()
 tests = set()

@@ -11,12 +11,29 @@ trap 'rm -rf "$work"' EXIT
 
 cmake --install "$build" --prefix "$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
 
+# With what the host brings by itself out of reach: only those who ask for it by name need it.
 cmake -S "$here" -B "$work/cmake" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
+      -DCMAKE_DISABLE_FIND_PACKAGE_spdlog=ON -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON \
       -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
 cmake --build "$work/cmake"
 "$work/cmake/shop"
 "$work/cmake/shop_test"
 "$work/cmake/webhooks"
+
+cmake -S "$here/with_libraries" -B "$work/with" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
+      -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
+cmake --build "$work/with"
+"$work/with/logging"
+"$work/with/orders"
+for library in spdlog nlohmann_json; do
+  if cmake -S "$here/with_libraries" -B "$work/without_$library" -G Ninja \
+           -DCMAKE_CXX_COMPILER="$compiler" "-DCMAKE_DISABLE_FIND_PACKAGE_$library=ON" \
+           -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" 2>&1; then
+    echo "the components were found without $library" >&2
+    exit 1
+  fi
+  grep -q "$library" "$work/log" || { cat "$work/log"; exit 1; }
+done
 
 PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name postbox.pc)")
 export PKG_CONFIG_PATH
@@ -27,6 +44,14 @@ export PKG_CONFIG_PATH
 "$compiler" -std=c++20 "$here/webhooks.cpp" -o "$work/webhooks" \
   $(pkg-config --cflags --libs postbox-stripe)
 "$work/webhooks"
+# shellcheck disable=SC2046
+"$compiler" -std=c++20 "$here/with_libraries/logging.cpp" -o "$work/logging" \
+  $(pkg-config --cflags --libs postbox-spdlog)
+"$work/logging"
+# shellcheck disable=SC2046
+"$compiler" -std=c++20 "$here/with_libraries/orders.cpp" -o "$work/orders" \
+  $(pkg-config --cflags --libs postbox-klaviyo-json)
+"$work/orders"
 
 # The installed program needs curl, SQLite and OpenSSL, and no library beyond what those bring.
 readelf -d "$work/cmake/shop" | grep NEEDED
@@ -37,13 +62,14 @@ fi
 
 # As a subdirectory: the targets and their headers. Its sources are compiled often enough elsewhere.
 mkdir "$work/source"
-cp "$here"/*.cpp "$work/source"
+cp "$here"/*.cpp "$here"/with_libraries/*.cpp "$work/source"
 ln -s "$(cd "$here/../.." && pwd)" "$work/source/postbox"
 sed 's/^find_package(postbox .*/add_subdirectory(postbox)/' "$here/CMakeLists.txt" \
   >"$work/source/CMakeLists.txt"
+sed -n '/^add_executable\|^target/p' "$here/with_libraries/CMakeLists.txt" >>"$work/source/CMakeLists.txt"
 cmake -S "$work/source" -B "$work/inside" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" >"$work/log" ||
   { cat "$work/log"; exit 1; }
-for program in shop/main shop_test/test webhooks/webhooks; do
+for program in shop/main shop_test/test webhooks/webhooks logging/logging orders/orders; do
   cmake --build "$work/inside" --target "CMakeFiles/${program%/*}.dir/${program#*/}.cpp.o"
 done
 if ninja -C "$work/inside" -t targets all | grep -E '_tests|_bench|klaviyo-sim'; then

@@ -4,8 +4,8 @@
 #include <klaviyo/klaviyo.hpp>
 #include <nlohmann/json.hpp>
 
+#include <klaviyo_json/from_json.hpp>
 #include "fuzz_input.hpp"
-#include "order_json.hpp"
 
 using namespace postbox::fuzz;
 
@@ -34,14 +34,18 @@ void encode(const Event& event) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = text_of(data, size);
-  const auto order = checkout::read_order(text);
-  if (order.readable) encode(klaviyo::order_placed(order.value));
-  const auto cart = checkout::read_cart(text, "u-1");
-  if (cart.readable) encode(klaviyo::cart_updated(cart.value));
-  const auto subscription = checkout::read_subscription(text);
-  if (subscription.readable) encode(klaviyo::subscription_started(subscription.value));
-  const auto consent = checkout::read_consent(text);
-  if (consent.readable) {
+  const auto order = klaviyo::parse_json<klaviyo::Order>(text);
+  if (order.is_object) encode(klaviyo::order_placed(*order));
+  const auto cart = klaviyo::parse_json<klaviyo::Cart>(text);
+  if (cart.is_object) encode(klaviyo::cart_updated(*cart));
+  const auto subscription = klaviyo::parse_json<klaviyo::Subscription>(text);
+  if (subscription.is_object) encode(klaviyo::subscription_started(*subscription));
+  const auto profile = klaviyo::parse_json<klaviyo::Profile>(text);
+  if (profile.is_object) encode(klaviyo::identify(*profile));
+  const auto view = klaviyo::parse_json<klaviyo::ProductView>(text);
+  if (view.is_object) encode(klaviyo::product_viewed(*view));
+  const auto consent = klaviyo::parse_json<klaviyo::ConsentWord>(text);
+  if (consent.is_object) {
     const auto& [action, customer, word] = consent.value;
     encode(klaviyo::ConsentUpdate(action, customer, word));
   }

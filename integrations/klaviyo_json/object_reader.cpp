@@ -1,12 +1,12 @@
-#include "object_reader.hpp"
-
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <klaviyo_json/object_reader.hpp>
 #include <limits>
 #include <nlohmann/json.hpp>
-
 #include <postbox/rfc3339.hpp>
 
-namespace checkout {
+namespace klaviyo::detail {
 namespace {
 
 using nlohmann::json;
@@ -22,11 +22,38 @@ bool is_word(std::string_view name) {
                      [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '_'; });
 }
 
+// The shortest decimal that is this number, if it has no more digits than a Decimal.
+std::optional<Decimal> exact_decimal(double number) {
+  std::array<char, 32> text{};
+  const auto written =
+      std::to_chars(text.data(), text.data() + text.size(), number, std::chars_format::scientific);
+  std::string_view rest(text.data(), static_cast<std::size_t>(written.ptr - text.data()));
+  const std::size_t end = rest.find('e');
+  if (end == std::string_view::npos) return std::nullopt;  // no number, or infinite
+  std::string digits(rest.substr(0, end));
+  const std::size_t point = digits.find('.');
+  int behind = 0;
+  if (point != std::string::npos) {
+    behind = static_cast<int>(digits.size() - point - 1);
+    digits.erase(point, 1);
+  }
+  rest.remove_prefix(end + 1);
+  if (rest.front() == '+') rest.remove_prefix(1);
+  int exponent = 0;
+  std::from_chars(rest.data(), rest.data() + rest.size(), exponent);
+  behind -= exponent;
+  if (behind > Decimal::kMaxDigits || behind < -Decimal::kMaxDigits) return std::nullopt;
+  if (behind < 0) digits.append(static_cast<std::size_t>(-behind), '0');
+  Decimal decimal{.scaled = 0, .digits = std::max(behind, 0)};
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), decimal.scaled);
+  return read.ec == std::errc() ? std::optional(decimal) : std::nullopt;
+}
+
 }  // namespace
 
-std::string property_path(std::string_view name, std::size_t index) {
-  if (is_word(name)) return "properties." + std::string(name);
-  return "properties[" + std::to_string(index) + "]";
+std::string property_path(const std::string& parent, std::string_view name, std::size_t index) {
+  if (is_word(name)) return parent + "." + std::string(name);
+  return parent + "[" + std::to_string(index) + "]";
 }
 
 const json* ObjectReader::find(std::string_view name) const {
@@ -84,14 +111,84 @@ std::optional<std::vector<std::string>> ObjectReader::texts(const json& value,
   return list.size() == value.size() ? std::optional(std::move(list)) : std::nullopt;
 }
 
-std::optional<klaviyo::PropertyValue> ObjectReader::property(const json& value,
-                                                             const std::string& path) const {
+// A number that is no amount may have a fraction.
+std::optional<Decimal> ObjectReader::decimal(const json& value, const std::string& path) const {
+  if (const auto* number = value.get_ptr<const json::number_float_t*>()) {
+    const auto decimal = exact_decimal(*number);
+    if (!decimal) reject(path, "must be a number of at most 18 digits");
+    return decimal;
+  }
+  if (!value.is_number()) {
+    reject(path, expected("a number", value));
+    return std::nullopt;
+  }
+  const auto number = integer(value, path);
+  return number ? std::optional(Decimal{.scaled = *number, .digits = 0}) : std::nullopt;
+}
+
+std::optional<PropertyValue> ObjectReader::property(const json& value, const std::string& path,
+                                                    std::size_t level) const {
   if (value.is_boolean()) return value.get<bool>();
   if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_float()) return decimal(value, path);
   if (value.is_number()) return integer(value, path);
+  if (value.is_object()) return properties(value, path, level + 1);
+  if (value.is_array() && !value.empty() && value.front().is_object()) {
+    return list_of_properties(value, path, level + 1);
+  }
   if (value.is_array()) return texts(value, path);
-  reject(path, expected("a boolean, an integer, a string or a list of strings", value));
+  reject(path, expected("a boolean, a number, a string, an object or a list", value));
   return std::nullopt;
+}
+
+PropertyObject ObjectReader::properties(const json& members, const std::string& path,
+                                        std::size_t level) const {
+  PropertyObject found;
+  if (level > kMaxLevels) {
+    reject(path, "must not be nested more than " + std::to_string(kMaxLevels) + " levels deep");
+    return found;
+  }
+  std::size_t index = 0;
+  for (const auto& [name, value] : members.items()) {
+    const std::string place = property_path(path, name, index++);
+    if (value.is_null()) continue;
+    if (auto read = property(value, place, level)) found.push_back({name, *std::move(read)});
+  }
+  return found;
+}
+
+std::vector<PropertyObject> ObjectReader::list_of_properties(const json& list,
+                                                             const std::string& path,
+                                                             std::size_t level) const {
+  std::vector<PropertyObject> found;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const std::string place = path + "[" + std::to_string(i) + "]";
+    if (list[i].is_object()) {
+      found.push_back(properties(list[i], place, level));
+    } else {
+      reject(place, expected("an object", list[i]));
+    }
+  }
+  return found;
+}
+
+bool ObjectReader::read_value(std::string_view name, bool& target) const {
+  const json* value = find(name);
+  if (value == nullptr) return false;
+  if (!value->is_boolean()) {
+    reject(child(name), expected("true or false", *value));
+    return false;
+  }
+  target = value->get<bool>();
+  return true;
+}
+
+bool ObjectReader::read_value(std::string_view name, Decimal& target) const {
+  const json* value = find(name);
+  if (value == nullptr) return false;
+  const auto number = decimal(*value, child(name));
+  if (number) target = *number;
+  return number.has_value();
 }
 
 bool ObjectReader::read_value(std::string_view name, std::int64_t& target) const {
@@ -102,7 +199,7 @@ bool ObjectReader::read_value(std::string_view name, std::int64_t& target) const
   return number.has_value();
 }
 
-bool ObjectReader::read_value(std::string_view name, klaviyo::MinorUnits& target) const {
+bool ObjectReader::read_value(std::string_view name, MinorUnits& target) const {
   return read_value(name, target.count);
 }
 
@@ -122,43 +219,44 @@ void ObjectReader::read(std::string_view name, std::string& target) const {
   if (auto found = text(*value, child(name))) target = *std::move(found);
 }
 
+void ObjectReader::read(std::string_view name, bool& target) const { read_value(name, target); }
+
 void ObjectReader::read(std::string_view name, std::int64_t& target) const {
   read_value(name, target);
 }
 
-void ObjectReader::read(std::string_view name, klaviyo::MinorUnits& target) const {
+void ObjectReader::read(std::string_view name, MinorUnits& target) const {
   read_value(name, target);
 }
 
 // What is not a currency is kept: the check of the event says so.
-void ObjectReader::read(std::string_view name, klaviyo::Currency& target) const {
+void ObjectReader::read(std::string_view name, Currency& target) const {
   std::string code;
   read(name, code);
-  target = klaviyo::Currency(std::string_view(code));
+  target = Currency(std::string_view(code));
 }
 
-void ObjectReader::read(std::string_view name, klaviyo::Interval& target) const {
+void ObjectReader::read(std::string_view name, Interval& target) const {
   std::string text;
   read(name, text);
   if (text.empty()) return;
-  const auto interval = klaviyo::parse_interval(text);
+  const auto interval = parse_interval(text);
   if (!interval) reject(child(name), "must be one of day, week, month, year");
   target = interval.value_or(target);
 }
 
-void ObjectReader::read(std::string_view name, klaviyo::ConsentUpdate::Verb& target) const {
+void ObjectReader::read(std::string_view name, ConsentUpdate::Verb& target) const {
   std::string text;
   read(name, text);
   if (text.empty()) return;
   if (text != "subscribe" && text != "unsubscribe") {
     reject(child(name), "must be one of subscribe, unsubscribe");
   }
-  target = text == "subscribe" ? klaviyo::ConsentUpdate::Verb::kSubscribe
-                               : klaviyo::ConsentUpdate::Verb::kUnsubscribe;
+  target =
+      text == "subscribe" ? ConsentUpdate::Verb::kSubscribe : ConsentUpdate::Verb::kUnsubscribe;
 }
 
-void ObjectReader::read(std::string_view name, std::vector<klaviyo::Channel>& target) const {
-  using klaviyo::Channel;
+void ObjectReader::read(std::string_view name, std::vector<Channel>& target) const {
   if (find(name) == nullptr) return;
   std::vector<std::string> texts;
   read(name, texts);
@@ -182,16 +280,11 @@ void ObjectReader::read(std::string_view name, std::vector<std::string>& target)
   if (auto list = texts(*value, child(name))) target = *std::move(list);
 }
 
-void ObjectReader::read(std::string_view name, std::vector<klaviyo::Property>& target) const {
+void ObjectReader::read(std::string_view name, std::vector<Property>& target) const {
   const json* members = find(name);
   if (members == nullptr) return;
   if (!members->is_object()) return reject(child(name), expected("an object", *members));
-  std::size_t index = 0;
-  for (const auto& [key, value] : members->items()) {
-    const std::string path = property_path(key, index++);
-    if (value.is_null()) continue;
-    if (auto found = property(value, path)) target.push_back({key, *std::move(found)});
-  }
+  target = properties(*members, child(name), 1);
 }
 
 void ObjectReader::object(std::string_view name, const Visit& visit) const {
@@ -219,4 +312,4 @@ void ObjectReader::each(std::string_view name,
   }
 }
 
-}  // namespace checkout
+}  // namespace klaviyo::detail

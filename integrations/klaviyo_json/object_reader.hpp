@@ -1,7 +1,7 @@
 // ObjectReader takes typed values out of a JSON object and notes everything that is not as
 // expected.
 //
-// Place:     between a request's body and the typed events; used by order_json.
+// Place:     inside the integration: from_json.cpp, json_paths.cpp.
 // Threads:   one thread at a time.
 // Lifetime:  must not outlive the JSON and the list of violations.
 // Failure:   a value that cannot be used is a violation with its path, and the target stays as it
@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-namespace checkout {
+namespace klaviyo::detail {
 
 using Violations = std::vector<postbox::Violation>;
 
@@ -31,14 +31,15 @@ class ObjectReader {
 
   // An absent member, or null, leaves the target as it is.
   void read(std::string_view name, std::string& target) const;
+  void read(std::string_view name, bool& target) const;
   void read(std::string_view name, std::int64_t& target) const;
-  void read(std::string_view name, klaviyo::MinorUnits& target) const;
-  void read(std::string_view name, klaviyo::Currency& target) const;
-  void read(std::string_view name, klaviyo::Interval& target) const;
-  void read(std::string_view name, klaviyo::ConsentUpdate::Verb& target) const;
-  void read(std::string_view name, std::vector<klaviyo::Channel>& target) const;
+  void read(std::string_view name, MinorUnits& target) const;
+  void read(std::string_view name, Currency& target) const;
+  void read(std::string_view name, Interval& target) const;
+  void read(std::string_view name, ConsentUpdate::Verb& target) const;
+  void read(std::string_view name, std::vector<Channel>& target) const;
   void read(std::string_view name, std::vector<std::string>& target) const;
-  void read(std::string_view name, std::vector<klaviyo::Property>& target) const;
+  void read(std::string_view name, std::vector<Property>& target) const;
 
   template <class T>
   void read(std::string_view name, std::optional<T>& target) const {
@@ -67,8 +68,10 @@ class ObjectReader {
   void each(std::string_view name, const std::function<void(const ObjectReader*)>& visit) const;
 
   // Return whether the member is there and could be read.
+  bool read_value(std::string_view name, bool& target) const;
   bool read_value(std::string_view name, std::int64_t& target) const;
-  bool read_value(std::string_view name, klaviyo::MinorUnits& target) const;
+  bool read_value(std::string_view name, Decimal& target) const;
+  bool read_value(std::string_view name, MinorUnits& target) const;
   bool read_value(std::string_view name, postbox::WallTime& target) const;
 
   [[nodiscard]] std::optional<std::string> text(const nlohmann::json& value,
@@ -77,16 +80,27 @@ class ObjectReader {
                                                     const std::string& path) const;
   [[nodiscard]] std::optional<std::vector<std::string>> texts(const nlohmann::json& value,
                                                               const std::string& path) const;
-  [[nodiscard]] std::optional<klaviyo::PropertyValue> property(const nlohmann::json& value,
-                                                               const std::string& path) const;
+  [[nodiscard]] std::optional<Decimal> decimal(const nlohmann::json& value,
+                                               const std::string& path) const;
+
+  // `level` is that of the objects around the value, the properties themselves being the first.
+  [[nodiscard]] std::optional<PropertyValue> property(const nlohmann::json& value,
+                                                      const std::string& path,
+                                                      std::size_t level) const;
+  [[nodiscard]] PropertyObject properties(const nlohmann::json& members, const std::string& path,
+                                          std::size_t level) const;
+  [[nodiscard]] std::vector<PropertyObject> list_of_properties(const nlohmann::json& list,
+                                                               const std::string& path,
+                                                               std::size_t level) const;
 
   const nlohmann::json& object_;
   std::string path_;
   Violations& violations_;
 };
 
-// Where a violation of the property `name`, the `index`th, is reported: "properties.gift", or
-// "properties[3]" when the name is none that may be shown.
-[[nodiscard]] std::string property_path(std::string_view name, std::size_t index);
+// Where a violation of the property `name` of the object at `parent`, the `index`th, is reported:
+// "properties.gift", or "properties[3]" when the name is none that may be shown.
+[[nodiscard]] std::string property_path(const std::string& parent, std::string_view name,
+                                        std::size_t index);
 
-}  // namespace checkout
+}  // namespace klaviyo::detail
