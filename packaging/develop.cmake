@@ -196,6 +196,7 @@ postbox_test(klaviyo_json_tests LINK postbox::klaviyo_json SOURCES
 postbox_test(spdlog_tests LINK postbox::klaviyo postbox::spdlog SOURCES tests/spdlog_test.cpp)
 
 postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
+  tests/file_format_test.cpp
   tests/sqlite_outbox_test.cpp
   tests/sqlite_disk_test.cpp
   tests/sqlite_log_test.cpp
