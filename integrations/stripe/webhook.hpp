@@ -40,8 +40,10 @@ class Webhook {
   // empty when there is none. Takes as long as the commit of the events.
   [[nodiscard]] Answer handle(std::string_view body, std::string_view signature);
 
-  // Ask the resolver for what bodies wait for, and track those whose time has come; returns when
-  // the next one's comes. Only for Config::threads = false.
+  // Ask the resolver for what bodies wait for, and Stripe for what thin events name; track those
+  // that are complete and those whose time has come. Returns when the next one's comes. Takes as
+  // long as the resolver, or three requests to Stripe at 15 s each. Only for Config::threads =
+  // false.
   std::optional<postbox::WallTime> run_once();
 
   // Read the signing secrets and the test mode again from where Config::from_env() has read them,
