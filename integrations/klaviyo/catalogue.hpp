@@ -25,6 +25,12 @@ struct EventType {
 // "Points Earned" as log lines have it: "points earned".
 [[nodiscard]] std::string kind_of(std::string_view metric);
 
+// The type of what event() takes, a TypedEvent.
+template <class T>
+[[nodiscard]] EventType type_of() {
+  return {T::kMetric, kind_of(T::kMetric), &T::kFamily, true, postbox::describe<T>()};
+}
+
 // In order of families. An integration's events/<module>.cpp says which are its own.
 [[nodiscard]] std::vector<EventType> every_event_type();
 

@@ -3,10 +3,7 @@
 
 namespace klaviyo {
 
-std::vector<EventType> product_event_types() {
-  return {{ProductView::kMetric, kind_of(ProductView::kMetric), &ProductView::kFamily, true,
-           postbox::describe<ProductView>()}};
-}
+std::vector<EventType> product_event_types() { return {type_of<ProductView>()}; }
 
 Event<ProductView> product_viewed(ProductView view) { return event(std::move(view)); }
 
