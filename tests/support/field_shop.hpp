@@ -93,6 +93,7 @@ class FieldShop : public Shop {
  private:
   Json get(const std::string& path) const {
     httplib::Client http("127.0.0.1", klaviyo_port);
+    http.set_read_timeout(300);
     const auto answer = http.Get(path.c_str(), {{"Authorization", "Klaviyo-API-Key pk_for_tests"},
                                                 {"revision", "2026-10-15"}});
     EXPECT_TRUE(answer && answer->status == 200) << path;

@@ -127,6 +127,7 @@ class Shop : public ::testing::Test {
   Recorded recorded(const std::string& key = "pk_for_tests") {
     Recorded all;
     httplib::Client http("127.0.0.1", klaviyo_port);
+    http.set_read_timeout(300);  // a page of a thousand events, under a sanitizer
     const httplib::Headers headers{{"Authorization", "Klaviyo-API-Key " + key},
                                    {"revision", "2026-10-15"}};
     std::string path = "/api/events?include=metric&page%5Bsize%5D=1000";
