@@ -111,6 +111,7 @@ postbox_test(engine_tests LINK postbox::postbox postbox::testing SOURCES
   tests/intake_queue_test.cpp
   tests/json_text_test.cpp
   tests/logger_test.cpp
+  tests/http_url_test.cpp
   tests/not_accepted_test.cpp
   tests/rfc3339_test.cpp
   tests/schema_test.cpp
@@ -197,6 +198,7 @@ postbox_test(spdlog_tests LINK postbox::klaviyo postbox::spdlog SOURCES tests/sp
 
 postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3 SOURCES
   tests/file_format_test.cpp
+  tests/open_outbox_test.cpp
   tests/sqlite_outbox_test.cpp
   tests/sqlite_disk_test.cpp
   tests/sqlite_log_test.cpp
@@ -205,7 +207,8 @@ postbox_test(outbox_tests LINK postbox::postbox postbox::testing SQLite::SQLite3
   tests/sqlite_processes_test.cpp
   tests/sqlite_room_test.cpp
   tests/sqlite_salvage_test.cpp
-  tests/sqlite_timers_test.cpp)
+  tests/sqlite_timers_test.cpp
+  tests/store_file_test.cpp)
 
 postbox_test(network_tests LINK postbox::postbox OpenSSL::SSL OpenSSL::Crypto PkgConfig::nghttp2
              SOURCES

@@ -47,15 +47,6 @@ INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxOrder,
                                            OutboxBackend{"Memory", memory_options}),
                          backend_name);
 
-TEST_F(SqliteOutbox, OnlyKnownUrlsAreOpened) {
-  for (const char* url : {"", "sqlite:", "sqlite::memory:", "memory", "outbox.db"}) {
-    expect_error(open_outbox({.url = url}, clock_), ErrorCode::kInvalidConfig, "sqlite:PATH");
-  }
-  const auto refused = open_outbox({.url = "postgres://user:secret@host/db"}, clock_);
-  expect_error(refused, ErrorCode::kInvalidConfig, "postgres:");
-  EXPECT_EQ(refused.error().message.find("secret"), std::string::npos);
-}
-
 TEST_F(SqliteOutbox, PromisesWhatItsStorageCanKeep) {
   EXPECT_EQ(another()->caps().append, Durability::kMachine);
   EXPECT_EQ(take(open_outbox(memory_options({}), clock_))->caps().append, Durability::kNone);

@@ -155,6 +155,15 @@ TEST(StripeThinEvents, WithoutAKeyTheyAreRefusedWithTheNameOfTheSetting) {
   EXPECT_EQ(shop.webhook().counts().unusable, 1U);
 }
 
+// Two of them would be one in the store, and the second gone with a 200.
+TEST(StripeThinEvents, WithoutAnIdAreRefused) {
+  ThinShop shop;
+  Json thin = thin_of(paid_invoice(), "/v1/invoices/in_1");
+  thin.erase("id");
+  EXPECT_EQ(shop.deliver(thin.dump()).status, 400);
+  EXPECT_EQ(shop.webhook().counts().waiting, 0U);
+}
+
 struct Trouble {
   const char* name;
   testing::ScriptedHttpClient::Answer answer;

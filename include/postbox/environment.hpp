@@ -53,7 +53,7 @@ class Environment {
   // the file cannot be read, is empty or has more than 64 KiB; names the variable and the path.
   [[nodiscard]] Result<std::optional<std::string>> read_secret(std::string_view name) const;
 
-  // What the file has that was left out, as lines for a log: numbers of lines, never their text.
+  // Warnings for a log about lines of the file that were skipped: their numbers, never their text.
   [[nodiscard]] const std::vector<std::string>& warnings() const noexcept { return warnings_; }
 
   // Whether there was a file with something in it.

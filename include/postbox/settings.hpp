@@ -66,7 +66,7 @@ inline std::string identity_of(const std::vector<std::string>& secrets) {
   return identity_of(all);
 }
 
-// What is no text is no secret.
+// Secrets are strings: any other value needs no identity.
 template <class T>
 std::string identity_of(const T&) {
   return {};

@@ -41,7 +41,7 @@ void LiveSettings::put(Config values) {
   now_ = all_.back().get();
 }
 
-Result<void> LiveSettings::reload(WebhookLog& log) try {
+Result<void> LiveSettings::reload(WebhookLog& log) {
   const postbox::NoFork no_fork;  // a child begins with what this leaves in force
   const std::lock_guard lock(reloading_);
   if (!file_) {
@@ -64,8 +64,6 @@ Result<void> LiveSettings::reload(WebhookLog& log) try {
   }
   if (!changes.empty()) put(with_live(*config, {}));
   return {};
-} catch (const std::exception& failure) {
-  return Error{ErrorCode::kInternal, std::string("cannot reload: ") + failure.what()};
 }
 
 std::string LiveSettings::to_string() const {

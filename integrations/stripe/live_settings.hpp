@@ -4,7 +4,7 @@
 // Threads:   now() from any thread, without a lock: one would stay taken forever in a child of
 //            fork(). reload() from any thread, one at a time.
 // Lifetime:  what now() returns lives as long as the object: sets that gave way stay.
-// Failure:   kInvalidConfig changes nothing.
+// Failure:   kInvalidConfig changes nothing, nor does std::bad_alloc.
 #pragma once
 
 #include <atomic>

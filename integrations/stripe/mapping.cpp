@@ -82,6 +82,7 @@ Mapping map_thin(Node event, const MappingOptions& options) {
   }
   Mapping mapping = ignored(event, "thin event");
   const std::string_view type = mapping.type;
+  (void)event["id"].need_text("id");  // what is kept until it is fetched is told apart by it
   mapping.is_thin = type.starts_with(kVersion) && is_handled(type.substr(kVersion.size()));
   mapping.is_unhandled = !mapping.is_thin;
   return mapping;

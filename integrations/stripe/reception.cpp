@@ -108,10 +108,15 @@ struct Reception::Impl {
   }
 
   Result<void> reload() {
-    if (auto done = settings_.reload(log_); !done) return done;
-    start_thread();
-    wake();
-    return {};
+    try {
+      if (auto done = settings_.reload(log_); !done) return done;
+      start_thread();
+      wake();
+      return {};
+    } catch (const std::exception& failure) {  // no thread, or no memory
+      return postbox::Error{postbox::ErrorCode::kInternal,
+                            std::string("cannot reload: ") + failure.what()};
+    }
   }
 
   [[nodiscard]] Config in_force() const { return settings_.in(config_); }
