@@ -42,12 +42,27 @@ bool same(const struct stat& a, const struct stat& b) noexcept {
 // Far above any environment file or secret: what is longer is another file, or has no end.
 constexpr std::size_t kMostOfFile = 1'048'576;
 
+// Whether the last change is so young that its writer may be between two writes, or may write once
+// more within the same tick of the file system's clock, so that the time of change stays as it is.
+bool just_written(const struct stat& file) noexcept {
+  constexpr std::chrono::milliseconds kQuiet{20};
+  const std::chrono::system_clock::time_point changed{
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(
+          std::chrono::seconds(file.st_mtim.tv_sec) +
+          std::chrono::nanoseconds(file.st_mtim.tv_nsec))};
+  const auto age = std::chrono::system_clock::now() - changed;
+  // A time to come is that of another clock, such as a file server's.
+  return age >= std::chrono::nanoseconds::zero() && age < kQuiet;
+}
+
 // Returns zero, or the error's number; EAGAIN when the file was written or replaced meanwhile.
 int read_once(const std::string& file, std::size_t most, std::string& text) {
   const Descriptor descriptor(file);
   struct stat before {};
   struct stat after {};
   if (descriptor.get() < 0 || ::fstat(descriptor.get(), &before) != 0) return errno;
+  const bool is_file = S_ISREG(before.st_mode);  // and no pipe, such as a shell's <(…)
+  if (is_file && just_written(before)) return EAGAIN;
   text.clear();
   std::array<char, 4'096> chunk{};
   for (;;) {
@@ -58,7 +73,7 @@ int read_once(const std::string& file, std::size_t most, std::string& text) {
     text.append(chunk.data(), static_cast<std::size_t>(size));
     if (text.size() > most) return EFBIG;
   }
-  if (!S_ISREG(before.st_mode)) return 0;  // a pipe, such as a shell's <(…)
+  if (!is_file) return 0;
   if (::stat(file.c_str(), &after) != 0) return errno;
   const bool whole = static_cast<std::size_t>(before.st_size) == text.size();
   return whole && same(before, after) ? 0 : EAGAIN;
