@@ -13,10 +13,10 @@ import tempfile
 root = pathlib.Path(__file__).resolve().parents[2]
 compiler = sys.argv[1]
 NEW_FILES = {"integrations/klaviyo/schemas/wishlist.hpp", "integrations/klaviyo/events/wishlist.hpp",
-             "integrations/klaviyo/events/wishlist.cpp", "tests/klaviyo_wishlist_test.cpp"}
+             "integrations/klaviyo/events/wishlist.cpp", "tests/klaviyo/wishlist_test.cpp"}
 # The lists, and the line before which the new one goes: the end of the list.
 LISTS = {"integrations/klaviyo/families.hpp": r"(?<=\n)(?=\};\n)",
-         "CMakeLists.txt": r"(?<=\n)(?=  product\)\n)"}
+         "integrations/klaviyo/CMakeLists.txt": r"(?<=\n)(?=  product\)\n)"}
 
 
 def run(*command, **options):
@@ -75,7 +75,7 @@ def build_and_test(copy):
     must(checked.returncode in (0, 77), "check_events.py fails on the copy", checked.stdout)
     program = build / "wishlist_test"
     compiled = run(compiler, "-std=c++20", *(f"-I{copy / folder}" for folder in ("include", "integrations", "tests")),
-                   copy / "tests/klaviyo_wishlist_test.cpp", build / "libpostbox_klaviyo.a", build / "libpostbox.a",
+                   copy / "tests/klaviyo/wishlist_test.cpp", build / "lib/libpostbox_klaviyo.a", build / "lib/libpostbox.a",
                    "-lgtest", "-lgtest_main", "-lcurl", "-lsqlite3", "-lcrypto", "-lidn2", "-lpthread", "-o", program)
     must(compiled.returncode == 0, "its test does not build", compiled.stderr)
     tested = run(program)

@@ -149,19 +149,33 @@ for path in files("include", "*.hpp") + files("integrations", "*.hpp"):
         if word not in text.split("#pragma once")[0]:
             breach(path, 1, f"the opening comment has no '{word.strip(' /')}'")
 
-# Every source file is built: a file that nobody lists is never compiled.
-lists = (root / "CMakeLists.txt").read_text() + (root / "packaging/develop.cmake").read_text()
-# The modules of events are listed by name.
-modules = re.search(r"set\(klaviyo_modules\s+([^)]*)\)", lists).group(1).split()
-lists += "".join(f"integrations/klaviyo/events/{name}.cpp tests/klaviyo_{name}_test.cpp\n" for name in modules)
-for folder in ("src", "include", "integrations", "tools", "examples", "tests", "benchmarks"):
-    for path in files(folder, "*.cpp", "*.hpp"):
-        name = str(path.relative_to(root))
-        public = folder == "include" or path.suffix == ".cpp"
-        if "consumer" in path.parts or not public:
-            continue
-        if name not in lists and "fuzz" not in path.parts:
-            breach(path, 1, "is not in CMakeLists.txt or packaging/develop.cmake")
+# Every source file is built: one that no list names is never compiled. Each folder has its list.
+LISTS = [p for folder in ("src", "integrations", "tools", "examples", "tests", "benchmarks")
+         for p in files(folder, "CMakeLists.txt") if "consumer" not in p.parts]
+listed = {(path.parent / name).resolve() for path in LISTS
+          for name in re.findall(r"[\w./${}-]+\.[ch]pp\b",
+                                 path.read_text().replace("${PROJECT_SOURCE_DIR}", str(root)))}
+# The modules of events, and the fuzz targets, are listed by name.
+for place, variable, patterns in (
+        ("integrations/klaviyo", "klaviyo_modules",
+         ("integrations/klaviyo/events/{}.cpp", "tests/klaviyo/{}_test.cpp")),
+        ("tests/fuzz", "fuzz_targets", ("tests/fuzz/{}_fuzz.cpp",))):
+    text = (root / place / "CMakeLists.txt").read_text()
+    for name in re.search(rf"set\({variable}\s+([^)]*)\)", text).group(1).split():
+        listed |= {root / pattern.format(name) for pattern in patterns}
+for folder in ("src", "integrations", "tools", "examples", "tests", "benchmarks"):
+    for path in files(folder, "*.cpp"):
+        if path not in listed and "consumer" not in path.parts:
+            breach(path, 1, "is in no CMakeLists.txt")
+public = (root / "src/CMakeLists.txt").read_text().replace("${testing_headers}", "include/postbox/testing")
+for path in files("include", "*.hpp"):
+    if str(path.relative_to(root)) not in public:
+        breach(path, 1, "is not in src/CMakeLists.txt, so it would not be installed")
+
+# A test stands in the room of what it tests; what several share, in support.
+for path in (root / "tests").glob("*.?pp"):
+    if path.name != "precompiled.hpp":
+        breach(path, 1, "belongs in a room of tests")
 
 print("\n".join(breaches) or "the layout's rules hold")
 sys.exit(1 if breaches else 0)

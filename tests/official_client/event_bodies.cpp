@@ -3,7 +3,7 @@
 // them, for what is no event, {"type": "", <"profile", "subscribe" or "unsubscribe">: <body>}.
 #include <iostream>
 
-#include "klaviyo_test_data.hpp"
+#include "support/klaviyo_test_data.hpp"
 
 inline constexpr postbox::Family kLoyalty = klaviyo::own_family<8, "loyalty">;
 

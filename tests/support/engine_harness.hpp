@@ -10,8 +10,8 @@
 #include <postbox/testing/scripted_http_client.hpp>
 #include <postbox/tracker.hpp>
 
-#include "support/conservation.hpp"
-#include "support/fake_vendor.hpp"
+#include "conservation.hpp"
+#include "fake_vendor.hpp"
 
 namespace postbox::tests {
 

@@ -4,9 +4,9 @@
 
 #include <klaviyo/klaviyo.hpp>
 
-#include "support/child_process.hpp"
-#include "support/conservation.hpp"
-#include "support/shop.hpp"
+#include "child_process.hpp"
+#include "conservation.hpp"
+#include "shop.hpp"
 
 namespace postbox::tests {
 

@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "http_server.hpp"
-#include "support/program.hpp"
+#include "program.hpp"
 
 namespace postbox::tests {
 

@@ -11,8 +11,8 @@
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/tracker.hpp>
 
-#include "support/account_model.hpp"
-#include "support/fake_vendor.hpp"
+#include "account_model.hpp"
+#include "fake_vendor.hpp"
 
 namespace postbox::tests {
 
