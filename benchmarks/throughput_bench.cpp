@@ -235,11 +235,11 @@ struct Engine {
   }
 
   Tracker start() {
-    Services services{.destination = destination, .outbox = outbox};
+    Integration vendor{.destination = destination};
     for (const Family& family : destination->families()) {
-      services.flags.emplace_back(family.queue, Flag::on());
+      vendor.flags.emplace_back(family.queue, Flag::on());
     }
-    auto tracker = Tracker::start(config.validate().value(), std::move(services));
+    auto tracker = Tracker::start(config.validate().value(), std::move(vendor), {.outbox = outbox});
     if (!tracker) give_up(tracker.error().message);
     return std::move(tracker).value();
   }

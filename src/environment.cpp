@@ -188,31 +188,32 @@ Result<Environment> Environment::load(const std::string& file, Missing missing) 
 }
 
 std::optional<std::string> Environment::get(std::string_view name) const {
-  const auto found = values_.find(name);
+  const auto found = values_.find(variable(name));
   if (found == values_.end()) return std::nullopt;
   const std::string_view value = unwrapped(found->second);
   return value.empty() ? std::nullopt : std::optional<std::string>(value);
 }
 
 Result<std::optional<std::string>> Environment::read(std::string_view name) const {
-  const auto trouble = troubles_.find(name);
+  const auto trouble = troubles_.find(variable(name));
   if (trouble == troubles_.end()) return get(name);
-  return invalid(trouble->second).with_context(name);
+  return invalid(trouble->second).with_context(trouble->first);
 }
 
 Result<std::optional<std::string>> Environment::read_secret(std::string_view name) const {
   auto value = read(name);
-  const std::string variable = std::string(name) + "_FILE";
-  const auto file = read(variable);
+  const std::string of_file = std::string(name) + "_FILE";
+  const auto file = read(of_file);
   if (!value || (file && !*file)) return value;
   if (!file) return file.error();
   if (*value) {
-    return invalid(std::string(name) + " and " + variable + " are both set; keep one of them");
+    return invalid(variable(name) + " and " + variable(of_file) +
+                   " are both set; keep one of them");
   }
   const std::string path = (**file).starts_with('/') ? **file : folder_ + **file;
   std::string text;
   const auto fail = [&](const std::string& why) {
-    return invalid(variable + ": the file '" + path + "' " + why);
+    return invalid(variable(of_file) + ": the file '" + path + "' " + why);
   };
   const int failed = read_whole(path, kMostOfSecret, text);
   if (failed == EFBIG) {

@@ -24,7 +24,7 @@ IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records, Share s
     events += has_event(record) ? 1 : 0;
   }
 
-  bool wake_writer = false;
+  bool ring = false;
   Pushed pushed{Answer::kAccepted, 0};
   {
     const MutexLock lock(mutex_);
@@ -37,9 +37,10 @@ IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records, Share s
     pushed_ += events;
     pending_bytes_ += bytes;
     pushed.sequence = pushed_;
-    wake_writer = std::exchange(writer_waits_, false) || (writer_gathers_ && is_urgent());
+    ring = has(ring_);
+    if (ring) ring_ = Ring::kNever;
   }
-  if (wake_writer) work_.notify_one();
+  if (ring) bell_.ring();
   return pushed;
 }
 
@@ -77,7 +78,7 @@ void IntakeQueue::settle_durable(std::size_t events, std::uint64_t bytes) {
 bool IntakeQueue::wait_durable(std::uint64_t sequence, SteadyTime deadline) {
   MutexLock lock(mutex_);
   ++waiting_callers_;
-  if (writer_gathers_) work_.notify_one();
+  if (ring_ == Ring::kUrgent) bell_.ring();
   while (durable_through_ < sequence) {
     if (durable_.wait_until(lock, deadline)) break;
   }
@@ -85,22 +86,15 @@ bool IntakeQueue::wait_durable(std::uint64_t sequence, SteadyTime deadline) {
   return durable_through_ >= sequence;
 }
 
-void IntakeQueue::wait(SteadyTime deadline, bool for_work) {
-  MutexLock lock(mutex_);
-  while (!closed_ && !woken_ && !(for_work && !queue_.empty())) {
-    writer_waits_ = for_work;
-    if (work_.wait_until(lock, deadline)) break;
-  }
-  writer_waits_ = woken_ = false;
+bool IntakeQueue::ring_for(Ring ring) {
+  const MutexLock lock(mutex_);
+  const bool is_so = has(ring);
+  ring_ = is_so ? Ring::kNever : ring;
+  return is_so;
 }
 
-void IntakeQueue::gather(SteadyTime until) {
-  MutexLock lock(mutex_);
-  writer_gathers_ = true;
-  while (!closed_ && !is_urgent()) {
-    if (work_.wait_until(lock, until)) break;
-  }
-  writer_gathers_ = false;
+bool IntakeQueue::has(Ring ring) const {
+  return ring == Ring::kUrgent ? is_urgent() : ring == Ring::kAny && !queue_.empty();
 }
 
 bool IntakeQueue::is_urgent() const {
@@ -108,20 +102,12 @@ bool IntakeQueue::is_urgent() const {
          (!queue_.empty() && queue_.front().records.size() >= kWorthACommit);
 }
 
-void IntakeQueue::wake() {
-  {
-    const MutexLock lock(mutex_);
-    woken_ = true;
-  }
-  work_.notify_one();
-}
-
 void IntakeQueue::close() {
   {
     const MutexLock lock(mutex_);
     closed_ = true;
   }
-  work_.notify_all();
+  bell_.ring();
 }
 
 bool IntakeQueue::closed() const {

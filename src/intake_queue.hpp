@@ -17,6 +17,7 @@
 #include <postbox/clock.hpp>
 #include <postbox/event.hpp>
 
+#include "base/doorbell.hpp"
 #include "base/mutex.hpp"
 
 namespace postbox {
@@ -32,8 +33,9 @@ class IntakeQueue {
     std::uint64_t sequence;  // of the last event: durable when durable_through() reaches it
   };
 
-  IntakeQueue(std::size_t max_events, Bytes max_bytes)
-      : max_events_(max_events), max_bytes_(max_bytes) {}
+  // `bell` wakes the writer; several queues may have one writer.
+  IntakeQueue(std::size_t max_events, Bytes max_bytes, Doorbell& bell)
+      : max_events_(max_events), max_bytes_(max_bytes), bell_(bell) {}
 
   // How much of the caps an event may use: what matters most has a tenth to itself. Effects, which
   // are no events (Timing::alone), have a tenth beyond the caps: an order that is refused because
@@ -60,18 +62,17 @@ class IntakeQueue {
   // Wait until the event of that sequence is on disk. False when the deadline came first.
   bool wait_durable(std::uint64_t sequence, SteadyTime deadline) POSTBOX_EXCLUDES(mutex_);
 
-  // Wait until `deadline`, or, if `for_work`, until something can be taken. close() and wake() end
-  // both.
-  void wait(SteadyTime deadline, bool for_work) POSTBOX_EXCLUDES(mutex_);
+  // For what the writer's bell is rung, once. close() rings it in any case.
+  enum class Ring : std::uint8_t {
+    kNever,
+    kAny,     // something can be taken
+    kUrgent,  // enough has gathered for a commit, or a caller waits for it
+  };
 
-  // Wait until `until`, so that more events share a commit; not while a caller waits for one, nor
-  // when enough has gathered, nor after close().
-  void gather(SteadyTime until) POSTBOX_EXCLUDES(mutex_);
+  // Set it. Returns whether it is so already; then nobody rings.
+  [[nodiscard]] bool ring_for(Ring ring) POSTBOX_EXCLUDES(mutex_);
 
-  // End the writer's wait, or its next one.
-  void wake() POSTBOX_EXCLUDES(mutex_);
-
-  // Refuse everything from now on, and end all waits for work.
+  // Refuse everything from now on.
   void close() POSTBOX_EXCLUDES(mutex_);
 
   [[nodiscard]] bool closed() const POSTBOX_EXCLUDES(mutex_);
@@ -91,6 +92,7 @@ class IntakeQueue {
   };
 
   [[nodiscard]] bool is_urgent() const POSTBOX_REQUIRES(mutex_);
+  [[nodiscard]] bool has(Ring ring) const POSTBOX_REQUIRES(mutex_);
   [[nodiscard]] bool fits(std::size_t events, std::uint64_t bytes, Share share, Bytes room) const
       POSTBOX_REQUIRES(mutex_);
   [[nodiscard]] Piece& last_piece(std::size_t records) POSTBOX_REQUIRES(mutex_);
@@ -98,18 +100,16 @@ class IntakeQueue {
   // Constant after construction.
   const std::size_t max_events_;
   const Bytes max_bytes_;
+  Doorbell& bell_;
 
   mutable Mutex mutex_;
-  ConditionVariable work_;
   ConditionVariable durable_;
   std::deque<Piece> queue_ POSTBOX_GUARDED_BY(mutex_);
   std::uint64_t pushed_ POSTBOX_GUARDED_BY(mutex_) = 0;  // sequence of the newest event
   std::uint64_t durable_through_ POSTBOX_GUARDED_BY(mutex_) = 0;
   std::uint64_t pending_bytes_ POSTBOX_GUARDED_BY(mutex_) = 0;
   int waiting_callers_ POSTBOX_GUARDED_BY(mutex_) = 0;
-  bool writer_waits_ POSTBOX_GUARDED_BY(mutex_) = false;    // for the first event
-  bool writer_gathers_ POSTBOX_GUARDED_BY(mutex_) = false;  // until it is urgent
-  bool woken_ POSTBOX_GUARDED_BY(mutex_) = false;           // by wake()
+  Ring ring_ POSTBOX_GUARDED_BY(mutex_) = Ring::kNever;
   bool closed_ POSTBOX_GUARDED_BY(mutex_) = false;
 };
 

@@ -1,4 +1,4 @@
-#include <postbox/tracker.hpp>
+#include <postbox/track_result.hpp>
 
 namespace postbox {
 namespace {

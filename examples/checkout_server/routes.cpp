@@ -56,25 +56,25 @@ Violations in_body(const klaviyo::ConsentUpdate& /*event*/, Violations violation
 // Every broken rule of the event, also when its flag is off and the tracker did not look: a client
 // must not see a body accepted today and refused when somebody flips the flag.
 template <postbox::TrackableEvent E>
-Violations check(const E& event, const std::any* settings) {
+Violations check(const E& event, const postbox::EventContext* context) {
   using std::chrono::milliseconds;
   postbox::EventBatch batch(std::chrono::floor<milliseconds>(std::chrono::system_clock::now()),
-                            nullptr, settings);
+                            nullptr, context);
   event.encode(batch);
   return in_body(event, std::move(batch.violations()));
 }
 
 template <class T, postbox::TrackableEvent E, class Track>
-void track_and_answer(const FromJson<T>& body, const E& event, const std::any* settings,
+void track_and_answer(const FromJson<T>& body, const E& event, const postbox::EventContext* context,
                       const Track& track, httplib::Response& response, int success, json names) {
   if (!body.is_object) return refuse(response, body.violations);
   if (!body) {
-    return refuse(response, klaviyo::merged(body.violations, check(event, settings)));
+    return refuse(response, klaviyo::merged(body.violations, check(event, context)));
   }
   const postbox::TrackResult result = track(event);
   const bool is_kept = result.status() == TrackStatus::kAccepted;
   if (!is_kept) {
-    const Violations violations = check(event, settings);
+    const Violations violations = check(event, context);
     if (!violations.empty()) return refuse(response, violations);
     if (!result) return come_again(response, result.to_string());
   }
@@ -116,7 +116,7 @@ void Routes::complete_checkout(const httplib::Request& request, httplib::Respons
   const json names = {{"order_id", body.value.order_id}};
   const auto event = klaviyo::order_placed(std::move(body.value));
   const auto track = [&](const auto& e) { return tracker_.track_durably(e, kDiskDeadline); };
-  track_and_answer(body, event, tracker_.settings(), track, response, 201, names);
+  track_and_answer(body, event, tracker_.context(), track, response, 201, names);
 }
 
 void Routes::update_cart(const httplib::Request& request, httplib::Response& response) {
@@ -127,7 +127,7 @@ void Routes::update_cart(const httplib::Request& request, httplib::Response& res
   const auto event = klaviyo::cart_updated(std::move(body.value));
   // A cart changes often and the next change says it all again: not worth waiting for the disk.
   const auto track = [&](const auto& e) { return tracker_.track(e); };
-  track_and_answer(body, event, tracker_.settings(), track, response, 202, names);
+  track_and_answer(body, event, tracker_.context(), track, response, 202, names);
 }
 
 void Routes::recover_cart(const httplib::Request& request, httplib::Response& response) {
@@ -143,7 +143,7 @@ void Routes::start_subscription(const httplib::Request& request, httplib::Respon
   const json names = {{"subscription_id", body.value.subscription_id}};
   const auto event = klaviyo::subscription_started(std::move(body.value));
   const auto track = [&](const auto& e) { return tracker_.track_durably(e, kDiskDeadline); };
-  track_and_answer(body, event, tracker_.settings(), track, response, 201, names);
+  track_and_answer(body, event, tracker_.context(), track, response, 201, names);
 }
 
 void Routes::take_consent(const httplib::Request& request, httplib::Response& response) {
@@ -152,7 +152,7 @@ void Routes::take_consent(const httplib::Request& request, httplib::Response& re
   const klaviyo::ConsentUpdate event(word.action, std::move(word.customer),
                                      std::move(word.consent));
   const auto track = [&](const auto& e) { return tracker_.track_durably(e, kDiskDeadline); };
-  track_and_answer(body, event, tracker_.settings(), track, response, 201, json::object());
+  track_and_answer(body, event, tracker_.context(), track, response, 201, json::object());
 }
 
 // Not an answer for people: Stripe shows it to whoever looks at the delivery.

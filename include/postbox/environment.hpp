@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <postbox/result.hpp>
@@ -38,6 +39,15 @@ class Environment {
 
   // Read only `text`, in the file's format.
   [[nodiscard]] static Result<Environment> parse(std::string_view text);
+
+  // Look up every name with `prefix` in front from now on, and none without it: for one of several
+  // accounts of a process.
+  void set_prefix(std::string prefix) { prefix_ = std::move(prefix); }
+
+  // The variable that a lookup of `name` means.
+  [[nodiscard]] std::string variable(std::string_view name) const {
+    return prefix_ + std::string(name);
+  }
 
   // Returns the value without what wraps it (see unwrapped()), or nothing when it is unset or
   // empty.
@@ -69,6 +79,7 @@ class Environment {
   Texts values_;
   Texts troubles_;  // by name, what is wrong with the line that sets it
   std::vector<std::string> warnings_;
+  std::string prefix_;
   std::string folder_;  // of the file, with the slash; empty for the working directory
   bool has_file_ = false;
 };

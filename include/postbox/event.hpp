@@ -7,7 +7,6 @@
 // Failure:   a batch with a violation is refused as a whole.
 #pragma once
 
-#include <any>
 #include <array>
 #include <chrono>
 #include <concepts>
@@ -109,13 +108,22 @@ struct EventName {
   std::string_view key;       // the caller's own id of it: the order's
 };
 
+// What the integration's events look up when they are encoded, such as for how long a cart may stay
+// untouched. Each integration derives its own from it.
+struct EventContext {
+  EventContext() = default;
+  EventContext(const EventContext&) = delete;
+  EventContext& operator=(const EventContext&) = delete;
+  virtual ~EventContext() = default;
+};
+
 // The records that one call of track() produces: all of them are stored, or none is.
 class EventBatch {
  public:
-  // `names` and `settings` must outlive the batch.
+  // `names` and `context` must outlive the batch.
   explicit EventBatch(WallTime now, const TypeNames* names = nullptr,
-                      const std::any* settings = nullptr)
-      : now_(now), names_(names), settings_(settings) {}
+                      const EventContext* context = nullptr)
+      : now_(now), names_(names), context_(context) {}
 
   // The time that an event without a time of its own gets.
   [[nodiscard]] WallTime now() const noexcept { return now_; }
@@ -129,10 +137,10 @@ class EventBatch {
     return type;
   }
 
-  // What the integration gave its events as Services::settings; null when that is no T.
+  // Integration::context; null when there is none, or when it is another integration's.
   template <class T>
-  [[nodiscard]] const T* settings() const noexcept {
-    return std::any_cast<T>(settings_);
+  [[nodiscard]] const T* context() const noexcept {
+    return dynamic_cast<const T*>(context_);
   }
 
   // What is in the batch; views of the event that encodes itself, or of constants.
@@ -165,7 +173,7 @@ class EventBatch {
  private:
   WallTime now_;
   const TypeNames* names_;
-  const std::any* settings_;
+  const EventContext* context_;
   EventName name_{};
   std::vector<EventRecord> records_;
   std::vector<Violation> violations_;

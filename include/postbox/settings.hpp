@@ -120,10 +120,16 @@ class BoundSetting {
     const auto text = setting_.is_secret ? environment.read_secret(name) : environment.read(name);
     if (!text) return text.error();
     if (!*text) return {};
-    return named(parse_(**text, config));
+    const auto parsed = parse_(**text, config);
+    if (!parsed) return parsed.error().with_context(environment.variable(name));
+    return {};
   }
 
-  [[nodiscard]] Result<void> check(const Config& config) const { return named(check_(config)); }
+  [[nodiscard]] Result<void> check(const Config& config) const {
+    const auto checked = check_(config);
+    if (!checked) return checked.error().with_context(setting_.variable);
+    return {};
+  }
 
   [[nodiscard]] SettingInForce in_force(const Config& config) const {
     return {setting_.variable, show_(config),
@@ -134,11 +140,6 @@ class BoundSetting {
   void copy(const Config& from, Config& to) const { copy_(from, to); }
 
  private:
-  [[nodiscard]] Result<void> named(const Result<void>& result) const {
-    if (!result) return result.error().with_context(setting_.variable);
-    return {};
-  }
-
   Setting setting_;
   std::function<Result<void>(std::string_view, Config&)> parse_;
   std::function<std::string(const Config&)> show_;

@@ -21,8 +21,7 @@ std::optional<RecoveryKey> signing_key(const Config& config) {
 
 // Also while carts are switched off; null for a batch of no tracker.
 const CartTimers* timers_of(const postbox::EventBatch& batch) {
-  const auto* timers = batch.settings<CartTimersPointer>();
-  return timers == nullptr ? nullptr : timers->get();
+  return batch.context<CartTimers>();
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ namespace klaviyo {
 
 struct Config;
 
-struct CartTimers {
+struct CartTimers final : postbox::EventContext {
   explicit CartTimers(const Config& config);
 
   // reload(): the flag of the carts is on for somebody, or off for everybody.
@@ -40,9 +40,6 @@ struct CartTimers {
   // Config::default_country, for the identifiers of customers: timers know them by those.
   const std::string default_country;
 };
-
-// How a tracker's batches know them: EventBatch::settings<CartTimersPointer>().
-using CartTimersPointer = std::shared_ptr<CartTimers>;
 
 // Null for a batch of no tracker, and while carts are switched off.
 [[nodiscard]] const CartTimers* cart_timers(const postbox::EventBatch& batch);

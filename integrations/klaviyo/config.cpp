@@ -252,10 +252,23 @@ std::string QuotaShare::to_string() const {
 
 Result<Config> Config::from_env(std::string file, std::vector<postbox::Family> own_families,
                                 Environment::Missing missing) {
+  return read_env({}, std::move(file), std::move(own_families), missing);
+}
+
+Result<Config> Config::from_env_of(std::string prefix, std::string file,
+                                   std::vector<postbox::Family> own_families) {
+  return read_env(std::move(prefix), std::move(file), std::move(own_families),
+                  Environment::Missing::kIsEmpty);
+}
+
+Result<Config> Config::read_env(std::string prefix, std::string file,
+                                std::vector<postbox::Family> own_families,
+                                Environment::Missing missing) {
   auto absolute = Environment::absolute(file);
   if (!absolute) return absolute.error();
   auto environment = Environment::load(*absolute, missing);
   if (!environment) return environment.error();
+  environment->set_prefix(prefix);
   std::vector<Error> errors;
   Config config = read_all(*environment, std::move(own_families), errors);
   // Without a key nothing is kept: an app must run on a machine that has no such folder.
@@ -264,6 +277,7 @@ Result<Config> Config::from_env(std::string file, std::vector<postbox::Family> o
   }
   if (!errors.empty()) return postbox::joined(errors);
   config.environment_file = *std::move(absolute);
+  config.variable_prefix = std::move(prefix);
   config.needs_environment_file = environment->has_file();
   config.as_read = std::make_shared<const Config>(config);
   return config;

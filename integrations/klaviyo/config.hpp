@@ -108,6 +108,9 @@ struct Config {
   // being replaced or was lost, and every family would be switched off. Set by from_env().
   bool needs_environment_file = false;
 
+  // What stands in front of its variables there; see from_env_of(). Defaults to nothing.
+  std::string variable_prefix;
+
   // The result of from_env(), whatever was changed in code since: reload() tells by it which
   // setting was changed in the environment and needs a restart.
   std::shared_ptr<const Config> as_read;
@@ -128,6 +131,13 @@ struct Config {
       std::string file = ".env", std::vector<postbox::Family> own_families = {},
       postbox::Environment::Missing missing = postbox::Environment::Missing::kIsEmpty);
 
+  // The same for one of several accounts of a process: every variable has `prefix` in front, such
+  // as US_KLAVIYO_API_KEY, and none counts without it, so that no account gets another's key or
+  // outbox.
+  [[nodiscard]] static postbox::Result<Config> from_env_of(
+      std::string prefix, std::string file = ".env",
+      std::vector<postbox::Family> own_families = {});
+
   // The same, from variables that were read already.
   [[nodiscard]] static postbox::Result<Config> from(const postbox::Environment& environment,
                                                     std::vector<postbox::Family> own_families = {});
@@ -139,6 +149,11 @@ struct Config {
 
   // Check this part and the engine's.
   [[nodiscard]] postbox::Result<void> validate() const;
+
+ private:
+  [[nodiscard]] static postbox::Result<Config> read_env(std::string prefix, std::string file,
+                                                        std::vector<postbox::Family> own_families,
+                                                        postbox::Environment::Missing missing);
 };
 
 // "pk_…1234", or "none". The only form in which a key may be shown.
@@ -151,12 +166,24 @@ struct Config {
                                                         const postbox::Tracker& tracker);
 
 // Check, connect the parts and start the workers. Parts that are set in `overrides` replace the
-// real ones: clock, random, http, outbox, threads; its destination, flags and texts are ignored.
+// real ones.
 [[nodiscard]] postbox::Result<postbox::Tracker> start(Config config,
                                                       postbox::Services overrides = {});
 
 // The same, passing on the error of Config::from_env().
 [[nodiscard]] postbox::Result<postbox::Tracker> start(postbox::Result<Config> config,
                                                       postbox::Services overrides = {});
+
+// Start several accounts, a tracker for each in their order, on one engine: see
+// Tracker::start_all(). Fails with kInvalidConfig, and starts none, also when two have the same
+// key.
+[[nodiscard]] postbox::Result<std::vector<postbox::Tracker>> start(std::vector<Config> accounts,
+                                                                   postbox::Services shared = {});
+[[nodiscard]] postbox::Result<std::vector<postbox::Tracker>> start(
+    std::vector<postbox::Result<Config>> accounts, postbox::Services shared = {});
+
+// Open what an account has on disk for people's questions: no key is needed, nothing is sent, and a
+// server may be running on it. Fails with kInvalidConfig.
+[[nodiscard]] postbox::Result<postbox::Operator> open_operator(const Config& config);
 
 }  // namespace klaviyo

@@ -151,11 +151,11 @@ std::vector<std::string> disabled_types(const Config& config) {
   return types;
 }
 
-// Called by one thread at a time, as Services::reload promises; hence no lock around `config_`.
+// Called by one thread at a time, as Integration::reload promises; hence no lock around `config_`.
 class Reloader {
  public:
   Reloader(Config config, std::vector<Setting> in_force, std::shared_ptr<Destination> destination,
-           CartTimersPointer timers)
+           std::shared_ptr<CartTimers> timers)
       : config_(std::move(config)),
         in_force_(std::move(in_force)),
         as_read_(config_.as_read ? *config_.as_read : config_),
@@ -185,12 +185,14 @@ class Reloader {
     using postbox::Environment;
     using Missing = Environment::Missing;
     const auto missing = config_.needs_environment_file ? Missing::kIsError : Missing::kIsEmpty;
-    const auto environment = Environment::load(*config_.environment_file, missing);
+    auto environment = Environment::load(*config_.environment_file, missing);
     if (!environment) return environment.error();
+    environment->set_prefix(config_.variable_prefix);
     auto next = Config::from(*environment, config_.own_families);
     if (!next) return next;
     next->environment_file = config_.environment_file;
     next->needs_environment_file = environment->has_file();
+    next->variable_prefix = config_.variable_prefix;
     return next;
   }
 
@@ -205,12 +207,19 @@ class Reloader {
   std::vector<Setting> in_force_;
   const Config as_read_;  // by the start
   std::shared_ptr<Destination> destination_;
-  CartTimersPointer timers_;
+  std::shared_ptr<CartTimers> timers_;
 };
 
-}  // namespace
+// What an account is started from, and what is done once it has.
+struct Beginning {
+  Config config;
+  std::vector<Setting> settings;
+  std::shared_ptr<CartTimers> timers;
+  postbox::Account account;
+};
 
-Result<postbox::Tracker> start(Config config, Services overrides) {
+// Checks the configuration and says what is in force.
+Result<Beginning> begin(Config config, const Services& overrides) {
   if (auto ok = config.validate(); !ok) return ok.error();
   if (!config.api_key.empty() && !overrides.outbox) {
     if (auto ok = config.engine.check_outbox(); !ok) return ok.error();
@@ -218,40 +227,107 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
   const auto engine = config.engine.validate();
   if (!engine) return engine.error();
   config.api_url = postbox::parse_api_url(config.api_url).value_or(config.api_url);
-
   config.app_url = postbox::parse_app_url(config.app_url).value_or(config.app_url);
 
   Config in_force = config;
   in_force.engine = **engine;  // with absolute names
-  const std::vector<Setting> settings = settings_of(in_force);
+  std::vector<Setting> settings = settings_of(in_force);
   say_settings(config, settings);
   for (const std::string& warning : config.warnings) {
     say(config, postbox::LogLevel::kWarn, warning);
   }
   say_if_inert(config);
   say_if_without_links(config);
-  (void)hash_key({});  // OpenSSL takes locks at the first one: not at a fork() in a busy process
+
   auto destination = std::make_shared<Destination>(connection_of(config), config.own_families);
-  Services services = std::move(overrides);
-  services.destination = destination;
-  services.flags = flags_of(config);
-  services.type_names = config.metric_names;
-  services.disabled_types = disabled_types(config);
-  const auto timers = std::make_shared<CartTimers>(config);
-  services.settings = timers;
-  services.change_prefix = kChanged;
-  services.failure_prefix = "Klaviyo worker queue error";
-  services.reload = nullptr;
+  auto timers = std::make_shared<CartTimers>(config);
+  postbox::Integration integration{.destination = destination,
+                                   .flags = flags_of(config),
+                                   .type_names = config.metric_names,
+                                   .disabled_types = disabled_types(config),
+                                   .context = timers,
+                                   .change_prefix = std::string(kChanged),
+                                   .failure_prefix = "Klaviyo worker queue error"};
   if (config.environment_file) {
     auto reloader = std::make_shared<Reloader>(config, settings, std::move(destination), timers);
-    services.reload = [reloader] { return reloader->reload(); };
+    integration.reload = [reloader] { return reloader->reload(); };
   }
-  auto tracker = postbox::Tracker::start(*engine, std::move(services));
-  if (tracker) {
-    use_kept_secret(config, *tracker, *timers);
-    say_what_changed(config, settings, *tracker);
+  return Beginning{
+      std::move(config), std::move(settings), std::move(timers), {*engine, std::move(integration)}};
+}
+
+// Two would send to the same lists of customers, each with the whole quota.
+Result<void> check_keys(const std::vector<Config>& accounts) {
+  std::vector<std::string_view> keys;
+  for (const Config& account : accounts) {
+    if (account.api_key.empty()) continue;
+    if (std::ranges::find(keys, account.api_key) != keys.end()) {
+      return postbox::Error{postbox::ErrorCode::kInvalidConfig,
+                            "two accounts have the same KLAVIYO_API_KEY, " +
+                                masked_key(account.api_key) + ": start one of them only"};
+    }
+    keys.push_back(account.api_key);
   }
-  return tracker;
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<postbox::Tracker>> start(std::vector<Config> accounts, Services shared) {
+  if (auto ok = check_keys(accounts); !ok) return ok.error();
+  (void)hash_key({});  // OpenSSL takes locks at the first one: not at a fork() in a busy process
+  std::vector<Beginning> beginnings;
+  std::vector<postbox::Account> engine_accounts;
+  for (Config& account : accounts) {
+    auto beginning = begin(std::move(account), shared);
+    if (!beginning) return beginning.error();
+    engine_accounts.push_back(std::move(beginning->account));
+    beginnings.push_back(*std::move(beginning));
+  }
+  auto trackers = postbox::Tracker::start_all(std::move(engine_accounts), std::move(shared));
+  if (!trackers) return trackers;
+  for (std::size_t i = 0; i < trackers->size(); ++i) {
+    const Beginning& beginning = beginnings[i];
+    use_kept_secret(beginning.config, (*trackers)[i], *beginning.timers);
+    say_what_changed(beginning.config, beginning.settings, (*trackers)[i]);
+  }
+  return trackers;
+}
+
+Result<std::vector<postbox::Tracker>> start(std::vector<Result<Config>> accounts, Services shared) {
+  std::vector<Config> configs;
+  std::vector<postbox::Error> errors;
+  for (Result<Config>& account : accounts) {
+    account ? configs.push_back(*std::move(account)) : errors.push_back(account.error());
+  }
+  if (!errors.empty()) return postbox::joined(errors);
+  return start(std::move(configs), std::move(shared));
+}
+
+Result<postbox::Tracker> start(Config config, Services overrides) {
+  std::vector<Config> one;
+  one.push_back(std::move(config));
+  auto trackers = start(std::move(one), std::move(overrides));
+  if (!trackers) return trackers.error();
+  return std::move(trackers->front());
+}
+
+Result<postbox::Tracker> start(Result<Config> config, Services overrides) {
+  if (!config) return config.error();
+  return start(*std::move(config), std::move(overrides));
+}
+
+Result<postbox::Operator> open_operator(const Config& config) {
+  if (auto ok = config.engine.check_outbox(); !ok) return ok.error();
+  const auto engine = config.engine.validate();
+  if (!engine) return engine.error();
+  auto outbox = postbox::open_outbox((*engine)->outbox, postbox::system_clock());
+  if (!outbox) return outbox.error();
+  auto flags = std::make_shared<postbox::FlagSet>();
+  for (const auto& [queue, flag] : flags_of(config)) flags->set(queue, flag);
+  return postbox::Operator(
+      *std::move(outbox), std::make_shared<Destination>(connection_of(config), config.own_families),
+      std::move(flags));
 }
 
 std::vector<std::string> recovery_secrets(const Config& config, const postbox::Tracker& tracker) {
@@ -259,11 +335,6 @@ std::vector<std::string> recovery_secrets(const Config& config, const postbox::T
   const auto kept = tracker.keep(kKeptSecret, {});
   if (kept && !kept->empty()) secrets.push_back(*kept);
   return secrets;
-}
-
-Result<postbox::Tracker> start(Result<Config> config, Services overrides) {
-  if (!config) return config.error();
-  return start(*std::move(config), std::move(overrides));
 }
 
 }  // namespace klaviyo

@@ -82,16 +82,10 @@ SteadyTime Sender::run_once(SteadyTime now) {
   return next_wake(now);
 }
 
-void Sender::wait(SteadyTime now, SteadyTime until) {
-  const auto sleep =
-      std::clamp<std::chrono::nanoseconds>(until - now, std::chrono::nanoseconds(0), kLongestSleep);
-  take_finished(sleep);
-}
-
 // What a step that failed left there comes first.
-void Sender::take_finished(std::chrono::nanoseconds max_wait) {
+void Sender::take_finished() {
   if (!finished_.empty()) return;
-  finished_ = parts_.http.poll(max_wait);
+  finished_ = parts_.http.poll(std::chrono::nanoseconds(0));
   std::ranges::reverse(finished_);
 }
 
@@ -124,8 +118,7 @@ void Sender::release_held(SteadyTime now) {
 }
 
 void Sender::collect(SteadyTime now) {
-  // What wait() has brought needs no second look at the network.
-  take_finished(std::chrono::nanoseconds(0));
+  take_finished();
   while (!finished_.empty()) {
     // Out of the queue before anything that may throw: the others stay there.
     const HttpCompletion completion = std::move(finished_.back());

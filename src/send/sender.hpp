@@ -43,9 +43,6 @@ class Sender {
   // unless a transfer finishes or wake() is called on the HttpClient before.
   SteadyTime run_once(SteadyTime now);
 
-  // Wait for a transfer to finish, for HttpClient::wake(), or for `until`.
-  void wait(SteadyTime now, SteadyTime until);
-
   // Settings have changed: look at the flags and held events again, and probe a parked destination.
   void resume() noexcept { resumed_.store(true); }
 
@@ -69,7 +66,7 @@ class Sender {
  private:
   void apply_resume();
   void release_held(SteadyTime now);
-  void take_finished(std::chrono::nanoseconds max_wait);
+  void take_finished();
   void collect(SteadyTime now);
   void judge(Parcel parcel, const HttpCompletion& completion, SteadyTime now);
   void measure(const Parcel& parcel, const HttpCompletion& completion, const Verdict& verdict,

@@ -115,19 +115,17 @@ for unit in sorted(units):
     if unit not in seen:
         walk(unit)
 
-# Among the stages only neighbours in the flow know each other; the tracker alone sees every one.
-NEIGHBOURS = {
-    "intake_queue": set(),
-    "outbox_writer": {"intake_queue"},
-    "sender": {"send_gate"},
-    "send_gate": set(),
-}
-for stage, allowed in NEIGHBOURS.items():
-    for path in files("src", f"{stage}.hpp", f"{stage}.cpp"):
-        for number, _, name in includes(path):
-            other = pathlib.Path(name).stem
-            if other in NEIGHBOURS and other != stage and other not in allowed:
-                breach(path, number, f"{stage} may not include {name}")
+# The floors of src itself, the lowest first: each file includes its own and those below. Among the
+# stages only neighbours in the flow know each other; the pipeline alone sees every one.
+FLOORS = [{"intake_queue", "stats_collector", "operator", "shared_client"}, {"outbox_writer"}, {"admission"},
+          {"pipeline"}, {"engine"}, {"tracker"}]
+floor_of = {name: number for number, names in enumerate(FLOORS) for name in names}
+for path in (root / "src").glob("*.?pp"):
+    for number, _, name in includes(path):
+        other = pathlib.Path(name).stem
+        below = floor_of.get(other, -1)
+        if included(path, name) and other != path.stem and below >= floor_of.get(path.stem, 0):
+            breach(path, number, f"{path.stem} may not include {name}, which is on no floor below it")
 
 # Tests inject time; the environment is read in one place, and the proxy's in another.
 for path in files("tests", "*.hpp", "*.cpp"):

@@ -127,10 +127,9 @@ TEST_F(BrokenOutboxTest, AStoreThatCannotBeOpenedIsAskedNowAndThen) {
   http = http_at_start;
   config.log = lines.sink();
   broken->broken = true;
-  tracker.emplace(
-      Tracker::start(config.validate().value(),
-                     {.destination = vendor, .outbox = broken, .http = http, .flags = flags})
-          .value());
+  tracker.emplace(Tracker::start(config.validate().value(), {.destination = vendor, .flags = flags},
+                                 {.outbox = broken, .http = http})
+                      .value());
   EXPECT_EQ(tracker->track_durably(Note{"a"}, milliseconds(100)).status(),
             TrackStatus::kNotDurable);
   EXPECT_LE(broken->questions, 10U);

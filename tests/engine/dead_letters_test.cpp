@@ -176,11 +176,9 @@ TEST_F(DeadLettersTest, AReplayWakesASenderThatSleeps) {
   http = std::make_shared<ScriptedHttpClient>();
   answer(400);
   config.log = lines.sink();
-  auto started = Tracker::start(config.validate().value(),
-                                {.destination = std::make_shared<FakeVendor>(),
-                                 .outbox = open_outbox({.url = "memory:"}, clock).value(),
-                                 .http = http,
-                                 .flags = flags});
+  auto started = Tracker::start(
+      config.validate().value(), {.destination = std::make_shared<FakeVendor>(), .flags = flags},
+      {.outbox = open_outbox({.url = "memory:"}, clock).value(), .http = http});
   ASSERT_TRUE(started);
   started->track(Note{"order 1"});
   ASSERT_TRUE(started->flush(seconds(10)));

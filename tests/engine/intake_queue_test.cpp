@@ -20,8 +20,11 @@ Answer push(IntakeQueue& queue, std::size_t n, std::size_t payload = 1) {
   return queue.push(batch).answer;
 }
 
+bool is_rung(Doorbell& bell) { return bell.wait(SteadyTime{}); }
+
 TEST(IntakeQueue, RefusesWholeBatchesAtTheCapAndTakesThemAgainWhenDurable) {
-  IntakeQueue queue(5, mebibytes(1));
+  Doorbell bell;
+  IntakeQueue queue(5, mebibytes(1), bell);
   EXPECT_EQ(push(queue, 3), Answer::kAccepted);
   EXPECT_EQ(push(queue, 3), Answer::kFull);
   const auto taken = queue.take();
@@ -33,13 +36,15 @@ TEST(IntakeQueue, RefusesWholeBatchesAtTheCapAndTakesThemAgainWhenDurable) {
 }
 
 TEST(IntakeQueue, CountsBytes) {
-  IntakeQueue queue(100, kibibytes(1));
+  Doorbell bell;
+  IntakeQueue queue(100, kibibytes(1), bell);
   EXPECT_EQ(push(queue, 1, 600), Answer::kAccepted);
   EXPECT_EQ(push(queue, 1, 600), Answer::kFull);
 }
 
 TEST(IntakeQueue, ARefusedBatchStaysWithTheCaller) {
-  IntakeQueue queue(1, mebibytes(1));
+  Doorbell bell;
+  IntakeQueue queue(1, mebibytes(1), bell);
   auto batch = records(2);
   EXPECT_EQ(queue.push(batch).answer, Answer::kFull);
   EXPECT_EQ(batch.size(), 2U);
@@ -47,16 +52,18 @@ TEST(IntakeQueue, ARefusedBatchStaysWithTheCaller) {
 }
 
 TEST(IntakeQueue, AClosedQueueRefusesButStillGivesWhatItHas) {
-  IntakeQueue queue(5, mebibytes(1));
+  Doorbell bell;
+  IntakeQueue queue(5, mebibytes(1), bell);
   push(queue, 2);
   queue.close();
   EXPECT_EQ(push(queue, 1), Answer::kClosed);
   EXPECT_EQ(queue.take().size(), 2U);
-  queue.wait(SteadyTime::max(), true);  // returns at once
+  bell.wait(SteadyTime::max());  // returns at once
 }
 
 TEST(IntakeQueue, GivesABacklogInPiecesOfWholeCalls) {
-  IntakeQueue queue(100'000, mebibytes(100));
+  Doorbell bell;
+  IntakeQueue queue(100'000, mebibytes(100), bell);
   for (int call = 0; call < 4'000; ++call) ASSERT_EQ(push(queue, 3), Answer::kAccepted);
   std::size_t taken = 0;
   while (!queue.is_empty()) {
@@ -72,7 +79,8 @@ TEST(IntakeQueue, GivesABacklogInPiecesOfWholeCalls) {
 }
 
 TEST(IntakeQueue, TakesNoMoreThanTheStoreHasRoomFor) {
-  IntakeQueue queue(100, mebibytes(1));
+  Doorbell bell;
+  IntakeQueue queue(100, mebibytes(1), bell);
   auto batch = records(1, 5'000);
   EXPECT_EQ(queue.push(batch, IntakeQueue::Share::kAll, Bytes{10'000}).answer, Answer::kAccepted);
   batch = records(1, 5'000);
@@ -80,7 +88,8 @@ TEST(IntakeQueue, TakesNoMoreThanTheStoreHasRoomFor) {
 }
 
 TEST(IntakeQueue, DurabilityReachesExactlyTheCallersWhoseEventsAreStored) {
-  IntakeQueue queue(10, mebibytes(1));
+  Doorbell bell;
+  IntakeQueue queue(10, mebibytes(1), bell);
   auto first = records(2);
   auto second = records(1);
   const auto one = queue.push(first);
@@ -95,14 +104,36 @@ TEST(IntakeQueue, DurabilityReachesExactlyTheCallersWhoseEventsAreStored) {
   waiting.join();
 }
 
-TEST(IntakeQueue, WakesTheWriter) {
-  IntakeQueue queue(10, mebibytes(1));
+TEST(IntakeQueue, RingsForTheFirstEventOnce) {
+  Doorbell bell;
+  IntakeQueue queue(10, mebibytes(1), bell);
+  EXPECT_FALSE(queue.ring_for(IntakeQueue::Ring::kAny));
   std::thread writer([&] {
-    queue.wait(SteadyTime::max(), true);
+    bell.wait(SteadyTime::max());
     EXPECT_EQ(queue.take().size(), 1U);
   });
   push(queue, 1);
   writer.join();
+  push(queue, 1);
+  EXPECT_FALSE(is_rung(bell)) << "the writer is at work, and looks for itself";
+  EXPECT_TRUE(queue.ring_for(IntakeQueue::Ring::kAny)) << "there is something already";
+}
+
+TEST(IntakeQueue, RingsForACommitWhenEnoughHasGatheredOrACallerWaits) {
+  Doorbell bell;
+  IntakeQueue queue(10'000, mebibytes(1), bell);
+  push(queue, 1);
+  EXPECT_FALSE(queue.ring_for(IntakeQueue::Ring::kUrgent));
+  push(queue, 1);
+  EXPECT_FALSE(is_rung(bell));
+  std::thread caller([&] { EXPECT_TRUE(queue.wait_durable(2, SteadyTime::max())); });
+  bell.wait(SteadyTime::max());
+  EXPECT_TRUE(queue.ring_for(IntakeQueue::Ring::kUrgent)) << "somebody still waits";
+  queue.settle_durable(queue.take().size(), 0);
+  caller.join();
+  EXPECT_FALSE(queue.ring_for(IntakeQueue::Ring::kUrgent));
+  push(queue, 500);
+  EXPECT_TRUE(is_rung(bell));
 }
 
 }  // namespace

@@ -65,15 +65,14 @@ class OutOfMemory : public EngineHarness {
     config.max_in_flight = 4;  // a slot that never ends is noticed soon
     start();
     tracker.reset();
-    auto started =
-        Tracker::start(config.validate().value(), {.destination = vendor,
-                                                   .outbox = outbox,
-                                                   .http = std::make_shared<CalmClient>(http),
-                                                   .clock = clock,
-                                                   .random = seeded_random(7),
-                                                   .flags = flags,
-                                                   .reload = [this] { return reloaded(); },
-                                                   .threads = false});
+    auto started = Tracker::start(
+        config.validate().value(),
+        {.destination = vendor, .flags = flags, .reload = [this] { return reloaded(); }},
+        {.outbox = outbox,
+         .http = std::make_shared<CalmClient>(http),
+         .clock = clock,
+         .random = seeded_random(7),
+         .threads = false});
     tracker.emplace(*std::move(started));
     tracker->run_once();
   }

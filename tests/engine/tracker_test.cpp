@@ -282,9 +282,8 @@ TEST_F(TrackerTest, AReloadThatFailsChangesNothing) {
   start();
   tracker->stop(seconds(1));
   tracker.reset();
-  auto started = Tracker::start(
-      config.validate().value(),
-      {.destination = vendor, .outbox = outbox, .http = http, .clock = clock, .threads = false});
+  auto started = Tracker::start(config.validate().value(), {.destination = vendor},
+                                {.outbox = outbox, .http = http, .clock = clock, .threads = false});
   ASSERT_TRUE(started);
   EXPECT_EQ(started->reload().error().code, ErrorCode::kInvalidArgument);
 }
@@ -298,8 +297,8 @@ class ThreadedTrackerTest : public EngineHarness {
     http = http_at_start;
     config.log = lines.sink();
     auto started =
-        Tracker::start(config.validate().value(),
-                       {.destination = vendor, .outbox = outbox, .http = http, .flags = flags});
+        Tracker::start(config.validate().value(), {.destination = vendor, .flags = flags},
+                       {.outbox = outbox, .http = http});
     ASSERT_TRUE(started) << started.error().message;
     tracker.emplace(*std::move(started));
   }
@@ -377,10 +376,9 @@ TEST_F(ThreadedTrackerTest, AClientThatThrowsIsAskedAgain) {
   config.log = lines.sink();
   const auto moody = std::make_shared<MoodyClient>(http_at_start);
   moody->bad_polls = 2;  // one in a step, one in the wait behind it
-  tracker.emplace(
-      Tracker::start(config.validate().value(),
-                     {.destination = vendor, .outbox = outbox, .http = moody, .flags = flags})
-          .value());
+  tracker.emplace(Tracker::start(config.validate().value(), {.destination = vendor, .flags = flags},
+                                 {.outbox = outbox, .http = moody})
+                      .value());
   track("a");
   EXPECT_TRUE(tracker->flush(seconds(60)));
   EXPECT_EQ(moody->bad_polls, 0);
@@ -443,11 +441,8 @@ TEST_F(TrackerTest, AThreadThatTracksDurablyWaitsByTheInjectedClock) {
   const auto again =
       std::make_shared<BrokenOutbox>(open_outbox(OutboxOptions{.url = "memory:"}, clock).value());
   vendor = std::make_shared<FakeVendor>();
-  auto threaded = Tracker::start(config.validate().value(), {.destination = vendor,
-                                                             .outbox = again,
-                                                             .http = http_at_start,
-                                                             .clock = clock,
-                                                             .flags = flags})
+  auto threaded = Tracker::start(config.validate().value(), {.destination = vendor, .flags = flags},
+                                 {.outbox = again, .http = http_at_start, .clock = clock})
                       .value();
   ASSERT_TRUE(threaded.track_durably(Note{"b"}, std::chrono::hours(1)));
   again->broken = true;
@@ -484,10 +479,9 @@ TEST_F(ThreadedTrackerTest, AThrowingLogSinkIsCountedAndHarmless) {
   vendor = std::make_shared<FakeVendor>();
   http = http_at_start;
   config.log = [](LogLevel, std::string_view) { throw std::runtime_error("sink"); };
-  tracker.emplace(
-      Tracker::start(config.validate().value(),
-                     {.destination = vendor, .outbox = outbox, .http = http, .flags = flags})
-          .value());
+  tracker.emplace(Tracker::start(config.validate().value(), {.destination = vendor, .flags = flags},
+                                 {.outbox = outbox, .http = http})
+                      .value());
   track("a");
   EXPECT_TRUE(tracker->flush(seconds(60)));
   EXPECT_GE(tracker->stats().sink_failures, 1U);

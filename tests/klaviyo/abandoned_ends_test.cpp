@@ -203,10 +203,9 @@ TEST_F(AbandonedCarts, AnOrderEndsItWhileItsCustomerIsOutsideThePercentage) {
 }
 
 TEST_F(AbandonedCarts, AnOrderEndsWhatRunsAlthoughCartsHaveBeenSwitchedOffMeanwhile) {
-  const auto timers = std::make_shared<klaviyo::CartTimers>(config);
-  const std::any settings = timers;
-  timers->switch_to(false);
-  postbox::EventBatch on(now(), nullptr, &settings);
+  klaviyo::CartTimers context(config);
+  context.switch_to(false);
+  postbox::EventBatch on(now(), nullptr, &context);
   order_placed(order()).encode(on);
   ASSERT_NE(on.records().at(0).timing, nullptr);
   EXPECT_EQ(on.records().at(0).timing->ends.size(), 3U);
@@ -217,11 +216,11 @@ TEST_F(AbandonedCarts, AnOrderEndsWhatRunsAlthoughCartsHaveBeenSwitchedOffMeanwh
 // A timer may run since before the flag was switched off, or in another process.
 TEST_F(AbandonedCarts, AnOrderIsAnEndAlsoWhereCartsHaveNeverBeenOn) {
   config.set(klaviyo::kCart, postbox::Flag::off());
-  const std::any settings = std::make_shared<klaviyo::CartTimers>(config);
-  postbox::EventBatch batch(now(), nullptr, &settings);
+  const klaviyo::CartTimers context(config);
+  postbox::EventBatch batch(now(), nullptr, &context);
   order_placed(order()).encode(batch);
   ASSERT_NE(batch.records().at(0).timing, nullptr);
-  postbox::EventBatch disabled(now(), nullptr, &settings);
+  postbox::EventBatch disabled(now(), nullptr, &context);
   order_placed(order()).encode_disabled(disabled);
   ASSERT_EQ(disabled.records().size(), 1U);
   EXPECT_TRUE(disabled.records().front().timing->alone);

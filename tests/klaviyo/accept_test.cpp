@@ -29,8 +29,8 @@ struct Tracked {
   explicit Tracked(const auto& event, std::string country = {}) {
     klaviyo::Config config;
     config.default_country = std::move(country);
-    const std::any settings = std::make_shared<klaviyo::CartTimers>(config);
-    postbox::EventBatch batch(klaviyo_test::now(), nullptr, &settings);
+    const klaviyo::CartTimers context(config);
+    postbox::EventBatch batch(klaviyo_test::now(), nullptr, &context);
     event.encode(batch);
     key = event.profile_key(batch);
     violations = batch.violations();

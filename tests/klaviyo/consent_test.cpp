@@ -129,20 +129,21 @@ TEST(Consent, NeedsAChannelAndWhatItReaches) {
 }
 
 // What track() would say, and put into the outbox, with a default country.
-postbox::EventBatch batch_of(const klaviyo::ConsentUpdate& update, const std::any& settings) {
-  postbox::EventBatch batch(now(), nullptr, &settings);
+postbox::EventBatch batch_of(const klaviyo::ConsentUpdate& update,
+                             const klaviyo::CartTimers& context) {
+  postbox::EventBatch batch(now(), nullptr, &context);
   update.encode(batch);
   return batch;
 }
 
-std::any settings_of(const std::string& country) {
+klaviyo::Config config_of(const std::string& country) {
   klaviyo::Config config;
   config.default_country = country;
-  return std::make_shared<klaviyo::CartTimers>(config);
+  return config;
 }
 
 TEST(Consent, TakesIdentifiersAsPeopleTypeThem) {
-  const std::any german = settings_of("DE");
+  const klaviyo::CartTimers german(config_of("DE"));
   for (const auto& [typed, number] :
        std::vector<std::pair<std::string, std::string>>{{"0170 1234567", "+491701234567"},
                                                         {"(0170) 123-45.67", "+491701234567"},
@@ -166,7 +167,7 @@ TEST(Consent, TakesIdentifiersAsPeopleTypeThem) {
 }
 
 TEST(Consent, WithoutACountryANationalNumberIsNone) {
-  const std::any nowhere = settings_of("");
+  const klaviyo::CartTimers nowhere(config_of(""));
   const klaviyo::Profile both{.email = "anna@goldenacre.example", .phone = "0170 1234567"};
   auto refused = batch_of(subscribe(both, {.channels = {Channel::kSms}}), nowhere);
   EXPECT_NE(rule_at(refused.violations(), "phone").find("known country"), std::string::npos);
@@ -179,7 +180,7 @@ TEST(Consent, WithoutACountryANationalNumberIsNone) {
 }
 
 TEST(Consent, OfSeveralChannelsThoseThatReachSomebodyGoOn) {
-  const std::any nowhere = settings_of("");
+  const klaviyo::CartTimers nowhere(config_of(""));
   const std::vector<Channel> all = {Channel::kWhatsApp, Channel::kSms, Channel::kEmail};
   for (const std::string phone : {"", "0170 1234567"}) {
     for (const auto& update :

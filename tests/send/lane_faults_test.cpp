@@ -244,13 +244,13 @@ class OnASlowLink : public LaneFaults {
     tracker.reset();
     link = std::make_shared<SlowLink>(clock, bytes_per_second);
     config.log_level = LogLevel::kWarn;
-    tracker.emplace(Tracker::start(config.validate().value(), {.destination = vendor,
-                                                               .outbox = outbox,
-                                                               .http = link,
-                                                               .clock = clock,
-                                                               .random = seeded_random(7),
-                                                               .flags = flags,
-                                                               .threads = false})
+    tracker.emplace(Tracker::start(config.validate().value(),
+                                   {.destination = vendor, .flags = flags},
+                                   {.outbox = outbox,
+                                    .http = link,
+                                    .clock = clock,
+                                    .random = seeded_random(7),
+                                    .threads = false})
                         .value());
   }
 

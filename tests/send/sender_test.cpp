@@ -145,13 +145,10 @@ TEST_F(SenderTest, AReloadInTheMiddleOfAStepIsNotSleptThrough) {
   tracker.reset();
   auto interrupted = std::make_shared<InterruptedClient>(http);
   tracker.emplace(
-      Tracker::start(config.validate().value(), {.destination = vendor,
-                                                 .outbox = outbox,
-                                                 .http = interrupted,
-                                                 .clock = clock,
-                                                 .flags = flags,
-                                                 .reload = [this] { return reloaded(); },
-                                                 .threads = false})
+      Tracker::start(
+          config.validate().value(),
+          {.destination = vendor, .flags = flags, .reload = [this] { return reloaded(); }},
+          {.outbox = outbox, .http = interrupted, .clock = clock, .threads = false})
           .value());
   tracker->run_once();
   interrupted->interruption = [this] {
@@ -272,13 +269,13 @@ TEST_F(SenderTest, WhatADestinationThrowsCostsAnAttemptOfTheEventsItConcerns) {
   start();
   tracker.reset();
   auto throwing = std::make_shared<ThrowingVendor>(vendor);
-  tracker.emplace(Tracker::start(config.validate().value(), {.destination = throwing,
-                                                             .outbox = outbox,
-                                                             .http = http,
-                                                             .clock = clock,
-                                                             .random = seeded_random(7),
-                                                             .flags = flags,
-                                                             .threads = false})
+  tracker.emplace(Tracker::start(config.validate().value(),
+                                 {.destination = throwing, .flags = flags},
+                                 {.outbox = outbox,
+                                  .http = http,
+                                  .clock = clock,
+                                  .random = seeded_random(7),
+                                  .threads = false})
                       .value());
   for (int i = 0; i < 10; ++i) track("n" + std::to_string(i));
   throwing->bad_requests = 1;

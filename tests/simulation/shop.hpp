@@ -85,15 +85,15 @@ struct Shop {
     auto started =
         Tracker::start(config.validate().value(),
                        {.destination = std::make_shared<ShopDestination>(around.sabotage),
-                        .outbox = outbox,
-                        .http = network,
-                        .clock = around.clock,
-                        .random = seeded_random(around.random()),
                         .flags = flags(),
                         .reload =
                             [flags] {
                               return Reloaded{flags(), LogLevel::kOff, {}};
-                            },
+                            }},
+                       {.outbox = outbox,
+                        .http = network,
+                        .clock = around.clock,
+                        .random = seeded_random(around.random()),
                         .threads = false});
     tracker.emplace(std::move(started).value());
   }

@@ -48,15 +48,14 @@ class EngineHarness : public ::testing::Test {
     tracker.reset();
     http = http ? std::make_shared<ScriptedHttpClient>() : http_at_start;
     config.log = lines.sink();
-    auto started =
-        Tracker::start(config.validate().value(), {.destination = vendor,
-                                                   .outbox = outbox,
-                                                   .http = http,
-                                                   .clock = clock,
-                                                   .random = seeded_random(7),
-                                                   .flags = flags,
-                                                   .reload = [this] { return reloaded(); },
-                                                   .threads = false});
+    auto started = Tracker::start(
+        config.validate().value(),
+        {.destination = vendor, .flags = flags, .reload = [this] { return reloaded(); }},
+        {.outbox = outbox,
+         .http = http,
+         .clock = clock,
+         .random = seeded_random(7),
+         .threads = false});
     ASSERT_TRUE(started) << started.error().message;
     tracker.emplace(*std::move(started));
   }

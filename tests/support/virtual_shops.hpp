@@ -91,15 +91,14 @@ class VirtualShops {
     vendor->share = options.share;
     Config config;
     config.log_level = LogLevel::kOff;
-    auto tracker =
-        Tracker::start(config.validate().value(),
-                       {.destination = vendor,
-                        .outbox = shop.outbox,
-                        .http = shop.http,
-                        .clock = clock,
-                        .random = seeded_random(options.seed * 1'000 + index),
-                        .flags = {{kNotes.queue, Flag::on()}, {kMemos.queue, Flag::on()}},
-                        .threads = false});
+    auto tracker = Tracker::start(
+        config.validate().value(),
+        {.destination = vendor, .flags = {{kNotes.queue, Flag::on()}, {kMemos.queue, Flag::on()}}},
+        {.outbox = shop.outbox,
+         .http = shop.http,
+         .clock = clock,
+         .random = seeded_random(options.seed * 1'000 + index),
+         .threads = false});
     shop.tracker = std::make_shared<Tracker>(std::move(tracker).value());
     shops_.push_back(std::move(shop));
   }

@@ -80,28 +80,43 @@ void ProfileUpdate::encode_settled(postbox::EventBatch& batch) const {
 
 ProfileUpdate identify(Profile profile) { return ProfileUpdate(std::move(profile)); }
 
-postbox::Result<std::size_t> forget(postbox::Tracker& tracker, Profile profile) {
+namespace {
+
+// `outbox` is a tracker or an operator.
+template <class T>
+postbox::Result<std::size_t> forget_all(T& outbox, Profile profile, std::string_view country) {
   normalize(profile);
-  const postbox::EventBatch batch({}, nullptr, tracker.settings());
   std::vector<postbox::Violation> unheard;
-  settle(profile, default_country(batch), {}, unheard);
+  settle(profile, country, {}, unheard);
   std::size_t removed = 0;
   for (const auto identifier : {&Profile::email, &Profile::phone, &Profile::external_id,
                                 &Profile::anonymous_id, &Profile::kx}) {
     if ((profile.*identifier).empty()) continue;
     Profile alone;
     alone.*identifier = profile.*identifier;
-    auto of_this = tracker.forget(klaviyo::profile_key(alone));
+    auto of_this = outbox.forget(klaviyo::profile_key(alone));
     if (!of_this) return of_this;
     removed += *of_this;
   }
   for (const Channel channel : {Channel::kEmail, Channel::kSms}) {
     if ((channel == Channel::kEmail ? profile.email : profile.phone).empty()) continue;
-    auto of_this = tracker.forget(consent_key(channel, profile));
+    auto of_this = outbox.forget(consent_key(channel, profile));
     if (!of_this) return of_this;
     removed += *of_this;
   }
   return removed;
+}
+
+}  // namespace
+
+postbox::Result<std::size_t> forget(postbox::Tracker& tracker, Profile profile) {
+  const postbox::EventBatch batch({}, nullptr, tracker.context());
+  return forget_all(tracker, std::move(profile), default_country(batch));
+}
+
+postbox::Result<std::size_t> forget(postbox::Operator& outbox, Profile profile,
+                                    std::string_view default_country) {
+  return forget_all(outbox, std::move(profile), default_country);
 }
 
 }  // namespace klaviyo

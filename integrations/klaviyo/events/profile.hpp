@@ -55,4 +55,8 @@ class ProfileUpdate {
 // some may be gone.
 [[nodiscard]] postbox::Result<std::size_t> forget(postbox::Tracker& tracker, Profile profile);
 
+// The same beside a running server. `default_country` is Config::default_country.
+[[nodiscard]] postbox::Result<std::size_t> forget(postbox::Operator& outbox, Profile profile,
+                                                  std::string_view default_country = {});
+
 }  // namespace klaviyo

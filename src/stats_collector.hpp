@@ -1,5 +1,5 @@
-// Ledger turns what was counted into Stats: the counts of this run are what the outbox has counted
-// since the run found it.
+// StatsCollector turns what was counted into Stats: the counts of this run are what the outbox has
+// counted since the run found it.
 //
 // Place:     beside the stages; reads, never decides.
 // Threads:   every member may be called from several threads at once. 🔒
@@ -19,9 +19,9 @@
 
 namespace postbox {
 
-class Ledger {
+class StatsCollector {
  public:
-  Ledger(Outbox& outbox, const FlagSet& flags) : outbox_(outbox), flags_(flags) {}
+  StatsCollector(Outbox& outbox, const FlagSet& flags) : outbox_(outbox), flags_(flags) {}
 
   // Read what the outbox holds before this run changes anything. Cheap once it has succeeded.
   Result<void> open() POSTBOX_EXCLUDES(mutex_);

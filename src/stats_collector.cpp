@@ -1,4 +1,4 @@
-#include "ledger.hpp"
+#include "stats_collector.hpp"
 
 #include <utility>
 
@@ -36,7 +36,7 @@ std::uint64_t grown(std::uint64_t before, std::uint64_t after) {
 
 }  // namespace
 
-Result<void> Ledger::open() {
+Result<void> StatsCollector::open() {
   {
     const MutexLock lock(mutex_);
     if (baseline_) return {};
@@ -48,7 +48,7 @@ Result<void> Ledger::open() {
   return {};
 }
 
-Stats Ledger::stats(const Counters& counters, std::uint64_t in_memory) {
+Stats StatsCollector::stats(const Counters& counters, std::uint64_t in_memory) {
   Stats s;
   add_counters(counters, s);
   s.waiting = in_memory;

@@ -1,0 +1,243 @@
+#include "admission.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace postbox {
+namespace {
+
+// Empty when there is no memory even for this.
+std::vector<Violation> cannot_encode() noexcept {
+  try {
+    return {{"event", "could not be encoded: out of memory, or an exception of the event's own"}};
+  } catch (...) {
+    return {};
+  }
+}
+
+// "items[2].name" as "items[].name".
+std::string without_places(std::string_view path) {
+  std::string kept;
+  bool inside = false;
+  for (const char c : path) {
+    if (c == ']') inside = false;
+    if (!inside) kept += c;
+    if (c == '[') inside = true;
+  }
+  return kept;
+}
+
+}  // namespace
+
+void Admission::count(TrackStatus status, std::uint64_t events) {
+  add(parts_.counters.offered, events);
+  switch (status) {
+    case TrackStatus::kAccepted:
+    case TrackStatus::kNotDurable:
+      return add(parts_.counters.accepted, events);
+    case TrackStatus::kDisabled:
+      return add(parts_.counters.disabled, events);
+    case TrackStatus::kRejected:
+      return add(parts_.counters.rejected, events);
+    case TrackStatus::kFull:
+      return add(parts_.counters.full, events);
+    case TrackStatus::kClosed:
+      return add(parts_.counters.closed, events);
+  }
+}
+
+EventBatch Admission::new_batch() const {
+  const Integration& integration = parts_.integration;
+  return EventBatch(parts_.clock.wall_now(), &integration.type_names, integration.context.get());
+}
+
+// Nothing when the event throws.
+std::optional<bool> Admission::is_included(Flag flag, const EventView& event) const {
+  if (flag.is_off()) return false;
+  try {
+    const EventBatch batch = new_batch();
+    return flag.includes(event.profile_key(event.event, batch));
+  } catch (...) {
+    return std::nullopt;
+  }
+}
+
+// By the queue, not the family: history has its family's flag, and none of its privileges.
+IntakeQueue::Share Admission::share_of(EventBatch& batch) const {
+  const bool first =
+      !batch.records().empty() &&
+      batch.records().front().queue == parts_.integration.destination->families().front().queue;
+  return first ? IntakeQueue::Share::kAll : IntakeQueue::Share::kCommon;
+}
+
+// True when every record of the event is complete and storable.
+bool Admission::encode(const EventView& event, EventBatch& batch) const {
+  try {
+    event.encode(event.event, batch);
+    const auto most = parts_.outbox.caps().max_payload;
+    std::uint64_t sum = 0;
+    for (const EventRecord& record : batch.records()) {
+      sum += footprint(record);
+      if (record.payload.size() <= most.count) continue;
+      batch.reject({"event", "takes " + std::to_string(record.payload.size()) +
+                                 " bytes; the outbox accepts " + std::to_string(most.count)});
+    }
+    // It would be "full" whenever it is offered.
+    const std::uint64_t cap =
+        IntakeQueue::allowed(parts_.config.max_queued_bytes.count, share_of(batch));
+    if (sum > cap) {
+      batch.reject({"event", "takes " + std::to_string(sum) +
+                                 " bytes of memory with all that comes of it; POSTBOX_MAX_MEMORY "
+                                 "allows " +
+                                 std::to_string(cap)});
+    }
+  } catch (...) {
+    return false;
+  }
+  return batch.violations().empty();
+}
+
+// What an event says of others, which counts although the event itself is not kept: its family is
+// off, it breaks a rule, or there is no room. Whoever has bought gets no reminder.
+void Admission::keep_effects(const EventView& event) {
+  if (event.encode_disabled == nullptr) return;
+  try {
+    EventBatch batch = new_batch();
+    event.encode_disabled(event.event, batch);
+    (void)parts_.intake.push(batch.records(), IntakeQueue::Share::kEffects);
+  } catch (...) {
+    // Without memory for it, nothing of it is known.
+  }
+}
+
+TrackResult Admission::offer(const EventView& event, std::uint64_t& sequence) {
+  const auto disable = [&] {
+    count(TrackStatus::kDisabled, event.size(event.event));
+    return TrackResult(TrackStatus::kDisabled);
+  };
+  const Flag flag = parts_.flags.get(event.family->queue);
+  if (!parts_.integration.destination->ready()) return disable();
+  if (!flag.is_on()) {
+    const auto included = is_included(flag, event);
+    if (!included) {
+      count(TrackStatus::kRejected, event.size(event.event));
+      return reject(event, {}, {});
+    }
+    if (!*included) {
+      keep_effects(event);
+      return disable();
+    }
+  }
+  EventBatch batch = new_batch();
+  const auto disabled =
+      encode(event, batch) ? take_out_disabled(batch) : std::optional<std::size_t>();
+  if (!disabled) {
+    count(TrackStatus::kRejected, event.size(event.event));
+    return reject(event, batch.name(), std::move(batch.violations()));
+  }
+  count(TrackStatus::kDisabled, *disabled);
+  const bool is_all = *disabled > 0 && std::ranges::none_of(batch.records(), has_event);
+  TrackResult result = accept(event, batch, sequence);
+  const bool is_open = result.status() != TrackStatus::kClosed;
+  return is_all && is_open ? TrackResult(TrackStatus::kDisabled) : result;
+}
+
+TrackResult Admission::reject(const EventView& event, EventName name,
+                              std::vector<Violation> violations) {
+  keep_effects(event);
+  if (violations.empty()) violations = cannot_encode();
+  if (name.log_name.empty()) name.log_name = event.family->name;
+  if (parts_.undeliverable.rejected(name, violations)) parts_.senders_wait.wake();
+  return TrackResult(TrackStatus::kRejected, std::move(violations));
+}
+
+bool Admission::is_disabled(const EventRecord& record) const {
+  const std::string type = parts_.integration.destination->type_of(record);
+  return std::ranges::find(parts_.integration.disabled_types, type) !=
+         parts_.integration.disabled_types.end();
+}
+
+// Takes the events whose types are switched off out of the batch; what they say of others stays.
+// Returns how many; nothing without memory for it.
+std::optional<std::size_t> Admission::take_out_disabled(EventBatch& batch) const {
+  std::size_t taken = 0;
+  if (parts_.integration.disabled_types.empty()) return taken;
+  try {
+    for (EventRecord& record : batch.records()) {
+      if (!has_event(record)) continue;
+      if (record.timing && record.timing->timer && is_disabled(record.timing->timer->event)) {
+        Timing without = *record.timing;
+        without.timer.reset();
+        record.timing = std::make_shared<const Timing>(std::move(without));
+      }
+      if (!is_disabled(record)) continue;
+      ++taken;
+      Timing alone = record.timing ? *record.timing : Timing{};
+      alone.alone = true;
+      EventRecord effects;
+      effects.queue = record.queue;
+      effects.timing = std::make_shared<const Timing>(std::move(alone));
+      record = std::move(effects);
+    }
+  } catch (...) {
+    return std::nullopt;
+  }
+  return taken;
+}
+
+// What was changed in an event or left out of it. A line names no place in a list, so that lines of
+// a kind are equal and the logger counts them.
+void Admission::report_changes(EventBatch& batch) {
+  const std::string type = parts_.integration.destination->type_of(batch.records().front());
+  for (std::size_t i = 0; i < batch.mended(); ++i) {
+    const auto& [path, rule] = batch.warnings()[i];
+    parts_.notices.add("an event was changed to be accepted: " + type + ": " +
+                       without_places(path) + ": " + rule);
+  }
+}
+
+TrackResult Admission::accept(const EventView& event, EventBatch& batch, std::uint64_t& sequence) {
+  const IntakeQueue::Share share = share_of(batch);
+  const auto events = static_cast<std::size_t>(std::ranges::count_if(batch.records(), has_event));
+  const auto full = [&] {
+    keep_effects(event);
+    return TrackResult(TrackStatus::kFull);
+  };
+  if (share == IntakeQueue::Share::kCommon && parts_.writer.is_crowded()) {
+    count(TrackStatus::kFull, events);
+    return full();
+  }
+  // Counted before the push: the writer may be done with the event before push() returns, and
+  // stats() must not see a delivered event that nobody accepted.
+  count(TrackStatus::kAccepted, events);
+  const auto take_back = [&](Counters::Count& instead) {
+    parts_.counters.accepted.fetch_sub(events, std::memory_order_relaxed);
+    add(instead, events);
+  };
+  IntakeQueue::Pushed pushed{};
+  try {
+    if (batch.mended() > 0) report_changes(batch);
+    pushed = parts_.intake.push(batch.records(), share, parts_.writer.room());
+  } catch (...) {
+    take_back(parts_.counters.rejected);
+    return reject(event, batch.name(), {});
+  }
+  sequence = pushed.sequence;
+  switch (pushed.answer) {
+    case IntakeQueue::Answer::kAccepted:
+      return TrackResult(TrackStatus::kAccepted, {}, std::move(batch.warnings()));
+    case IntakeQueue::Answer::kFull:
+      take_back(parts_.counters.full);
+      if (parts_.writer.ask_for_room()) parts_.writers_bell.ring();
+      return full();
+    case IntakeQueue::Answer::kClosed:
+      break;
+  }
+  take_back(parts_.counters.closed);
+  return TrackResult(TrackStatus::kClosed);
+}
+
+}  // namespace postbox

@@ -1,0 +1,70 @@
+// Admission decides what becomes of an event that a caller offers: switched off, rejected, refused
+// for want of room, or in the intake queue.
+//
+// Place:     the first stage; calls the integration to encode, and ends at IntakeQueue.
+// Threads:   every member may be called from several threads at once; no lock but the queue's.
+// Lifetime:  as long as the pipeline.
+// Failure:   every refusal is an answer and is counted; what an event throws is a rejection.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include <postbox/config.hpp>
+#include <postbox/event_view.hpp>
+#include <postbox/flags.hpp>
+#include <postbox/outbox.hpp>
+#include <postbox/services.hpp>
+#include <postbox/track_result.hpp>
+
+#include "base/counters.hpp"
+#include "base/notices.hpp"
+#include "intake_queue.hpp"
+#include "outbox_writer.hpp"
+#include "send/undeliverable.hpp"
+
+namespace postbox {
+
+// Its collaborators, all of the same pipeline.
+struct AdmissionParts {
+  const Config& config;
+  const Integration& integration;
+  const FlagSet& flags;
+  const Clock& clock;
+  Outbox& outbox;
+  IntakeQueue& intake;
+  OutboxWriter& writer;
+  Counters& counters;
+  Notices& notices;
+  Undeliverable& undeliverable;
+  Doorbell& writers_bell;
+  HttpClient& senders_wait;
+};
+
+class Admission {
+ public:
+  explicit Admission(const AdmissionParts& parts) : parts_(parts) {}
+
+  // Sets `sequence`, by which IntakeQueue::wait_durable() knows the event, when it is accepted.
+  TrackResult offer(const EventView& event, std::uint64_t& sequence);
+
+ private:
+  void count(TrackStatus status, std::uint64_t events);
+  TrackResult accept(const EventView& event, EventBatch& batch, std::uint64_t& sequence);
+  TrackResult reject(const EventView& event, EventName name, std::vector<Violation> violations);
+  void keep_effects(const EventView& event);
+  void report_changes(EventBatch& batch);
+  [[nodiscard]] bool encode(const EventView& event, EventBatch& batch) const;
+  [[nodiscard]] EventBatch new_batch() const;
+  [[nodiscard]] std::optional<bool> is_included(Flag flag, const EventView& event) const;
+  [[nodiscard]] IntakeQueue::Share share_of(EventBatch& batch) const;
+  [[nodiscard]] bool is_disabled(const EventRecord& record) const;
+  [[nodiscard]] std::optional<std::size_t> take_out_disabled(EventBatch& batch) const;
+
+  const AdmissionParts parts_;
+};
+
+}  // namespace postbox

@@ -1,0 +1,310 @@
+#include "pipeline.hpp"
+
+#include <utility>
+
+#include "base/fork_gate.hpp"
+#include "base/guarded.hpp"
+
+namespace postbox {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+Pipeline::Pipeline(ValidConfig config, Integration integration, const Services& services,
+                   std::unique_ptr<HttpClient> http, Doorbell& bell)
+    : config_(std::move(config)),
+      integration_(std::move(integration)),
+      clock_(services.clock),
+      outbox_(services.outbox),
+      http_(std::move(http)),
+      machine_(*clock_),
+      threads_(services.threads),
+      flags_(std::make_shared<FlagSet>()),
+      logger_(config_->log, config_->log_level, clock_),
+      undeliverable_(config_->on_undeliverable, *integration_.destination, logger_),
+      stats_(*outbox_, *flags_),
+      intake_(config_->max_queued_events, config_->max_queued_bytes, bell),
+      writer_(intake_, *outbox_, counters_, logger_, services.random, integration_.failure_prefix),
+      sender_(config_,
+              {*outbox_, *http_, *integration_.destination, *flags_, exemptions_, counters_,
+               logger_, undeliverable_, clock_, services.random, integration_.failure_prefix}),
+      admission_({*config_, integration_, *flags_, *clock_, *outbox_, intake_, writer_, counters_,
+                  notices_, undeliverable_, bell, *http_}),
+      operator_(outbox_, integration_.destination, flags_) {
+  for (const auto& [queue, flag] : integration_.flags) flags_->set(queue, flag);
+}
+
+TrackResult Pipeline::offer(const EventView& event) {
+  std::uint64_t sequence = 0;
+  return admission_.offer(event, sequence);
+}
+
+TrackResult Pipeline::offer_durably(const EventView& event, milliseconds deadline) {
+  std::uint64_t sequence = 0;
+  const SteadyTime until = after(deadline);
+  TrackResult offered = admission_.offer(event, sequence);
+  if (offered.status() != TrackStatus::kAccepted) return offered;
+  if (!threads_) attempt(&Pipeline::write_once);
+  if (wait_durable(sequence, until)) return offered;
+  return TrackResult(TrackStatus::kNotDurable);
+}
+
+// Without threads nobody else writes: waiting would change nothing.
+bool Pipeline::wait_durable(std::uint64_t sequence, SteadyTime until) {
+  for (;;) {
+    const SteadyTime look = threads_ ? machine_.of(until) : steady_clock::now();
+    if (intake_.wait_durable(sequence, look)) return true;
+    if (!threads_ || now() >= until) return false;
+  }
+}
+
+bool Pipeline::flush(milliseconds deadline) {
+  const SteadyTime until = after(deadline);
+  // Progress is announced by settlements; events that a flag holds back settle without one.
+  constexpr milliseconds kLook{100};
+  for (;;) {
+    std::uint64_t seen = 0;
+    {
+      const MutexLock lock(mutex_);
+      seen = progress_;
+    }
+    const SteadyTime asked = now();
+    if (is_settled()) return true;
+    const SteadyTime time = now();
+    if (time >= until) return false;
+    if (!threads_) {
+      if (run_once() > time) return is_settled();
+      continue;
+    }
+    // The question counts every waiting event: no more than a tenth of the time goes into asking.
+    const SteadyTime again = std::min(until, time + 9 * (time - asked));
+    MutexLock lock(mutex_);
+    while (progress_ == seen || now() < again) {
+      const SteadyTime look = std::max(again, std::min(until, time + kLook));
+      if (changed_.wait_until(lock, machine_.of(look))) break;
+    }
+  }
+}
+
+bool Pipeline::is_settled() {
+  const Stats stats = this->stats();
+  return stats.complete && stats.waiting == 0 && stats.in_flight == 0;
+}
+
+Stats Pipeline::stats() {
+  Stats stats = stats_.stats(counters_, intake_.pending());
+  stats.sink_failures = logger_.sink_failures();
+  return stats;
+}
+
+SteadyTime Pipeline::run_once() {
+  const SteadyTime failed = now() + kAfterFailure;
+  const SteadyTime written = attempt(&Pipeline::write_once).value_or(failed);
+  return std::min(written, attempt(&Pipeline::send_once).value_or(failed));
+}
+
+// Comes before every step: nothing may change before the counts of what was there are known.
+bool Pipeline::open_stats() {
+  const auto opened = stats_.open();
+  if (opened) return true;
+  add(counters_.outbox_failures, 1);
+  logger_.log(LogLevel::kError, integration_.failure_prefix + ": " + opened.error().message +
+                                    "; events wait in memory until it can be opened");
+  return false;
+}
+
+void Pipeline::announce_progress() {
+  {
+    const MutexLock lock(mutex_);
+    ++progress_;
+  }
+  changed_.notify_all();
+}
+
+Pipeline::Step Pipeline::write_once() {
+  for (const std::string& notice : notices_.take()) logger_.log(LogLevel::kWarn, notice);
+  if (!open_stats()) return std::nullopt;
+  const SteadyTime next = writer_.run_once(now());
+  if (writer_.appended()) {
+    sender_.appended(writer_.timed());
+    http_->wake();
+  }
+  return next;
+}
+
+Pipeline::Step Pipeline::send_once() {
+  undeliverable_.report();
+  if (!open_stats()) return std::nullopt;
+  const SteadyTime next = sender_.run_once(now());
+  if (sender_.settled()) announce_progress();
+  return next;
+}
+
+Pipeline::Step Pipeline::drop_transfers() {
+  sender_.drop_transfers();
+  undeliverable_.report();
+  return now();
+}
+
+// Nothing in src/ throws by itself; memory, lower libraries and the host's parts may.
+Pipeline::Step Pipeline::attempt(Step (Pipeline::*step)()) {
+  try {
+    return (this->*step)();
+  } catch (...) {
+    logger_.log(LogLevel::kError, integration_.failure_prefix +
+                                      ": an exception ended a worker's step; it is repeated");
+    return std::nullopt;
+  }
+}
+
+// More events should gather for the next commit: it costs as much for one as for many.
+bool Pipeline::is_gathering(SteadyTime time) {
+  return time < writer_.gather_until() && writer_.wants_events() && !intake_.is_empty() &&
+         !intake_.closed() && !intake_.ring_for(IntakeQueue::Ring::kUrgent);
+}
+
+SteadyTime Pipeline::run_writer() {
+  if (is_gathering(now())) return writer_.gather_until();
+  const Step step = attempt(&Pipeline::write_once);
+  const SteadyTime next = step.value_or(now() + kAfterFailure);
+  if (intake_.closed()) {
+    const bool is_done = intake_.is_empty() && writer_.wants_events();
+    const auto left = end_by_.load() - steady_clock::now();
+    if (!is_done && left > left.zero()) return std::min(next, now() + left);
+    {
+      const MutexLock lock(mutex_);
+      writer_ended_ = true;
+    }
+    changed_.notify_all();
+    return SteadyTime::max();
+  }
+  // Events alone are no reason to repeat what has just failed.
+  const bool wants_events = step.has_value() && writer_.wants_events();
+  const bool has_events =
+      intake_.ring_for(wants_events ? IntakeQueue::Ring::kAny : IntakeQueue::Ring::kNever);
+  return has_events ? now() : next;
+}
+
+SteadyTime Pipeline::run_sender() {
+  const bool ending = ending_.load();
+  if (ending) sender_.stop_launching();
+  const SteadyTime next = attempt(&Pipeline::send_once).value_or(now() + kAfterFailure);
+  // Where the end began meanwhile, the step has used up the wake that came with it.
+  if (!ending) return ending_.load() ? now() : next;
+  const auto left = end_by_.load() - steady_clock::now();
+  if (sender_.has_transfers() && left > left.zero()) return std::min(next, now() + left);
+  attempt(&Pipeline::drop_transfers);
+  {
+    const MutexLock lock(mutex_);
+    sender_ended_ = true;
+  }
+  changed_.notify_all();
+  return SteadyTime::max();
+}
+
+bool Pipeline::writer_has_ended() const {
+  const MutexLock lock(mutex_);
+  return writer_ended_;
+}
+
+bool Pipeline::sender_has_ended() const {
+  const MutexLock lock(mutex_);
+  return sender_ended_;
+}
+
+void Pipeline::end_by(SteadyTime deadline) noexcept {
+  end_by_.store(deadline);
+  ending_.store(true);
+}
+
+bool Pipeline::wait_for_end(SteadyTime until) {
+  MutexLock lock(mutex_);
+  while (!writer_ended_ || !sender_ended_) {
+    if (changed_.wait_until(lock, until)) break;
+  }
+  return writer_ended_ && sender_ended_;
+}
+
+void Pipeline::end_here() {
+  attempt(&Pipeline::write_once);
+  sender_.stop_launching();
+  attempt(&Pipeline::send_once);
+  attempt(&Pipeline::drop_transfers);
+}
+
+StopReport Pipeline::report_end(bool in_time) {
+  StopReport report{.in_time = in_time, .in_memory = intake_.pending()};
+  if (in_time) {
+    const Stats left = stats();
+    report.in_outbox = left.waiting - report.in_memory + left.held + left.in_flight;
+  }
+  logger_.report_repeats(true);
+  if (!in_time) {
+    logger_.log(LogLevel::kWarn,
+                "stopped while a worker was busy: what it had is sent after the next start");
+  }
+  if (report.in_outbox > 0) {
+    logger_.log(LogLevel::kInfo, "stopped: " + std::to_string(report.in_outbox) +
+                                     " events wait in the outbox for the next start");
+  }
+  if (report.in_memory > 0) {
+    logger_.log(LogLevel::kError, integration_.failure_prefix + ": stopped with " +
+                                      std::to_string(report.in_memory) +
+                                      " events that never reached the outbox");
+  }
+  return report;
+}
+
+void Pipeline::look_again() {
+  sender_.appended();
+  http_->wake();
+}
+
+Result<void> Pipeline::reload() {
+  const MutexLock lock(reload_mutex_);
+  if (!integration_.reload) {
+    return Error{ErrorCode::kInvalidArgument, "this tracker has no configuration to read again"};
+  }
+  const auto reloaded = guarded([&] {
+    const NoFork no_fork;  // a child reads the settings again from where this leaves them
+    return integration_.reload();
+  });
+  if (!reloaded) return reloaded.error();
+  for (const auto& [queue, flag] : reloaded->flags) flags_->set(queue, flag);
+  exemptions_.clear();
+  logger_.set_level(reloaded->log_level);
+  for (const std::string& change : reloaded->changes) {
+    logger_.log(LogLevel::kInfo, integration_.change_prefix + ": " + change);
+  }
+  for (const std::string& change : reloaded->needs_restart) {
+    logger_.log(LogLevel::kWarn, "set, but needs a restart: " + change);
+  }
+  for (const std::string& warning : reloaded->warnings) logger_.log(LogLevel::kWarn, warning);
+  sender_.resume();
+  http_->wake();
+  // Last, for a disk may hang.
+  for (const auto& [name, text] : reloaded->kept) {
+    const auto before = exchange(name, text);
+    if (before) continue;
+    logger_.log(LogLevel::kWarn,
+                "cannot keep the " + name + " in the outbox: " + before.error().message);
+  }
+  return {};
+}
+
+Result<std::size_t> Pipeline::send_held(const HeldQuery& query, std::size_t max) {
+  return change([&](Operator& people) {
+    return people.free_held(query, max,
+                            [this](std::span<const EventHandle> freed) { exemptions_.add(freed); });
+  });
+}
+
+Result<std::string> Pipeline::keep(std::string_view name, std::string_view text) const {
+  return guarded([&] { return outbox_->keep(name, text); });
+}
+
+Result<std::string> Pipeline::exchange(std::string_view name, std::string_view text) const {
+  return guarded([&] { return outbox_->exchange(name, text); });
+}
+
+}  // namespace postbox
