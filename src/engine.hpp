@@ -15,15 +15,15 @@
 
 #include <chrono>
 #include <memory>
-#include <thread>
+#include <optional>
 #include <vector>
 
 #include <postbox/services.hpp>
 #include <postbox/track_result.hpp>
 
-#include "base/doorbell.hpp"
 #include "base/machine_time.hpp"
 #include "base/mutex.hpp"
+#include "base/worker.hpp"
 #include "pipeline.hpp"
 #include "shared_client.hpp"
 
@@ -35,7 +35,6 @@ class Engine {
   explicit Engine(Services services);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
-  ~Engine();
 
   // The pipeline lives as long as the engine.
   Pipeline& add(const ValidConfig& config, Integration integration, std::shared_ptr<Outbox> outbox);
@@ -47,25 +46,23 @@ class Engine {
   [[nodiscard]] StopReport stop(Pipeline& pipeline, std::chrono::milliseconds deadline);
 
  private:
-  void start_thread(const std::shared_ptr<Engine>& self, void (Engine::*loop)())
-      POSTBOX_REQUIRES(mutex_);
-  void write_all();
-  void send_all();
+  // Returns when to come back, by the machine's clock; nothing when no pipeline goes on.
+  using Step = Pipeline::Step;
+  Step step_all(Step (Pipeline::*step)());
   void wait_for_network(SteadyTime until);
-  [[nodiscard]] bool end_threads_work(Pipeline& pipeline, std::chrono::milliseconds deadline);
-  void leave(bool in_time) POSTBOX_EXCLUDES(mutex_);
+  [[nodiscard]] bool end_work_of(Pipeline& pipeline, std::chrono::milliseconds deadline)
+      POSTBOX_EXCLUDES(mutex_);
 
   // Constant after launch().
   const Services services_;
   const MachineTime machine_;
-  Doorbell bell_;
+  Worker writer_;
+  Worker sender_;
   SharedClient network_;
   std::vector<std::unique_ptr<Pipeline>> pipelines_;
 
   Mutex mutex_;
   std::size_t ended_ POSTBOX_GUARDED_BY(mutex_) = 0;
-  bool all_in_time_ POSTBOX_GUARDED_BY(mutex_) = true;
-  std::vector<std::thread> threads_ POSTBOX_GUARDED_BY(mutex_);
 };
 
 }  // namespace postbox

@@ -163,7 +163,8 @@ bool Pipeline::is_gathering(SteadyTime time) {
          !intake_.closed() && !intake_.ring_for(IntakeQueue::Ring::kUrgent);
 }
 
-SteadyTime Pipeline::run_writer() {
+Pipeline::Step Pipeline::run_writer() {
+  if (writer_ended_) return std::nullopt;
   if (is_gathering(now())) return writer_.gather_until();
   const Step step = attempt(&Pipeline::write_once);
   const SteadyTime next = step.value_or(now() + kAfterFailure);
@@ -171,12 +172,8 @@ SteadyTime Pipeline::run_writer() {
     const bool is_done = intake_.is_empty() && writer_.wants_events();
     const auto left = end_by_.load() - steady_clock::now();
     if (!is_done && left > left.zero()) return std::min(next, now() + left);
-    {
-      const MutexLock lock(mutex_);
-      writer_ended_ = true;
-    }
-    changed_.notify_all();
-    return SteadyTime::max();
+    end(writer_ended_);
+    return std::nullopt;
   }
   // Events alone are no reason to repeat what has just failed.
   const bool wants_events = step.has_value() && writer_.wants_events();
@@ -185,7 +182,8 @@ SteadyTime Pipeline::run_writer() {
   return has_events ? now() : next;
 }
 
-SteadyTime Pipeline::run_sender() {
+Pipeline::Step Pipeline::run_sender() {
+  if (sender_ended_) return std::nullopt;
   const bool ending = ending_.load();
   if (ending) sender_.stop_launching();
   const SteadyTime next = attempt(&Pipeline::send_once).value_or(now() + kAfterFailure);
@@ -194,22 +192,17 @@ SteadyTime Pipeline::run_sender() {
   const auto left = end_by_.load() - steady_clock::now();
   if (sender_.has_transfers() && left > left.zero()) return std::min(next, now() + left);
   attempt(&Pipeline::drop_transfers);
+  end(sender_ended_);
+  return std::nullopt;
+}
+
+// Under the lock, so that wait_for_end() does not miss it.
+void Pipeline::end(std::atomic<bool>& part) {
   {
     const MutexLock lock(mutex_);
-    sender_ended_ = true;
+    part = true;
   }
   changed_.notify_all();
-  return SteadyTime::max();
-}
-
-bool Pipeline::writer_has_ended() const {
-  const MutexLock lock(mutex_);
-  return writer_ended_;
-}
-
-bool Pipeline::sender_has_ended() const {
-  const MutexLock lock(mutex_);
-  return sender_ended_;
 }
 
 void Pipeline::end_by(SteadyTime deadline) noexcept {

@@ -73,11 +73,13 @@ class Pipeline {
     return done;
   }
 
-  // Steps of the engine's two threads. Each returns when to come back unless it is woken before.
-  SteadyTime run_writer();
-  SteadyTime run_sender();
-  [[nodiscard]] bool writer_has_ended() const POSTBOX_EXCLUDES(mutex_);
-  [[nodiscard]] bool sender_has_ended() const POSTBOX_EXCLUDES(mutex_);
+  // When to come back; nothing when it should not.
+  using Step = std::optional<SteadyTime>;
+
+  // Steps of the engine's two threads. Each returns when to come back unless it is woken before, or
+  // nothing after its part of the end.
+  Step run_writer() POSTBOX_EXCLUDES(mutex_);
+  Step run_sender() POSTBOX_EXCLUDES(mutex_);
 
   // The end: refuse new events; then let the threads finish by `deadline` of the machine's clock,
   // and wait for them until `until`; or, without threads, finish here. Then say what is left.
@@ -96,15 +98,15 @@ class Pipeline {
   void set_log_level(LogLevel level) noexcept { logger_.set_level(level); }
 
  private:
-  // When to come back; nothing when the step could not be done: the outbox cannot be opened, or an
+  // Parts of a step. Nothing when it could not be done: the outbox cannot be opened, or an
   // exception.
-  using Step = std::optional<SteadyTime>;
   static constexpr std::chrono::seconds kAfterFailure{1};
   Step write_once();
   Step send_once();
   Step drop_transfers();
   Step attempt(Step (Pipeline::*step)());
 
+  void end(std::atomic<bool>& part) POSTBOX_EXCLUDES(mutex_);
   bool open_stats();
   void announce_progress();
   void look_again();
@@ -142,12 +144,12 @@ class Pipeline {
   Operator operator_;
 
   std::atomic<bool> ending_{false};
+  std::atomic<bool> writer_ended_{false};
+  std::atomic<bool> sender_ended_{false};
   std::atomic<SteadyTime> end_by_{SteadyTime::max()};  // by the machine's clock
 
   mutable Mutex mutex_;
   ConditionVariable changed_;  // progress of the sender, or the end of a thread's work
-  bool writer_ended_ POSTBOX_GUARDED_BY(mutex_) = false;
-  bool sender_ended_ POSTBOX_GUARDED_BY(mutex_) = false;
   std::uint64_t progress_ POSTBOX_GUARDED_BY(mutex_) = 0;
 
   Mutex reload_mutex_;

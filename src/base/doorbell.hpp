@@ -17,7 +17,7 @@ namespace postbox {
 class Doorbell {
  public:
   // End the wait, or the next one.
-  void ring() POSTBOX_EXCLUDES(mutex_) {
+  void ring() noexcept POSTBOX_EXCLUDES(mutex_) {
     {
       const MutexLock lock(mutex_);
       rung_ = true;

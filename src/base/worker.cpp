@@ -28,27 +28,18 @@ struct Worker::State {
     return stop_requested;
   }
 
-  // A wake() that comes before the wait ends it, too.
-  void wait(SteadyTime until) {
-    MutexLock lock(mutex);
-    while (!is_woken) {
-      if (changed.wait_until(lock, until)) break;
-    }
-    is_woken = false;
-  }
-
   // Returns whether the thread has ended.
   [[nodiscard]] bool wait_for_end(SteadyTime until) {
     MutexLock lock(mutex);
     while (!has_ended) {
-      if (changed.wait_until(lock, until)) break;
+      if (end.wait_until(lock, until)) break;
     }
     return has_ended;
   }
 
+  Doorbell bell;
   Mutex mutex;
-  ConditionVariable changed;
-  bool is_woken POSTBOX_GUARDED_BY(mutex) = false;
+  ConditionVariable end;
   bool stop_requested POSTBOX_GUARDED_BY(mutex) = false;
   bool has_ended POSTBOX_GUARDED_BY(mutex) = false;
 };
@@ -72,7 +63,7 @@ void Worker::start(Job job) {
       const MutexLock state_lock(state->mutex);
       state->has_ended = true;
     }
-    state->changed.notify_all();
+    state->end.notify_all();
   });
 }
 
@@ -83,25 +74,22 @@ void Worker::run(State& state, const Job& job) {
     if (!next) return;
     // The step may have used up the wake of a request_stop() that came during it.
     if (!is_stopping && state.is_stopping()) continue;
-    job.wait ? job.wait(*next) : state.wait(*next);
+    if (job.wait) {
+      job.wait(*next);
+    } else {
+      (void)state.bell.wait(*next);
+    }
   }
 }
 
-void Worker::wake() noexcept {
-  {
-    const MutexLock lock(state_->mutex);
-    state_->is_woken = true;
-  }
-  state_->changed.notify_all();
-}
+Doorbell& Worker::bell() noexcept { return state_->bell; }
 
 void Worker::request_stop() noexcept {
   {
     const MutexLock lock(state_->mutex);
     state_->stop_requested = true;
-    state_->is_woken = true;
   }
-  state_->changed.notify_all();
+  state_->bell.ring();
 }
 
 bool Worker::join_until(SteadyTime until) {

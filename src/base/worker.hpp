@@ -17,6 +17,7 @@
 
 #include <postbox/clock.hpp>
 
+#include "doorbell.hpp"
 #include "mutex.hpp"
 
 namespace postbox {
@@ -44,8 +45,10 @@ class Worker {
   // A Worker has one job in its life: the second call does nothing.
   void start(Job job);
 
-  // Let run_once() be called at once; without a thread, as soon as there is one.
-  void wake() noexcept;
+  // Lets run_once() be called at once; without a thread, as soon as there is one. Lives as long as
+  // the Worker.
+  [[nodiscard]] Doorbell& bell() noexcept;
+  void wake() noexcept { bell().ring(); }
 
   void request_stop() noexcept;
 
