@@ -25,9 +25,9 @@ Pipeline::Pipeline(ValidConfig config, Integration integration, const Services& 
       stats_(*outbox_, *flags_),
       intake_(config_->max_queued_events, config_->max_queued_bytes, bell),
       writer_(intake_, *outbox_, counters_, logger_, services.random, integration_.failure_prefix),
-      sender_(config_,
-              {*outbox_, *http_, *integration_.destination, *flags_, exemptions_, counters_,
-               logger_, undeliverable_, clock_, services.random, integration_.failure_prefix}),
+      sender_(config_, {*outbox_, *http_, *integration_.destination, *flags_, exemptions_,
+                        counters_, logger_, undeliverable_, clock_, services.random,
+                        services.rate_gate, integration_.failure_prefix}),
       admission_({*config_, integration_, *flags_, *clock_, *outbox_, intake_, writer_, counters_,
                   notices_, undeliverable_, bell, *http_}),
       operator_(outbox_, integration_.destination, flags_) {

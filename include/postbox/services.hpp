@@ -21,6 +21,7 @@
 #include <postbox/http_client.hpp>
 #include <postbox/log.hpp>
 #include <postbox/outbox.hpp>
+#include <postbox/rate_gate.hpp>
 #include <postbox/result.hpp>
 
 namespace postbox {
@@ -74,6 +75,9 @@ struct Services {
   std::shared_ptr<HttpClient> http{};
   std::shared_ptr<Clock> clock{};
   std::shared_ptr<Random> random{};
+
+  // What keeps each lane inside the vendor's limits.
+  NewRateGate rate_gate{};
 
   // False: no threads; the owner calls Tracker::run_once(). For tests and simulations.
   bool threads = true;

@@ -10,9 +10,7 @@ namespace postbox {
 namespace {
 
 using std::chrono::milliseconds;
-
-// What the first lane can carry within this time needs no bulk request.
-constexpr milliseconds kSoon{3'000};
+using Room = SendLane::Room;
 
 // Kept on the first lane for the first family, in thousandths of what it could carry: when the
 // others have used up their part, its events still need no bulk request.
@@ -59,7 +57,7 @@ void release_all_but_first(Claim& claim, Settler& settler) {
 }  // namespace
 
 Loader::Loader(const ValidConfig& config, const SenderParts& parts, OutboxTurn& turn,
-               std::vector<PacedLane>& lanes)
+               std::vector<SendLane>& lanes)
     : config_(config), parts_(parts), turn_(turn), lanes_(lanes) {
   const auto families = parts_.destination.families();
   double weight = 1;
@@ -113,19 +111,20 @@ SteadyTime Loader::next_load(SteadyTime now) const {
 bool Loader::wants_more(const Shelf& shelf, SteadyTime now) const {
   if (shelf.empty()) return true;
   return shelf.backlog && shelf.parcels[1].empty() && shelf.parcels[0].size() < kMostAtHand &&
-         shelf.route.single != shelf.route.bulk && room(shelf.route.bulk, now) == Room::kOpen &&
-         room(shelf.route.single, now) != Room::kProbe;
+         shelf.route.single != shelf.route.bulk &&
+         lanes_[shelf.route.bulk].room(now) == Room::kOpen &&
+         lanes_[shelf.route.single].room(now) != Room::kProbe;
 }
 
 // Nothing while neither lane can take anything.
 std::optional<Loader::Plan> Loader::plan(const Shelf& shelf, bool probe, SteadyTime now) {
   const auto [single, bulk] = shelf.route;
   const auto on = [&](std::size_t lane, std::size_t most, bool is_probe = false) {
-    return Plan{lane, {.max_events = most, .max_bytes = most_bytes(lane)}, is_probe};
+    return Plan{lane, {.max_events = most, .max_bytes = lanes_[lane].most_bytes()}, is_probe};
   };
-  const Room singly = room(single, now);
-  const Room together = single == bulk ? Room::kNone : room(bulk, now);
-  const std::size_t whole = std::max(kFewest, lanes_[bulk].limits.max_events);
+  const Room singly = lanes_[single].room(now);
+  const Room together = single == bulk ? Room::kNone : lanes_[bulk].room(now);
+  const std::size_t whole = std::max(kFewest, lanes_[bulk].most_events());
   if (singly == Room::kNone && together == Room::kNone) return std::nullopt;
   if (singly == Room::kNone) {
     // While both fail, a probe is one event: those that fail twice in company travel alone after.
@@ -165,17 +164,13 @@ void Loader::fill(Shelf& shelf, Settler& settler, bool probe, SteadyTime now) {
 }
 
 bool Loader::fits_singly(const Shelf& shelf, std::size_t events, SteadyTime now) {
-  return !shelf.backlog && events <= std::min(carried_soon(shelf, now),
-                                              lanes_[shelf.route.bulk].limits.max_events - 1);
+  return !shelf.backlog &&
+         events <= std::min(carried_soon(shelf, now), lanes_[shelf.route.bulk].most_events() - 1);
 }
 
 std::size_t Loader::carried_soon(const Shelf& shelf, SteadyTime now) {
-  const std::size_t soon = lanes_[shelf.route.single].pacer.capacity(now, kSoon);
+  const std::size_t soon = lanes_[shelf.route.single].carried_soon(now);
   return &shelf == &shelves_.front() ? soon : soon - soon * kForTheFirst / 1000;
-}
-
-Bytes Loader::most_bytes(std::size_t lane) const noexcept {
-  return std::min(lanes_[lane].limits.max_bytes, lanes_[lane].batch.limit());
 }
 
 void Loader::pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now) {
@@ -184,7 +179,7 @@ void Loader::pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now) {
   const Shelf* other = next_shelf(lane);
   const bool was_idle = !std::exchange(shelf.had_to_wait, false);
   if (other != nullptr && was_idle) shelf.used = std::max(shelf.used, other->used);
-  const std::size_t alone = is_shut(shelf.route.single, now) ? lane : shelf.route.single;
+  const std::size_t alone = lanes_[shelf.route.single].is_shut(now) ? lane : shelf.route.single;
   const SteadyTime leased_until = now + config_->lease;
   std::vector<OpenParcel> open;
   const auto put = [&shelf](Parcel& full) {
@@ -202,9 +197,9 @@ void Loader::pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now) {
     }
     const Sharing sharing = parts_.destination.sharing(event.record);
     OpenParcel& to = open_parcel(open, sharing.group, {.lane = lane, .leased_until = leased_until});
-    const std::size_t most = std::min(lanes_[lane].limits.max_events, sharing.most);
+    const std::size_t most = std::min(lanes_[lane].most_events(), sharing.most);
     to.bytes += event.record.payload.size();
-    if (to.parcel.pieces.size() >= most || to.bytes > most_bytes(lane).count) {
+    if (to.parcel.pieces.size() >= most || to.bytes > lanes_[lane].most_bytes().count) {
       put(to.parcel);
       to.bytes = event.record.payload.size();
     }
@@ -252,7 +247,8 @@ void Loader::release_all(Settler& settler) {
 void Loader::release_shut(Settler& settler, SteadyTime now) {
   for (Shelf& shelf : shelves_) {
     for (auto& parcels : shelf.parcels) {
-      if (!parcels.empty() && is_shut(parcels.front().lane, now)) release(shelf, parcels, settler);
+      if (!parcels.empty() && lanes_[parcels.front().lane].is_shut(now))
+        release(shelf, parcels, settler);
     }
   }
 }
@@ -264,24 +260,12 @@ void Loader::release(Shelf& shelf, std::deque<Parcel>& parcels, Settler& settler
   }
 }
 
-bool Loader::is_shut(std::size_t lane, SteadyTime now) const {
-  return lanes_[lane].gate.closed_until() > now + kSoon;
-}
-
-// A lane that is being probed takes one request at a time: what is not that one takes the other
-// lane.
-Loader::Room Loader::room(std::size_t lane, SteadyTime now) const {
-  if (is_shut(lane, now)) return Room::kNone;
-  if (!lanes_[lane].gate.is_probing()) return Room::kOpen;
-  return lanes_[lane].in_flight == 0 ? Room::kProbe : Room::kNone;
-}
-
 // SteadyTime::max() while both wait for the answer to a probe, which ends the wait.
 SteadyTime Loader::has_room_at(const Shelf& shelf, SteadyTime now) const {
   SteadyTime at = SteadyTime::max();
   for (const std::size_t lane : {shelf.route.single, shelf.route.bulk}) {
-    if (room(lane, now) != Room::kNone) return now;
-    if (is_shut(lane, now)) at = std::min(at, lanes_[lane].gate.closed_until() - kSoon);
+    if (lanes_[lane].room(now) != Room::kNone) return now;
+    if (lanes_[lane].is_shut(now)) at = std::min(at, lanes_[lane].opens_at() - SendLane::kSoon);
   }
   return at;
 }

@@ -21,33 +21,17 @@
 #include <postbox/event.hpp>
 #include <vector>
 
-#include "batch_limit.hpp"
-#include "pacer.hpp"
-#include "send_gate.hpp"
+#include "lane.hpp"
 #include "sender_parts.hpp"
 
 namespace postbox {
 
 class Settler;
 
-// A lane, and what limits it.
-struct PacedLane {
-  PacedLane(const Lane& lane, std::chrono::milliseconds probe_interval,
-            std::shared_ptr<Random> random)
-      : limits(lane), pacer(lane, std::move(random)), gate(probe_interval), batch(lane.max_bytes) {}
-
-  Lane limits;
-  Pacer pacer;
-  SendGate
-      gate;  // failures here, pauses that the vendor asks for (429), what is missing here alone
-  BatchLimit batch;
-  std::size_t in_flight = 0;
-};
-
 class Loader {
  public:
   Loader(const ValidConfig& config, const SenderParts& parts, OutboxTurn& turn,
-         std::vector<PacedLane>& lanes);
+         std::vector<SendLane>& lanes);
 
   // Any queue may have events that can be claimed.
   void look_again() noexcept;
@@ -78,7 +62,6 @@ class Loader {
 
  private:
   // What a lane can take now.
-  enum class Room : std::uint8_t { kNone, kProbe, kOpen };
 
   // What is at hand of one queue.
   struct Shelf {
@@ -114,19 +97,16 @@ class Loader {
   void fill(Shelf& shelf, Settler& settler, bool probe, SteadyTime now);
   void pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now);
   void release(Shelf& shelf, std::deque<Parcel>& parcels, Settler& settler);
-  [[nodiscard]] bool is_shut(std::size_t lane, SteadyTime now) const;
-  [[nodiscard]] Room room(std::size_t lane, SteadyTime now) const;
   [[nodiscard]] SteadyTime has_room_at(const Shelf& shelf, SteadyTime now) const;
   [[nodiscard]] std::size_t carried_soon(const Shelf& shelf, SteadyTime now);
   [[nodiscard]] bool fits_singly(const Shelf& shelf, std::size_t events, SteadyTime now);
-  [[nodiscard]] Bytes most_bytes(std::size_t lane) const noexcept;
   [[nodiscard]] const Shelf* next_shelf(std::size_t lane) const;
   [[nodiscard]] Shelf* shelf_of(QueueId queue);
 
   const ValidConfig& config_;
   const SenderParts& parts_;
   OutboxTurn& turn_;
-  std::vector<PacedLane>& lanes_;
+  std::vector<SendLane>& lanes_;
   std::vector<Shelf> shelves_;  // in order of priority
 };
 

@@ -1,17 +1,15 @@
-// Pacer says when the next request to one endpoint may start, so that the vendor need not refuse
-// it.
+// Pacer is the RateGate of one server: it keeps a lane inside the vendor's windows.
 //
 // Place:     one per lane, inside the sender.
 // Threads:   one thread.
-// Lifetime:  a plain value.
+// Lifetime:  owned by its lane.
 // Failure:   none.
 //
 // The vendor counts requests in two fixed windows, per account and endpoint. Of each we use our
 // share and no more:
 //
 //   burst   one second, whose start nobody tells: at most so many in any second, and a tenth of
-//   them
-//           in any tenth, since the network may push together what was apart.
+//           them in any tenth, since the network may push together what was apart.
 //   steady  one minute, whose end the answers reveal (RateLimit-Reset). Until the first answer: at
 //           most so many in any minute.
 //
@@ -28,40 +26,27 @@
 #include <optional>
 #include <postbox/clock.hpp>
 #include <postbox/destination.hpp>
+#include <postbox/rate_gate.hpp>
 
 namespace postbox {
 
-class Pacer {
+class Pacer final : public RateGate {
  public:
-  enum class Pace : std::uint8_t {
-    kFast,  // as soon as the windows allow
-    kEven,  // not before the even share of the window
-  };
-
   Pacer(const Lane& lane, std::shared_ptr<Random> random)
       : lane_(lane),
         random_(std::move(random)),
         limit_(lane.steady.requests),
         phase_(static_cast<std::int64_t>(random_->next() % 1000)) {}
 
-  // Use at most this share of the limits, in thousandths.
-  void set_share(std::uint32_t per_mille) noexcept { share_ = per_mille; }
+  void set_share(std::uint32_t per_mille) noexcept override { share_ = per_mille; }
+  [[nodiscard]] SteadyTime next(SteadyTime now, Pace pace) override;
+  [[nodiscard]] std::size_t capacity(SteadyTime now, std::chrono::milliseconds span) override;
+  void started(SteadyTime now) override;
+  void ended(SteadyTime start, SteadyTime now, const std::optional<RateHint>& hint) override;
 
-  // The time from which one more request may start: not after `now` when it may start at once.
-  [[nodiscard]] SteadyTime next(SteadyTime now, Pace pace);
-
-  // How many requests may start within `span`, as far as is known now.
-  [[nodiscard]] std::size_t capacity(SteadyTime now, std::chrono::milliseconds span);
-
-  void started(SteadyTime now);
-
-  // A request that began at `start` ended, with what its answer said about the window, if anything.
-  void ended(SteadyTime start, SteadyTime now, const std::optional<RateHint>& hint);
-
-  // The vendor refused a request (429) in spite of all this: somebody else is there, or the limit
-  // is lower than it was. Whoever else was refused was told the same time to come back: we come
-  // later.
-  void refused(SteadyTime now, std::chrono::milliseconds retry_after);
+  // Somebody else is there, or the limit is lower than it was. Whoever else was refused was told
+  // the same time to come back: we come later.
+  void refused(SteadyTime now, std::chrono::milliseconds retry_after) override;
 
  private:
   // The end of the server's present window lies between these two.

@@ -74,12 +74,11 @@ class SendGate {
   }
 
   // Nothing can succeed until somebody changes a setting; look again after the probe interval.
-  // Returns false when it was parked already.
-  bool park(SteadyTime now) noexcept {
-    if (now < closed_until_) return false;
+  // One that is closed already stays so for as long as it was told first.
+  void park(SteadyTime now) noexcept {
+    if (now < closed_until_) return;
     close(now + probe_interval_);
     parked_ = true;  // until something else closes it
-    return true;
   }
 
   // Settings have changed: probe at once.

@@ -5,6 +5,8 @@
 #include <postbox/schema.hpp>
 #include <utility>
 
+#include "pacer.hpp"
+
 namespace postbox {
 namespace {
 
@@ -39,11 +41,14 @@ Parcel cut_off(Parcel& parcel, std::size_t first) {
   return rest;
 }
 
-std::vector<PacedLane> paced(std::span<const Lane> lanes, milliseconds probe_interval,
-                             const std::shared_ptr<Random>& random) {
-  std::vector<PacedLane> all;
-  for (const Lane& lane : lanes) all.emplace_back(lane, probe_interval, random);
-  return all;
+std::vector<SendLane> lanes_of(const SenderParts& parts, milliseconds probe_interval) {
+  std::vector<SendLane> lanes;
+  for (const Lane& lane : parts.destination.lanes()) {
+    auto rate = parts.rate_gate ? parts.rate_gate(lanes.size(), lane)
+                                : std::make_unique<Pacer>(lane, parts.random);
+    lanes.emplace_back(lane, std::move(rate), probe_interval);
+  }
+  return lanes;
 }
 
 }  // namespace
@@ -51,7 +56,7 @@ std::vector<PacedLane> paced(std::span<const Lane> lanes, milliseconds probe_int
 Sender::Sender(const ValidConfig& config, SenderParts parts)
     : config_(config),
       parts_(std::move(parts)),
-      lanes_(paced(parts_.destination.lanes(), config->probe_interval, parts_.random)),
+      lanes_(lanes_of(parts_, config->probe_interval)),
       loader_(config_, parts_, turn_, lanes_),
       settler_(parts_, turn_),
       gate_(config->probe_interval) {}
@@ -59,7 +64,7 @@ Sender::Sender(const ValidConfig& config, SenderParts parts)
 SteadyTime Sender::run_once(SteadyTime now) {
   settled_ = false;
   turn_.begin_step(now);
-  for (PacedLane& lane : lanes_) lane.pacer.set_share(parts_.destination.quota_per_mille());
+  for (SendLane& lane : lanes_) lane.set_share(parts_.destination.quota_per_mille());
   // First: it uses up a wake(), and what that wake announced is looked at below.
   collect(now);
   if (appended_.exchange(false)) loader_.look_again();
@@ -92,7 +97,7 @@ void Sender::take_finished() {
 void Sender::apply_resume() {
   settler_.reconsider_holds();
   gate_.reopen();
-  for (PacedLane& lane : lanes_) lane.gate.unpark();
+  for (SendLane& lane : lanes_) lane.unpark();
   loader_.look_again();
   turn_.try_again();
   maintain_at_ = {};
@@ -127,32 +132,15 @@ void Sender::collect(SteadyTime now) {
     if (found == in_flight_.end()) continue;
     Parcel parcel = std::move(found->second);
     in_flight_.erase(found);
-    --lanes_[parcel.lane].in_flight;
+    lanes_[parcel.lane].left();
     judge(std::move(parcel), completion, now);
   }
 }
 
 void Sender::judge(Parcel parcel, const HttpCompletion& completion, SteadyTime now) {
   const Verdict verdict = verdict_on(completion, parcel);
-  measure(parcel, completion, verdict, now);
-  Pacer& pacer = lanes_[parcel.lane].pacer;
-  if (verdict.kind == VerdictKind::kPause) {
-    pacer.refused(now, verdict.retry_after.value_or(milliseconds{}));
-  } else {
-    pacer.ended(parcel.started, now, verdict.rate);
-  }
+  lanes_[parcel.lane].ended(parcel, completion, verdict, now);
   apply(verdict, std::move(parcel), now);
-}
-
-// What the request says of how much one can carry.
-void Sender::measure(const Parcel& parcel, const HttpCompletion& completion, const Verdict& verdict,
-                     SteadyTime now) {
-  constexpr int kTooLarge = 413;
-  BatchLimit& batch = lanes_[parcel.lane].batch;
-  const auto* failure = std::get_if<TransportFailure>(&completion.outcome);
-  const bool too_slow = failure != nullptr && failure->fault == TransportFault::kTimeout;
-  if (too_slow || verdict.http_status == kTooLarge) return batch.refused(parcel.bytes());
-  if (failure == nullptr) batch.answered(parcel.bytes(), now - parcel.started, parcel.allowed);
 }
 
 // Good until the next call.
@@ -174,12 +162,10 @@ Verdict Sender::verdict_on(const HttpCompletion& completion, const Parcel& parce
 
 void Sender::apply(const Verdict& verdict, Parcel parcel, SteadyTime now) {
   switch (verdict.kind) {
-    case VerdictKind::kRetry: {
-      SendGate& gate = lanes_[parcel.lane].gate;
-      verdict.foreign ? gate.blocked(now, *parts_.random) : gate.failed(now, *parts_.random);
+    case VerdictKind::kRetry:
+      lanes_[parcel.lane].failed(verdict.foreign, now, *parts_.random);
       note_failure(parcel, verdict, now);
       return retry_or_bury(parcel, verdict);
-    }
     case VerdictKind::kPark:
       note_failure(parcel, verdict, now);
       return put_off(parcel, verdict, now);
@@ -192,7 +178,7 @@ void Sender::apply(const Verdict& verdict, Parcel parcel, SteadyTime now) {
   }
   // The vendor works, also when it is an event that is wrong.
   gate_.succeeded();
-  lanes_[parcel.lane].gate.succeeded();
+  lanes_[parcel.lane].succeeded();
   outage_.succeeded(parcel.lane);
   if (verdict.kind == VerdictKind::kSplit && parcel.pieces.size() > 1) {
     return split(std::move(parcel), verdict.culprits);
@@ -281,13 +267,13 @@ void Sender::bury(const Piece& piece, const Verdict& verdict) {
 void Sender::put_off(const Parcel& parcel, Verdict verdict, SteadyTime now) {
   if (verdict.kind == VerdictKind::kPause) {
     add(parts_.counters.rate_limited, 1);
-    verdict.retry_after = lanes_[parcel.lane].gate.pause(
+    verdict.retry_after = lanes_[parcel.lane].pause(
         now, verdict.retry_after.value_or(milliseconds{}), *parts_.random);
     const bool is_first = verdict.retry_after->count() > 0;
     if (is_first && !parcel.pieces.empty()) log_outcome(parcel.pieces.front(), verdict);
   } else {
     add(parts_.counters.parked, 1);
-    (verdict.lane_only ? lanes_[parcel.lane].gate : gate_).park(now);
+    verdict.lane_only ? lanes_[parcel.lane].park(now) : gate_.park(now);
   }
   settler_.release(parcel);
 }
@@ -382,11 +368,11 @@ void Sender::start(Parcel parcel, SteadyTime now) {
   }
   add(parts_.counters.requests, 1);
   if (parcel.pieces.front().event.attempts == 1) retry_budget_.earn();
-  PacedLane& lane = lanes_[parcel.lane];
-  lane.pacer.started(now);
+  SendLane& lane = lanes_[parcel.lane];
+  lane.started(now);
   parcel.started = now;
   in_flight_.emplace(*id, std::move(parcel));
-  ++lane.in_flight;
+  lane.entered();
 }
 
 Result<TransferId> Sender::send(const Parcel& parcel) {
@@ -416,7 +402,7 @@ void Sender::drop_transfers() {
   finished_.clear();
   for (const auto& [id, parcel] : in_flight_) settler_.release(parcel);
   in_flight_.clear();
-  for (PacedLane& lane : lanes_) lane.in_flight = 0;
+  for (SendLane& lane : lanes_) lane.all_left();
   loader_.release_all(settler_);
   turn_.try_again();
   launching_ = false;
@@ -426,15 +412,8 @@ void Sender::drop_transfers() {
 // When anything at all may be sent.
 SteadyTime Sender::opens_at() const {
   SteadyTime lane_opens = SteadyTime::max();
-  for (const PacedLane& lane : lanes_) lane_opens = std::min(lane_opens, lane.gate.closed_until());
+  for (const SendLane& lane : lanes_) lane_opens = std::min(lane_opens, lane.opens_at());
   return std::max(gate_.closed_until(), lane_opens);
-}
-
-// Requests that may be in flight on one lane: those that hang there leave every other lane a place.
-std::size_t Sender::places_of(const PacedLane& lane, SteadyTime now) const {
-  const std::size_t others = std::min(lanes_.size(), config_->max_in_flight) - 1;
-  return std::min(
-      {lane.gate.width(now), lane.limits.max_in_flight, config_->max_in_flight - others});
 }
 
 // When the next parcel of `lane` may start, or SteadyTime::max() when there is none or it waits for
@@ -442,16 +421,18 @@ std::size_t Sender::places_of(const PacedLane& lane, SteadyTime now) const {
 SteadyTime Sender::next_start(std::size_t index, SteadyTime now) {
   const Parcel* parcel = loader_.peek(index);
   if (parcel == nullptr) return SteadyTime::max();
-  PacedLane& lane = lanes_[index];
-  const SteadyTime open = std::max(gate_.closed_until(), lane.gate.closed_until());
+  SendLane& lane = lanes_[index];
+  const SteadyTime open = std::max(gate_.closed_until(), lane.opens_at());
   if (open > now) return open;
-  if (in_flight_.size() >= std::min(gate_.width(now), config_->max_in_flight) ||
-      lane.in_flight >= places_of(lane, now)) {
+  if (in_flight_.size() >= std::min(gate_.width(now), config_->max_in_flight)) {
     return SteadyTime::max();
   }
+  // Those that hang on one lane leave every other lane a place.
+  const std::size_t others = std::min(lanes_.size(), config_->max_in_flight) - 1;
   // Quota that a small parcel takes early is missing when many have gathered.
-  const bool is_small = index > 0 && parcel->pieces.size() * 2 < lane.limits.max_events;
-  return lane.pacer.next(now, is_small ? Pacer::Pace::kEven : Pacer::Pace::kFast);
+  const bool is_small = index > 0 && parcel->pieces.size() * 2 < lane.most_events();
+  return lane.next_start(now, is_small ? RateGate::Pace::kEven : RateGate::Pace::kFast,
+                         config_->max_in_flight - others);
 }
 
 SteadyTime Sender::next_wake(SteadyTime now) {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/backoff.hpp"
+#include "lane.hpp"
 #include "loader.hpp"
 #include "outage.hpp"
 #include "send_gate.hpp"
@@ -69,8 +70,6 @@ class Sender {
   void take_finished();
   void collect(SteadyTime now);
   void judge(Parcel parcel, const HttpCompletion& completion, SteadyTime now);
-  void measure(const Parcel& parcel, const HttpCompletion& completion, const Verdict& verdict,
-               SteadyTime now);
   [[nodiscard]] std::span<const EventRecord* const> records_of(const Parcel& parcel);
   [[nodiscard]] Verdict verdict_on(const HttpCompletion& completion, const Parcel& parcel);
   void apply(const Verdict& verdict, Parcel parcel, SteadyTime now);
@@ -90,7 +89,6 @@ class Sender {
   [[nodiscard]] Result<TransferId> send(const Parcel& parcel);
   void admit(Parcel& parcel);
   [[nodiscard]] SteadyTime opens_at() const;
-  [[nodiscard]] std::size_t places_of(const PacedLane& lane, SteadyTime now) const;
   [[nodiscard]] SteadyTime next_start(std::size_t lane, SteadyTime now);
   [[nodiscard]] SteadyTime next_wake(SteadyTime now);
 
@@ -100,7 +98,7 @@ class Sender {
 
   // Only touched by the sender's thread.
   OutboxTurn turn_;
-  std::vector<PacedLane> lanes_;
+  std::vector<SendLane> lanes_;
   Loader loader_;
   Settler settler_;
   SendGate gate_;  // the parking that concerns every lane

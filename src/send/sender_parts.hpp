@@ -16,6 +16,7 @@
 #include <postbox/flags.hpp>
 #include <postbox/http_client.hpp>
 #include <postbox/outbox.hpp>
+#include <postbox/rate_gate.hpp>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct SenderParts {
   Undeliverable& undeliverable;
   std::shared_ptr<const Clock> clock;
   std::shared_ptr<Random> random;
+  NewRateGate rate_gate;  // unset: a Pacer
   std::string failure_prefix;
 };
 

@@ -366,5 +366,38 @@ TEST(QuotaOnVirtualTime, AnOrderDuringABackfillIsDeliveredWithinASecond) {
   EXPECT_LE(slowest, 1.0);
 }
 
+// A quota that somebody else hands out: a request each ten seconds on each lane.
+class Metronome : public RateGate {
+ public:
+  void set_share(std::uint32_t) noexcept override {}
+  SteadyTime next(SteadyTime, Pace) override { return next_; }
+  std::size_t capacity(SteadyTime, std::chrono::milliseconds) override { return 1; }
+  void started(SteadyTime now) override { next_ = now + 10s; }
+  void ended(SteadyTime, SteadyTime, const std::optional<RateHint>&) override {}
+  void refused(SteadyTime, std::chrono::milliseconds) override {}
+
+ private:
+  SteadyTime next_{};
+};
+
+TEST_F(Lanes, AGateOfTheProgramsOwnSaysWhenRequestsStart) {
+  std::vector<std::size_t> places;
+  rate_gate = [&](std::size_t place, const Lane&) {
+    places.push_back(place);
+    return std::make_unique<Metronome>();
+  };
+  restart();
+  http->on_request([this](const HttpRequest& request) { return answer(request); });
+  EXPECT_EQ(places, (std::vector<std::size_t>{0, 1}));
+  track_many(1, "first");
+  run_for(1s);
+  track_many(2'500, "n");
+  run_for(8s);
+  const auto requests = http->requests();
+  EXPECT_EQ(requests.size(), 2U) << "one on each lane";
+  run_for(100s);
+  EXPECT_EQ(tracker->stats().waiting, 0U);
+}
+
 }  // namespace
 }  // namespace postbox::tests

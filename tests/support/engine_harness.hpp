@@ -55,6 +55,7 @@ class EngineHarness : public ::testing::Test {
          .http = http,
          .clock = clock,
          .random = seeded_random(7),
+         .rate_gate = rate_gate,
          .threads = false});
     ASSERT_TRUE(started) << started.error().message;
     tracker.emplace(*std::move(started));
@@ -105,6 +106,7 @@ class EngineHarness : public ::testing::Test {
   std::shared_ptr<FakeVendor> vendor;
   std::vector<std::pair<QueueId, Flag>> flags{{kNotes.queue, Flag::on()},
                                               {kMemos.queue, Flag::on()}};
+  NewRateGate rate_gate;
   Config config;
   LogLines lines;
   std::optional<Tracker> tracker;
