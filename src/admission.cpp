@@ -32,20 +32,21 @@ std::string without_places(std::string_view path) {
 
 }  // namespace
 
-void Admission::count(TrackStatus status, std::uint64_t events) {
-  add(parts_.counters.offered, events);
+void Admission::count(QueueId queue, TrackStatus status, std::uint64_t events) {
+  parts_.metrics.add_offered(queue, status, static_cast<std::int64_t>(events));
+  add<&Stats::offered>(parts_.counters, events);
   switch (status) {
     case TrackStatus::kAccepted:
     case TrackStatus::kNotDurable:
-      return add(parts_.counters.accepted, events);
+      return add<&Stats::accepted>(parts_.counters, events);
     case TrackStatus::kDisabled:
-      return add(parts_.counters.disabled, events);
+      return add<&Stats::disabled>(parts_.counters, events);
     case TrackStatus::kRejected:
-      return add(parts_.counters.rejected, events);
+      return add<&Stats::rejected>(parts_.counters, events);
     case TrackStatus::kFull:
-      return add(parts_.counters.full, events);
+      return add<&Stats::full>(parts_.counters, events);
     case TrackStatus::kClosed:
-      return add(parts_.counters.closed, events);
+      return add<&Stats::closed>(parts_.counters, events);
   }
 }
 
@@ -107,7 +108,7 @@ void Admission::keep_effects(const EventView& event) {
   try {
     EventBatch batch = new_batch();
     event.encode_disabled(event.event, batch);
-    (void)parts_.intake.push(batch.records(), IntakeQueue::Share::kEffects);
+    (void)parts_.intake.push(batch.records(), batch.now(), IntakeQueue::Share::kEffects);
   } catch (...) {
     // Without memory for it, nothing of it is known.
   }
@@ -115,7 +116,7 @@ void Admission::keep_effects(const EventView& event) {
 
 TrackResult Admission::offer(const EventView& event, std::uint64_t& sequence) {
   const auto disable = [&] {
-    count(TrackStatus::kDisabled, event.size(event.event));
+    count(event.family->queue, TrackStatus::kDisabled, event.size(event.event));
     return TrackResult(TrackStatus::kDisabled);
   };
   const Flag flag = parts_.flags.get(event.family->queue);
@@ -123,7 +124,7 @@ TrackResult Admission::offer(const EventView& event, std::uint64_t& sequence) {
   if (!flag.is_on()) {
     const auto included = is_included(flag, event);
     if (!included) {
-      count(TrackStatus::kRejected, event.size(event.event));
+      count(event.family->queue, TrackStatus::kRejected, event.size(event.event));
       return reject(event, {}, {});
     }
     if (!*included) {
@@ -135,10 +136,10 @@ TrackResult Admission::offer(const EventView& event, std::uint64_t& sequence) {
   const auto disabled =
       encode(event, batch) ? take_out_disabled(batch) : std::optional<std::size_t>();
   if (!disabled) {
-    count(TrackStatus::kRejected, event.size(event.event));
+    count(event.family->queue, TrackStatus::kRejected, event.size(event.event));
     return reject(event, batch.name(), std::move(batch.violations()));
   }
-  count(TrackStatus::kDisabled, *disabled);
+  count(event.family->queue, TrackStatus::kDisabled, *disabled);
   const bool is_all = *disabled > 0 && std::ranges::none_of(batch.records(), has_event);
   TrackResult result = accept(event, batch, sequence);
   const bool is_open = result.status() != TrackStatus::kClosed;
@@ -207,22 +208,25 @@ TrackResult Admission::accept(const EventView& event, EventBatch& batch, std::ui
     return TrackResult(TrackStatus::kFull);
   };
   if (share == IntakeQueue::Share::kCommon && parts_.writer.is_crowded()) {
-    count(TrackStatus::kFull, events);
+    count(event.family->queue, TrackStatus::kFull, events);
     return full();
   }
   // Counted before the push: the writer may be done with the event before push() returns, and
   // stats() must not see a delivered event that nobody accepted.
-  count(TrackStatus::kAccepted, events);
-  const auto take_back = [&](Counters::Count& instead) {
-    parts_.counters.accepted.fetch_sub(events, std::memory_order_relaxed);
-    add(instead, events);
+  count(event.family->queue, TrackStatus::kAccepted, events);
+  const auto take_back = [&](TrackStatus instead, Counters::Count& counted) {
+    parts_.counters.of<&Stats::accepted>().fetch_sub(events, std::memory_order_relaxed);
+    add(counted, events);
+    const auto n = static_cast<std::int64_t>(events);
+    parts_.metrics.add_offered(event.family->queue, TrackStatus::kAccepted, -n);
+    parts_.metrics.add_offered(event.family->queue, instead, n);
   };
   IntakeQueue::Pushed pushed{};
   try {
     if (batch.mended() > 0) report_changes(batch);
-    pushed = parts_.intake.push(batch.records(), share, parts_.writer.room());
+    pushed = parts_.intake.push(batch.records(), batch.now(), share, parts_.writer.room());
   } catch (...) {
-    take_back(parts_.counters.rejected);
+    take_back(TrackStatus::kRejected, parts_.counters.of<&Stats::rejected>());
     return reject(event, batch.name(), {});
   }
   sequence = pushed.sequence;
@@ -230,13 +234,13 @@ TrackResult Admission::accept(const EventView& event, EventBatch& batch, std::ui
     case IntakeQueue::Answer::kAccepted:
       return TrackResult(TrackStatus::kAccepted, {}, std::move(batch.warnings()));
     case IntakeQueue::Answer::kFull:
-      take_back(parts_.counters.full);
+      take_back(TrackStatus::kFull, parts_.counters.of<&Stats::full>());
       if (parts_.writer.ask_for_room()) parts_.writers_bell.ring();
       return full();
     case IntakeQueue::Answer::kClosed:
       break;
   }
-  take_back(parts_.counters.closed);
+  take_back(TrackStatus::kClosed, parts_.counters.of<&Stats::closed>());
   return TrackResult(TrackStatus::kClosed);
 }
 

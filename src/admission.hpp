@@ -21,6 +21,7 @@
 #include <postbox/track_result.hpp>
 
 #include "base/counters.hpp"
+#include "base/metrics_table.hpp"
 #include "base/notices.hpp"
 #include "intake_queue.hpp"
 #include "outbox_writer.hpp"
@@ -38,6 +39,7 @@ struct AdmissionParts {
   IntakeQueue& intake;
   OutboxWriter& writer;
   Counters& counters;
+  MetricsTable& metrics;
   Notices& notices;
   Undeliverable& undeliverable;
   Doorbell& writers_bell;
@@ -52,7 +54,7 @@ class Admission {
   TrackResult offer(const EventView& event, std::uint64_t& sequence);
 
  private:
-  void count(TrackStatus status, std::uint64_t events);
+  void count(QueueId queue, TrackStatus status, std::uint64_t events);
   TrackResult accept(const EventView& event, EventBatch& batch, std::uint64_t& sequence);
   TrackResult reject(const EventView& event, EventName name, std::vector<Violation> violations);
   void keep_effects(const EventView& event);

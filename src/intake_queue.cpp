@@ -16,7 +16,8 @@ constexpr Bytes kMostBytes = mebibytes(4);
 
 }  // namespace
 
-IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records, Share share, Bytes room) {
+IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records, WallTime at, Share share,
+                                      Bytes room) {
   std::uint64_t bytes = 0;
   std::size_t events = 0;
   for (const EventRecord& record : records) {
@@ -31,8 +32,12 @@ IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records, Share s
     if (closed_) return {Answer::kClosed, 0};
     if (!fits(events, bytes, share, room)) return {Answer::kFull, 0};
     Piece& piece = last_piece(records.size());
-    piece.records.insert(piece.records.end(), std::make_move_iterator(records.begin()),
-                         std::make_move_iterator(records.end()));
+    Taken& content = piece.content;
+    // Of one millisecond there is one number. Before the records: it may be without memory.
+    if (content.offered.empty() || content.offered.back().at != at) content.offered.push_back({at});
+    content.records.insert(content.records.end(), std::make_move_iterator(records.begin()),
+                           std::make_move_iterator(records.end()));
+    content.offered.back().events += events;
     piece.bytes += bytes;
     pushed_ += events;
     pending_bytes_ += bytes;
@@ -52,16 +57,16 @@ bool IntakeQueue::fits(std::size_t events, std::uint64_t bytes, Share share, Byt
 // The piece that takes the records of one call, all of them.
 IntakeQueue::Piece& IntakeQueue::last_piece(std::size_t records) {
   const bool is_done = queue_.empty() || queue_.back().bytes >= kMostBytes.count ||
-                       queue_.back().records.size() + records > kMostRecords;
+                       queue_.back().content.records.size() + records > kMostRecords;
   return is_done ? queue_.emplace_back() : queue_.back();
 }
 
-std::vector<EventRecord> IntakeQueue::take() {
+IntakeQueue::Taken IntakeQueue::take() {
   const MutexLock lock(mutex_);
   if (queue_.empty()) return {};
-  std::vector<EventRecord> records = std::move(queue_.front().records);
+  Taken content = std::move(queue_.front().content);
   queue_.pop_front();
-  return records;
+  return content;
 }
 
 void IntakeQueue::settle_durable(std::size_t events, std::uint64_t bytes) {
@@ -99,7 +104,7 @@ bool IntakeQueue::has(Ring ring) const {
 
 bool IntakeQueue::is_urgent() const {
   return waiting_callers_ > 0 || queue_.size() > 1 ||
-         (!queue_.empty() && queue_.front().records.size() >= kWorthACommit);
+         (!queue_.empty() && queue_.front().content.records.size() >= kWorthACommit);
 }
 
 void IntakeQueue::close() {

@@ -47,14 +47,26 @@ class IntakeQueue {
     return share == Share::kCommon ? cap - cap / 10 : cap + cap / 10;
   }
 
-  // Take over all of `records`, or none. Those that are no events count for their bytes alone. The
-  // events that wait must fit into `room` bytes, too: what the store has left.
-  Pushed push(std::vector<EventRecord>& records, Share share = Share::kAll, Bytes room = kUnlimited)
-      POSTBOX_EXCLUDES(mutex_);
+  // How many events were offered at which time.
+  struct Offered {
+    WallTime at{};
+    std::uint64_t events = 0;
+  };
+
+  struct Taken {
+    std::vector<EventRecord> records{};
+    std::vector<Offered> offered{};
+  };
+
+  // Take over all of `records`, which were offered at `at`, or none. Those that are no events count
+  // for their bytes alone. The events that wait must fit into `room` bytes, too: what the store has
+  // left.
+  Pushed push(std::vector<EventRecord>& records, WallTime at, Share share = Share::kAll,
+              Bytes room = kUnlimited) POSTBOX_EXCLUDES(mutex_);
 
   // Return what has gathered, in order, as much as is worth one commit. Whole calls of push():
   // what one call brought is committed together.
-  std::vector<EventRecord> take() POSTBOX_EXCLUDES(mutex_);
+  Taken take() POSTBOX_EXCLUDES(mutex_);
 
   // The first `events` of what was taken are on disk, with `bytes` in all.
   void settle_durable(std::size_t events, std::uint64_t bytes) POSTBOX_EXCLUDES(mutex_);
@@ -87,7 +99,7 @@ class IntakeQueue {
   // The records of one commit, and what they weigh. Queued in pieces, so that no push() ever moves
   // a whole backlog, and memory is given back commit by commit.
   struct Piece {
-    std::vector<EventRecord> records;
+    Taken content;
     std::uint64_t bytes = 0;
   };
 

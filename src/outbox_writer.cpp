@@ -21,46 +21,38 @@ constexpr std::chrono::milliseconds kLook{1'000};
 
 }  // namespace
 
-OutboxWriter::OutboxWriter(IntakeQueue& intake, Outbox& outbox, Counters& counters, Logger& logger,
-                           std::shared_ptr<Random> random, std::string failure_prefix)
-    : intake_(intake),
-      outbox_(outbox),
-      counters_(counters),
-      logger_(logger),
-      random_(std::move(random)),
-      failure_prefix_(std::move(failure_prefix)) {}
-
 SteadyTime OutboxWriter::run_once(SteadyTime now) {
   appended_ = false;
   report_refusals();
-  if (batch_.empty()) batch_ = intake_.take();
-  if (batch_.empty() && !looks_for_room()) return SteadyTime::max();
+  if (batch_.records.empty()) batch_ = parts_.intake.take();
+  if (batch_.records.empty() && !looks_for_room()) return SteadyTime::max();
   if (now < retry_at_) return retry_at_;
-  if (batch_.empty() && now < look_at_) return look_at_;
+  if (batch_.records.empty() && now < look_at_) return look_at_;
 
   const auto appended = append(now);
-  if (batch_.empty()) return looks_for_room() ? look_at_ : SteadyTime::max();
+  if (batch_.records.empty()) return looks_for_room() ? look_at_ : SteadyTime::max();
   if (!appended) {
     fail(now, appended.error());
     return retry_at_;
   }
   failures_in_a_row_ = 0;
   appended_ = true;
-  timed_ = std::ranges::any_of(batch_,
+  timed_ = std::ranges::any_of(batch_.records,
                                [](const EventRecord& record) { return record.timing != nullptr; });
   gather_until_ = now + kRhythm;
   const auto bytes = std::accumulate(
-      batch_.begin(), batch_.end(), std::uint64_t{0},
+      batch_.records.begin(), batch_.records.end(), std::uint64_t{0},
       [](std::uint64_t sum, const EventRecord& record) { return sum + footprint(record); });
-  const auto events = static_cast<std::size_t>(std::ranges::count_if(batch_, has_event));
-  batch_.clear();
-  intake_.settle_durable(events, bytes);
+  const auto events = static_cast<std::size_t>(std::ranges::count_if(batch_.records, has_event));
+  measure();
+  batch_ = {};
+  parts_.intake.settle_durable(events, bytes);
   return now;  // more may have gathered meanwhile
 }
 
 Result<Appended> OutboxWriter::append(SteadyTime now) {
   asked_.store(false);
-  auto appended = outbox_.append(batch_);
+  auto appended = parts_.outbox.append(batch_.records);
   const bool full = !appended && appended.error().code == ErrorCode::kOutboxFull;
   // A row takes more than its event, and an index more than that.
   if (full || appended) {
@@ -72,21 +64,29 @@ Result<Appended> OutboxWriter::append(SteadyTime now) {
 }
 
 void OutboxWriter::fail(SteadyTime now, const Error& error) {
-  add(counters_.outbox_failures, 1);
+  add<&Stats::outbox_failures>(parts_.counters, 1);
   ++failures_in_a_row_;
-  retry_at_ =
-      now + full_jitter(std::min(backoff_ceiling(failures_in_a_row_), kLongestWait), *random_);
-  logger_.log(LogLevel::kError, failure_prefix_ + ": " + error.message +
-                                    "; events wait in memory until it can be written");
+  retry_at_ = now + full_jitter(std::min(backoff_ceiling(failures_in_a_row_), kLongestWait),
+                                *parts_.random);
+  parts_.logger.log(LogLevel::kError, parts_.failure_prefix + ": " + error.message +
+                                          "; events wait in memory until it can be written");
+}
+
+void OutboxWriter::measure() {
+  const WallTime now = parts_.clock->wall_now();
+  for (const auto& [at, events] : batch_.offered) {
+    if (events > 0) parts_.metrics.to_disk.add(now - at, events);
+  }
 }
 
 void OutboxWriter::report_refusals() {
-  const auto full = counters_.full.load(std::memory_order_relaxed);
+  const auto full = parts_.counters.of<&Stats::full>().load(std::memory_order_relaxed);
   if (full == reported_full_) return;
   reported_full_ = full;
-  logger_.log(LogLevel::kError, failure_prefix_ +
-                                    ": a cap is reached, new events are refused; see "
-                                    "POSTBOX_MAX_MEMORY, POSTBOX_MAX_DISK and the outbox's disk");
+  parts_.logger.log(LogLevel::kError,
+                    parts_.failure_prefix +
+                        ": a cap is reached, new events are refused; see "
+                        "POSTBOX_MAX_MEMORY, POSTBOX_MAX_DISK and the outbox's disk");
 }
 
 }  // namespace postbox

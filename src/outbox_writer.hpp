@@ -19,14 +19,25 @@
 
 #include "base/counters.hpp"
 #include "base/logger.hpp"
+#include "base/metrics_table.hpp"
 #include "intake_queue.hpp"
 
 namespace postbox {
 
+struct WriterParts {
+  IntakeQueue& intake;
+  Outbox& outbox;
+  Counters& counters;
+  MetricsTable& metrics;
+  Logger& logger;
+  std::shared_ptr<const Clock> clock;
+  std::shared_ptr<Random> random;
+  std::string failure_prefix;
+};
+
 class OutboxWriter {
  public:
-  OutboxWriter(IntakeQueue& intake, Outbox& outbox, Counters& counters, Logger& logger,
-               std::shared_ptr<Random> random, std::string failure_prefix);
+  explicit OutboxWriter(WriterParts parts) : parts_(std::move(parts)) {}
 
   // Append what there is. Returns when to try again, or the far future when nothing is left to do
   // before the next event.
@@ -37,7 +48,7 @@ class OutboxWriter {
   [[nodiscard]] SteadyTime gather_until() const noexcept { return gather_until_; }
 
   // False while a failed append is to be repeated first.
-  [[nodiscard]] bool wants_events() const noexcept { return batch_.empty(); }
+  [[nodiscard]] bool wants_events() const noexcept { return batch_.records.empty(); }
 
   // True while the store is so full that the rest is kept for what matters most. May be asked by
   // any thread.
@@ -64,20 +75,16 @@ class OutboxWriter {
   [[nodiscard]] bool looks_for_room() const noexcept { return is_crowded() || asked_.load(); }
   void fail(SteadyTime now, const Error& error);
   void report_refusals();
+  void measure();
 
-  IntakeQueue& intake_;
-  Outbox& outbox_;
-  Counters& counters_;
-  Logger& logger_;
-  const std::shared_ptr<Random> random_;
-  const std::string failure_prefix_;
+  const WriterParts parts_;
 
   std::atomic<bool> crowded_{false};
   std::atomic<bool> asked_{true};  // nothing is known at the start
   std::atomic<std::uint64_t> room_{std::numeric_limits<std::uint64_t>::max()};
 
   // Only touched by the writer's thread.
-  std::vector<EventRecord> batch_;
+  IntakeQueue::Taken batch_;
   SteadyTime retry_at_{};
   SteadyTime gather_until_{};
   SteadyTime look_at_{};  // whether there is room again

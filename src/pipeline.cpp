@@ -24,12 +24,13 @@ Pipeline::Pipeline(ValidConfig config, Integration integration, const Services& 
       undeliverable_(config_->on_undeliverable, *integration_.destination, logger_),
       stats_(*outbox_, *flags_),
       intake_(config_->max_queued_events, config_->max_queued_bytes, bell),
-      writer_(intake_, *outbox_, counters_, logger_, services.random, integration_.failure_prefix),
+      writer_({intake_, *outbox_, counters_, metrics_, logger_, clock_, services.random,
+               integration_.failure_prefix}),
       sender_(config_, {*outbox_, *http_, *integration_.destination, *flags_, exemptions_,
-                        counters_, logger_, undeliverable_, clock_, services.random,
+                        counters_, metrics_, logger_, undeliverable_, clock_, services.random,
                         services.rate_gate, integration_.failure_prefix}),
       admission_({*config_, integration_, *flags_, *clock_, *outbox_, intake_, writer_, counters_,
-                  notices_, undeliverable_, bell, *http_}),
+                  metrics_, notices_, undeliverable_, bell, *http_}),
       operator_(outbox_, integration_.destination, flags_) {
   for (const auto& [queue, flag] : integration_.flags) flags_->set(queue, flag);
 }
@@ -91,10 +92,29 @@ bool Pipeline::is_settled() {
   return stats.complete && stats.waiting == 0 && stats.in_flight == 0;
 }
 
-Stats Pipeline::stats() {
-  Stats stats = stats_.stats(counters_, intake_.pending());
-  stats.sink_failures = logger_.sink_failures();
-  return stats;
+Stats Pipeline::stats() { return collect().stats; }
+
+StatsCollector::Collected Pipeline::collect() {
+  auto collected = stats_.collect(counters_, intake_.pending());
+  collected.stats.sink_failures = logger_.sink_failures();
+  return collected;
+}
+
+Metrics Pipeline::metrics() {
+  Metrics metrics = metrics_.read(integration_.destination->families(), *flags_);
+  auto collected = collect();
+  metrics.totals = collected.stats;
+  for (const QueueStats& queue : collected.on_disk) {
+    const auto row = std::ranges::find(metrics.families, queue.queue, &FamilyMetrics::queue);
+    if (row == metrics.families.end()) continue;
+    const std::uint64_t pending = queue.ready + queue.delayed;
+    (row->flag.is_off() ? row->held : row->waiting) += pending;
+    row->held += queue.held;
+    row->in_flight = queue.leased;
+    row->dead = queue.dead;
+    row->oldest = queue.oldest;
+  }
+  return metrics;
 }
 
 SteadyTime Pipeline::run_once() {
@@ -107,7 +127,7 @@ SteadyTime Pipeline::run_once() {
 bool Pipeline::open_stats() {
   const auto opened = stats_.open();
   if (opened) return true;
-  add(counters_.outbox_failures, 1);
+  add<&Stats::outbox_failures>(counters_, 1);
   logger_.log(LogLevel::kError, integration_.failure_prefix + ": " + opened.error().message +
                                     "; events wait in memory until it can be opened");
   return false;

@@ -19,6 +19,7 @@
 #include <postbox/config.hpp>
 #include <postbox/event_view.hpp>
 #include <postbox/flags.hpp>
+#include <postbox/metrics.hpp>
 #include <postbox/operator.hpp>
 #include <postbox/services.hpp>
 #include <postbox/stats.hpp>
@@ -28,6 +29,7 @@
 #include "base/counters.hpp"
 #include "base/logger.hpp"
 #include "base/machine_time.hpp"
+#include "base/metrics_table.hpp"
 #include "base/mutex.hpp"
 #include "base/notices.hpp"
 #include "intake_queue.hpp"
@@ -53,6 +55,7 @@ class Pipeline {
   TrackResult offer_durably(const EventView& event, std::chrono::milliseconds deadline);
   bool flush(std::chrono::milliseconds deadline);
   [[nodiscard]] Stats stats();
+  [[nodiscard]] Metrics metrics();
   SteadyTime run_once();
 
   // What operators ask.
@@ -108,6 +111,7 @@ class Pipeline {
 
   void end(std::atomic<bool>& part) POSTBOX_EXCLUDES(mutex_);
   bool open_stats();
+  [[nodiscard]] StatsCollector::Collected collect();
   void announce_progress();
   void look_again();
   [[nodiscard]] bool is_gathering(SteadyTime now);
@@ -130,6 +134,7 @@ class Pipeline {
   const bool threads_;
 
   Counters counters_;
+  MetricsTable metrics_;
   const std::shared_ptr<FlagSet> flags_;
   Exemptions exemptions_;
   Logger logger_;

@@ -5,22 +5,6 @@
 namespace postbox {
 namespace {
 
-void add_counters(const Counters& from, Stats& to) {
-  const auto get = [](const Counters::Count& count) { return count.load(); };
-  to.offered = get(from.offered);
-  to.accepted = get(from.accepted);
-  to.disabled = get(from.disabled);
-  to.rejected = get(from.rejected);
-  to.full = get(from.full);
-  to.closed = get(from.closed);
-  to.requests = get(from.requests);
-  to.retries = get(from.retries);
-  to.rate_limited = get(from.rate_limited);
-  to.parked = get(from.parked);
-  to.stale_settles = get(from.stale_settles);
-  to.outbox_failures = get(from.outbox_failures);
-}
-
 std::uint64_t rows(const OutboxStats& stats) {
   std::uint64_t sum = 0;
   for (const QueueStats& queue : stats.queues) {
@@ -48,13 +32,16 @@ Result<void> StatsCollector::open() {
   return {};
 }
 
-Stats StatsCollector::stats(const Counters& counters, std::uint64_t in_memory) {
-  Stats s;
-  add_counters(counters, s);
+StatsCollector::Collected StatsCollector::collect(const Counters& counters,
+                                                  std::uint64_t in_memory) {
+  Collected collected;
+  Stats& s = collected.stats;
+  counters.read(s);
   s.waiting = in_memory;
   const auto current = open() ? outbox_.stats() : Error{ErrorCode::kOutboxUnavailable, {}};
   s.complete = current.has_value();
-  if (!s.complete) return s;
+  if (!s.complete) return collected;
+  collected.on_disk = current->queues;
 
   for (const QueueStats& queue : current->queues) {
     const bool off = flags_.get(queue.queue).is_off();
@@ -75,7 +62,7 @@ Stats StatsCollector::stats(const Counters& counters, std::uint64_t in_memory) {
   s.armed = current->armed;
   s.offered += s.recovered + s.fired;
   s.accepted += s.recovered + s.fired;
-  return s;
+  return collected;
 }
 
 }  // namespace postbox

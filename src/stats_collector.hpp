@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include <postbox/flags.hpp>
 #include <postbox/outbox.hpp>
@@ -26,8 +27,13 @@ class StatsCollector {
   // Read what the outbox holds before this run changes anything. Cheap once it has succeeded.
   Result<void> open() POSTBOX_EXCLUDES(mutex_);
 
+  struct Collected {
+    Stats stats;
+    std::vector<QueueStats> on_disk{};  // what the outbox says of each queue
+  };
+
   // `in_memory` is how many accepted events have not reached the outbox.
-  [[nodiscard]] Stats stats(const Counters& counters, std::uint64_t in_memory)
+  [[nodiscard]] Collected collect(const Counters& counters, std::uint64_t in_memory)
       POSTBOX_EXCLUDES(mutex_);
 
  private:

@@ -260,6 +260,13 @@ Stats Tracker::stats() const {
   return stats;
 }
 
+Metrics Tracker::metrics() const {
+  if (Impl* const impl = here()) return impl->pipeline.metrics();
+  Metrics metrics;
+  metrics.totals = stats();
+  return metrics;
+}
+
 template <class Answer, class Ask>
 Answer Tracker::ask(Ask question) const {
   Impl* const impl = here();

@@ -26,22 +26,17 @@ double end_of(std::size_t bucket) {
   return static_cast<double>(step) * static_cast<double>(std::uint64_t{1} << shift);
 }
 
+void write_head(std::string_view name, std::string_view type, std::string_view help,
+                std::ostream& out) {
+  out << "# HELP " << name << ' ' << help << "\n# TYPE " << name << ' ' << type << '\n';
+}
+
 // Where the events are, by the names of postbox::Stats. Some of them fall again, so no counter.
-void write_events(const postbox::Stats& s, std::ostream& out) {
-  const std::pair<std::string_view, std::uint64_t> states[] = {
-      {"offered", s.offered},     {"accepted", s.accepted},
-      {"disabled", s.disabled},   {"rejected", s.rejected},
-      {"full", s.full},           {"closed", s.closed},
-      {"delivered", s.delivered}, {"dead", s.dead},
-      {"held", s.held},           {"waiting", s.waiting},
-      {"in_flight", s.in_flight}, {"purged", s.purged},
-      {"recovered", s.recovered}, {"duplicates", s.duplicates},
-      {"retries", s.retries},     {"fired", s.fired},
-      {"armed", s.armed}};
-  out << "# HELP postbox_events_total Events by what became of them.\n"
-         "# TYPE postbox_events_total untyped\n";
-  for (const auto& [state, count] : states) {
-    out << "postbox_events_total{state=\"" << state << "\"} " << count << '\n';
+void write_events(const postbox::Stats& stats, std::ostream& out) {
+  write_head("postbox_events_total", "untyped", "Events by what became of them.", out);
+  for (const postbox::StatsField& field : postbox::kStatsFields) {
+    if (!field.counts_events) continue;
+    out << "postbox_events_total{state=\"" << field.name << "\"} " << stats.*field.member << '\n';
   }
 }
 
@@ -50,15 +45,101 @@ void write_one(std::string_view name, std::string_view type, std::uint64_t value
   out << "# TYPE postbox_" << name << ' ' << type << "\npostbox_" << name << ' ' << value << '\n';
 }
 
-void write_work(const postbox::Stats& s, std::ostream& out) {
-  write_one("requests_total", "counter", s.requests, out);
-  write_one("rate_limited_total", "counter", s.rate_limited, out);
-  write_one("parked_total", "counter", s.parked, out);
-  write_one("stale_settles_total", "counter", s.stale_settles, out);
-  write_one("outbox_failures_total", "counter", s.outbox_failures, out);
-  write_one("sink_failures_total", "counter", s.sink_failures, out);
-  write_one("stats_complete", "gauge", s.complete ? 1 : 0, out);
-  write_one("conserved", "gauge", s.conserved() ? 1 : 0, out);
+void write_work(const postbox::Stats& stats, std::ostream& out) {
+  for (const postbox::StatsField& field : postbox::kStatsFields) {
+    if (field.counts_events) continue;
+    write_one(std::string(field.name) + "_total", "counter", stats.*field.member, out);
+  }
+  write_one("stats_complete", "gauge", stats.complete ? 1 : 0, out);
+  write_one("conserved", "gauge", stats.conserved() ? 1 : 0, out);
+}
+
+// `text` as the value of a label. Some are another's texts: a quote in one must not break the page.
+std::string escaped(std::string_view text) {
+  std::string label;
+  for (const char c : text) {
+    if (c == '\\' || c == '"') label += '\\';
+    if (c == '\n') {
+      label += "\\n";
+    } else {
+      label += c;
+    }
+  }
+  return label;
+}
+
+double in_seconds(std::chrono::milliseconds time) {
+  return static_cast<double>(time.count()) / 1e3;
+}
+
+std::string labels_of(const postbox::FamilyMetrics& family) {
+  return "family=\"" + escaped(family.family) + "\",queue=\"" +
+         std::to_string(static_cast<std::uint32_t>(family.queue)) + '"';
+}
+
+void write_families(const std::vector<postbox::FamilyMetrics>& families, std::ostream& out) {
+  using postbox::FamilyMetrics;
+  constexpr std::pair<std::string_view, std::uint64_t FamilyMetrics::*> kStates[] = {
+      {"accepted", &FamilyMetrics::accepted}, {"disabled", &FamilyMetrics::disabled},
+      {"rejected", &FamilyMetrics::rejected}, {"full", &FamilyMetrics::full},
+      {"waiting", &FamilyMetrics::waiting},   {"in_flight", &FamilyMetrics::in_flight},
+      {"held", &FamilyMetrics::held},         {"dead", &FamilyMetrics::dead}};
+  write_head("postbox_family_events", "untyped", "Events of a family by where they are.", out);
+  for (const FamilyMetrics& family : families) {
+    for (const auto& [state, member] : kStates) {
+      out << "postbox_family_events{" << labels_of(family) << ",state=\"" << state << "\"} "
+          << family.*member << '\n';
+    }
+  }
+  write_head("postbox_flag_percent", "gauge", "The flag in force: 0 is off, 100 is on.", out);
+  for (const FamilyMetrics& family : families) {
+    out << "postbox_flag_percent{" << labels_of(family) << "} " << family.flag.percent() << '\n';
+  }
+  write_head("postbox_oldest_seconds", "gauge", "The age of what waits longest.", out);
+  for (const FamilyMetrics& family : families) {
+    out << "postbox_oldest_seconds{" << labels_of(family) << "} "
+        << in_seconds(family.oldest.value_or(std::chrono::milliseconds{})) << '\n';
+  }
+}
+
+void write_lanes(const std::vector<postbox::LaneMetrics>& lanes, std::ostream& out) {
+  const auto write = [&](std::string_view name, std::string_view help, auto value_of) {
+    write_head(name, "gauge", help, out);
+    for (const postbox::LaneMetrics& lane : lanes) {
+      out << name << "{lane=\"" << escaped(lane.lane) << "\"} " << value_of(lane) << '\n';
+    }
+  };
+  write("postbox_lane_in_flight", "Requests under way.", [](const auto& l) { return l.in_flight; });
+  write("postbox_lane_closed_seconds", "For how long nothing is sent there; 0: open.",
+        [](const auto& l) { return in_seconds(l.closed_for); });
+  write("postbox_lane_window_limit", "Requests of ours in the vendor's window.",
+        [](const auto& l) { return l.rate.limit; });
+  write("postbox_lane_window_left", "Those that are left in it.",
+        [](const auto& l) { return l.rate.left; });
+}
+
+void write_outcomes(const std::vector<postbox::OutcomeCount>& outcomes, std::ostream& out) {
+  write_head("postbox_outcomes_total", "counter", "What became of events at the vendor.", out);
+  for (const postbox::OutcomeCount& row : outcomes) {
+    out << "postbox_outcomes_total{family=\"" << escaped(row.family) << "\",queue=\""
+        << static_cast<std::uint32_t>(row.queue) << "\",type=\"" << escaped(row.type)
+        << "\",lane=\"" << escaped(row.lane) << "\",outcome=\"" << name_of(row.outcome)
+        << "\",cause=\"" << escaped(row.cause) << "\"} " << row.events << '\n';
+  }
+}
+
+void write_histogram(std::string_view name, std::string_view help,
+                     const postbox::Histogram& histogram, std::ostream& out) {
+  write_head(name, "histogram", help, out);
+  std::uint64_t so_far = 0;
+  for (std::size_t i = 0; i < postbox::Histogram::kBounds.size(); ++i) {
+    so_far += histogram.counts[i];
+    out << name << "_bucket{le=\"" << in_seconds(postbox::Histogram::kBounds[i]) << "\"} " << so_far
+        << '\n';
+  }
+  out << name << "_bucket{le=\"+Inf\"} " << histogram.count() << '\n'
+      << name << "_sum " << in_seconds(histogram.sum) << '\n'
+      << name << "_count " << histogram.count() << '\n';
 }
 
 // What Stripe has delivered, by the names of stripe::Counts. `waiting` falls again, so no counter.
@@ -73,21 +154,6 @@ void write_webhooks(const stripe::Counts& c, std::ostream& out) {
   for (const auto& [state, count] : states) {
     out << "stripe_webhooks_total{state=\"" << state << "\"} " << count << '\n';
   }
-}
-
-// `text` as the value of a label. The types are another's texts: a quote in one must not break the
-// page.
-std::string escaped(std::string_view text) {
-  std::string label;
-  for (const char c : text) {
-    if (c == '\\' || c == '"') label += '\\';
-    if (c == '\n') {
-      label += "\\n";
-    } else {
-      label += c;
-    }
-  }
-  return label;
 }
 
 void write_unhandled(const std::map<std::string, std::uint64_t>& unhandled, std::ostream& out) {
@@ -136,12 +202,19 @@ double Latency::quantile(double q) const noexcept {
   return 0;
 }
 
-std::string Metrics::to_prometheus(const postbox::Stats& stats, const stripe::Counts& webhooks,
+std::string Metrics::to_prometheus(const postbox::Metrics& metrics, const stripe::Counts& webhooks,
                                    const std::map<std::string, std::uint64_t>& unhandled) const {
   std::ostringstream out;
   out.precision(9);
-  write_events(stats, out);
-  write_work(stats, out);
+  write_events(metrics.totals, out);
+  write_work(metrics.totals, out);
+  write_families(metrics.families, out);
+  write_lanes(metrics.lanes, out);
+  write_outcomes(metrics.outcomes, out);
+  write_histogram("postbox_to_disk_seconds", "From track() until the event is on disk.",
+                  metrics.to_disk, out);
+  write_histogram("postbox_to_delivery_seconds", "From there until the vendor has it.",
+                  metrics.to_delivery, out);
   write_webhooks(webhooks, out);
   write_unhandled(unhandled, out);
   out << "# HELP checkout_handler_seconds Time that a handler took.\n"

@@ -11,7 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <postbox/stats.hpp>
+#include <postbox/metrics.hpp>
 #include <string>
 #include <string_view>
 #include <stripe/webhook.hpp>
@@ -53,7 +53,7 @@ class Metrics {
   // The text of GET /metrics, in Prometheus' format. `unhandled` counts webhooks by their type, see
   // stripe::Webhook::unhandled(), which bounds how many types there are.
   [[nodiscard]] std::string to_prometheus(
-      const postbox::Stats& stats, const stripe::Counts& webhooks,
+      const postbox::Metrics& metrics, const stripe::Counts& webhooks,
       const std::map<std::string, std::uint64_t>& unhandled) const;
 
  private:

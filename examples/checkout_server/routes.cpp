@@ -188,7 +188,7 @@ void Routes::install(httplib::Server& server) {
   });
   server.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
     response.set_content(
-        metrics_.to_prometheus(tracker_.stats(), webhook_.counts(), webhook_.unhandled()),
+        metrics_.to_prometheus(tracker_.metrics(), webhook_.counts(), webhook_.unhandled()),
         "text/plain; version=0.0.4");
   });
 }

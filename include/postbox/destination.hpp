@@ -34,6 +34,7 @@ struct RateWindow {
 
 // An endpoint that takes events, and what it allows an account.
 struct Lane {
+  std::string_view name{};         // for people: "events", "bulk"
   std::size_t max_events = 1;      // in one request
   Bytes max_bytes = mebibytes(1);  // of their payloads; one event may go whatever its size
   RateWindow burst{};

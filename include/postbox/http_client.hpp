@@ -64,6 +64,9 @@ enum class TransportFault : std::uint8_t {
   kOther,
 };
 
+// "DNS", "connect", "TLS", "time-out", "connection reset", "not HTTP", "network".
+[[nodiscard]] std::string_view name_of(TransportFault fault) noexcept;
+
 struct TransportFailure {
   TransportFault fault = TransportFault::kOther;
   std::string detail{};  // for the log; holds no header and no body

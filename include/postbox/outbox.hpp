@@ -77,6 +77,7 @@ struct ClaimedEvent {
   // Since the claim of the first attempt that was spent, by the store's clock; zero before there
   // is one. A replay begins anew.
   std::chrono::milliseconds tried_for{0};
+  std::chrono::milliseconds age{0};  // since it was appended, or came of a timer
   EventRecord record;
 };
 
@@ -171,6 +172,7 @@ struct QueueStats {
   std::uint64_t delayed = 0;
   std::uint64_t held = 0;
   std::uint64_t dead = 0;
+  std::optional<std::chrono::milliseconds> oldest{};  // the age of what is ready, leased or delayed
 };
 
 // Counted since the store was created, in the transactions that made the changes. Always:

@@ -21,6 +21,13 @@
 
 namespace postbox {
 
+// How much of a lane's steady window is used.
+struct RateUse {
+  std::uint32_t limit = 0;  // requests in the window that may be ours; zero: no limit
+  std::uint32_t left = 0;   // of those
+  std::chrono::milliseconds resets_in{0};  // until the window ends; zero when that is not known
+};
+
 class RateGate {
  public:
   enum class Pace : std::uint8_t {
@@ -43,6 +50,9 @@ class RateGate {
 
   // A request that began at `start` ended, with what its answer said about the window, if anything.
   virtual void ended(SteadyTime start, SteadyTime now, const std::optional<RateHint>& hint) = 0;
+
+  // For people to look at. Defaults to nothing known.
+  [[nodiscard]] virtual RateUse use(SteadyTime /*now*/) const { return {}; }
 
   // The vendor refused a request (429) in spite of all this, until `retry_after` has passed.
   virtual void refused(SteadyTime now, std::chrono::milliseconds retry_after) = 0;

@@ -22,7 +22,9 @@
 // start another may have counted before: the second identity does not hold there.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <string_view>
 
 namespace postbox {
 
@@ -65,6 +67,41 @@ struct Stats {
     return offered == accepted + disabled + rejected + full + closed &&
            accepted == delivered + dead + held + waiting + in_flight + purged;
   }
+};
+
+// A member of Stats, for whoever shows all of them.
+struct StatsField {
+  std::string_view name;
+  std::uint64_t Stats::*member;
+  bool counts_events;  // else requests, answers or failures
+};
+
+// All of them, in the order of Stats. Whatever is counted has a row here: the engine counts, and
+// dashboards show, by this table.
+inline constexpr std::array kStatsFields{
+    StatsField{"offered", &Stats::offered, true},
+    StatsField{"accepted", &Stats::accepted, true},
+    StatsField{"disabled", &Stats::disabled, true},
+    StatsField{"rejected", &Stats::rejected, true},
+    StatsField{"full", &Stats::full, true},
+    StatsField{"closed", &Stats::closed, true},
+    StatsField{"delivered", &Stats::delivered, true},
+    StatsField{"dead", &Stats::dead, true},
+    StatsField{"held", &Stats::held, true},
+    StatsField{"waiting", &Stats::waiting, true},
+    StatsField{"in_flight", &Stats::in_flight, true},
+    StatsField{"purged", &Stats::purged, true},
+    StatsField{"recovered", &Stats::recovered, true},
+    StatsField{"fired", &Stats::fired, true},
+    StatsField{"armed", &Stats::armed, true},
+    StatsField{"duplicates", &Stats::duplicates, true},
+    StatsField{"requests", &Stats::requests, false},
+    StatsField{"retries", &Stats::retries, true},
+    StatsField{"rate_limited", &Stats::rate_limited, false},
+    StatsField{"parked", &Stats::parked, false},
+    StatsField{"stale_settles", &Stats::stale_settles, false},
+    StatsField{"outbox_failures", &Stats::outbox_failures, false},
+    StatsField{"sink_failures", &Stats::sink_failures, false},
 };
 
 }  // namespace postbox

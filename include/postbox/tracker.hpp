@@ -28,6 +28,7 @@
 #include <postbox/config.hpp>
 #include <postbox/event.hpp>
 #include <postbox/event_view.hpp>
+#include <postbox/metrics.hpp>
 #include <postbox/operator.hpp>
 #include <postbox/outbox.hpp>
 #include <postbox/result.hpp>
@@ -85,6 +86,10 @@ class Tracker {
 
   // Take a snapshot. Reads the outbox: milliseconds with a large backlog.
   [[nodiscard]] Stats stats() const;
+
+  // The same in detail: by family, type, lane and outcome, with ages, latencies and rate windows.
+  // Empty but for the totals in a tracker that is closed.
+  [[nodiscard]] Metrics metrics() const;
 
   // What operators ask of this process's outbox; Operator says what each does, and how long it
   // takes. They are counted in stats().

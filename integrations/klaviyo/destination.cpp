@@ -53,15 +53,18 @@ using std::chrono::seconds;
 // seldom said (OpenAPI 2026-07-15, x-klaviyo-ratelimit). A bulk body can take a megabyte, twice:
 // few at once.
 constexpr std::array kLanes{
-    postbox::Lane{.burst = {350, seconds(1)}, .steady = {3'500, minutes(1)}},
-    postbox::Lane{.max_events = 1'000,
+    postbox::Lane{.name = "events", .burst = {350, seconds(1)}, .steady = {3'500, minutes(1)}},
+    postbox::Lane{.name = "bulk",
+                  .max_events = 1'000,
                   .max_bytes = postbox::Bytes{4'700'000},
                   .burst = {10, seconds(1)},
                   .steady = {150, minutes(1)},
                   .max_in_flight = 4},
-    postbox::Lane{.burst = {75, seconds(1)}, .steady = {750, minutes(1)}},
-    postbox::Lane{
-        .max_events = kMaxSubscribed, .burst = {75, seconds(1)}, .steady = {750, minutes(1)}},
+    postbox::Lane{.name = "profiles", .burst = {75, seconds(1)}, .steady = {750, minutes(1)}},
+    postbox::Lane{.name = "consent",
+                  .max_events = kMaxSubscribed,
+                  .burst = {75, seconds(1)},
+                  .steady = {750, minutes(1)}},
 };
 constexpr std::size_t kSingleLane = 0;
 constexpr std::size_t kBulkLane = 1;

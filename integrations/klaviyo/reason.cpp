@@ -108,26 +108,6 @@ void append_part(std::string& reason, std::string_view before, std::string_view 
   reason += after;
 }
 
-std::string_view fault_name(postbox::TransportFault fault) {
-  switch (fault) {
-    case postbox::TransportFault::kDns:
-      return "DNS";
-    case postbox::TransportFault::kConnect:
-      return "connect";
-    case postbox::TransportFault::kTls:
-      return "TLS";
-    case postbox::TransportFault::kTimeout:
-      return "time-out";
-    case postbox::TransportFault::kReset:
-      return "connection reset";
-    case postbox::TransportFault::kProtocol:
-      return "not HTTP";
-    case postbox::TransportFault::kOther:
-      break;
-  }
-  return "network";
-}
-
 }  // namespace
 
 Refusal read_refusal(const postbox::HttpResponse& response, Events events) {
@@ -188,7 +168,7 @@ std::string_view find_header(const postbox::HttpResponse& response, std::string_
 
 std::string describe(const postbox::TransportFailure& failure) {
   std::string reason = "no answer: ";
-  reason += fault_name(failure.fault);
+  reason += postbox::name_of(failure.fault);
   append_part(reason, ": ", failure.detail);
   return redact(reason, kMaxReasonBytes);
 }

@@ -47,6 +47,19 @@ class SendLane {
     return std::min(limits_.max_bytes, batch_.limit());
   }
 
+  [[nodiscard]] std::string_view name() const noexcept { return limits_.name; }
+
+  // For people to look at.
+  [[nodiscard]] LaneMetrics look(SteadyTime now) const {
+    const auto closed_for = std::chrono::ceil<std::chrono::milliseconds>(opens_at() - now);
+    return {.lane = std::string(limits_.name),
+            .in_flight = in_flight_,
+            .is_probing = gate_.is_probing(),
+            .closed_for = std::max(closed_for, std::chrono::milliseconds{}),
+            .most_bytes = static_cast<std::size_t>(most_bytes().count),
+            .rate = rate_->use(now)};
+  }
+
   [[nodiscard]] Room room(SteadyTime now) const noexcept {
     if (is_shut(now)) return Room::kNone;
     if (!gate_.is_probing()) return Room::kOpen;

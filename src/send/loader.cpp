@@ -191,7 +191,7 @@ void Loader::pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now) {
   for (ClaimedEvent& event : claim.events) {
     if (travels_alone(event)) {
       Parcel one{.lane = alone, .leased_until = leased_until};
-      one.pieces.push_back({claim.token, std::move(event)});
+      one.pieces.push_back({claim.token, std::move(event), now});
       put(one);
       continue;
     }
@@ -203,7 +203,7 @@ void Loader::pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now) {
       put(to.parcel);
       to.bytes = event.record.payload.size();
     }
-    to.parcel.pieces.push_back({claim.token, std::move(event)});
+    to.parcel.pieces.push_back({claim.token, std::move(event), now});
   }
   for (OpenParcel& one : open) put(one.parcel);
 }

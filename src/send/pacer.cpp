@@ -63,6 +63,21 @@ SteadyTime Pacer::nth_last_start(std::int64_t n) const {
 }
 
 // Requests that may still start in the present window.
+RateUse Pacer::use(SteadyTime now) const {
+  if (is_unlimited()) return {};
+  const auto whole = [](std::int64_t requests) {
+    return static_cast<std::uint32_t>(std::max<std::int64_t>(0, requests));
+  };
+  // The present window may have ended, which the next request will find out.
+  const bool is_known = end_ && end_->latest > now;
+  const auto free = is_known || !end_ ? left(now) : allowance();
+  RateUse use{.limit = whole(allowance()), .left = whole(free)};
+  if (is_known) {
+    use.resets_in = std::chrono::ceil<std::chrono::milliseconds>(end_->latest - now);
+  }
+  return use;
+}
+
 std::int64_t Pacer::left(SteadyTime now) const {
   if (!end_) return allowance() - started_since(now - lane_.steady.length);
   const auto for_others = static_cast<std::int64_t>(

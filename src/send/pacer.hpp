@@ -47,6 +47,7 @@ class Pacer final : public RateGate {
   // Somebody else is there, or the limit is lower than it was. Whoever else was refused was told
   // the same time to come back: we come later.
   void refused(SteadyTime now, std::chrono::milliseconds retry_after) override;
+  [[nodiscard]] RateUse use(SteadyTime now) const override;
 
  private:
   // The end of the server's present window lies between these two.

@@ -51,6 +51,15 @@ std::vector<SendLane> lanes_of(const SenderParts& parts, milliseconds probe_inte
   return lanes;
 }
 
+// The kind of an answer, by which outcomes are counted: one of few, and no text of a vendor's.
+std::string cause_of(const HttpCompletion& completion, const Verdict& verdict) {
+  if (verdict.kind == VerdictKind::kDelivered) return {};
+  if (verdict.foreign) return "not the vendor's answer";
+  const auto* failure = std::get_if<TransportFailure>(&completion.outcome);
+  if (failure != nullptr) return std::string(name_of(failure->fault));
+  return verdict.http_status > 0 ? "HTTP " + std::to_string(verdict.http_status) : "no answer";
+}
+
 }  // namespace
 
 Sender::Sender(const ValidConfig& config, SenderParts parts)
@@ -83,6 +92,7 @@ SteadyTime Sender::run_once(SteadyTime now) {
     settle(now);  // events held back by their flag
   }
   report_outage(now);
+  publish_lanes(now);
   parts_.logger.report_repeats(false);
   return next_wake(now);
 }
@@ -139,6 +149,7 @@ void Sender::collect(SteadyTime now) {
 
 void Sender::judge(Parcel parcel, const HttpCompletion& completion, SteadyTime now) {
   const Verdict verdict = verdict_on(completion, parcel);
+  parcel.cause = cause_of(completion, verdict);
   lanes_[parcel.lane].ended(parcel, completion, verdict, now);
   apply(verdict, std::move(parcel), now);
 }
@@ -185,10 +196,13 @@ void Sender::apply(const Verdict& verdict, Parcel parcel, SteadyTime now) {
   }
   for (const Piece& piece : parcel.pieces) {
     if (verdict.kind != VerdictKind::kDelivered) {
-      bury(piece, verdict);
+      bury(parcel, piece, verdict);
       continue;
     }
     log_outcome(piece, verdict);
+    count(parcel, piece, EventOutcome::kDelivered);
+    const auto since_claim = std::chrono::floor<milliseconds>(now - piece.claimed);
+    parts_.metrics.to_delivery.add(piece.event.age + since_claim, 1);
     settler_.finish(piece.token, {.handle = piece.event.handle, .kind = OutcomeKind::kDelivered});
   }
 }
@@ -234,7 +248,8 @@ void Sender::retry_or_bury(const Parcel& parcel, const Verdict& verdict) {
     const ClaimedEvent& event = piece.event;
     if (verdict.foreign || event.tried_for < config_->give_up_after ||
         event.attempts < kFewestAttempts) {
-      add(parts_.counters.retries, 1);
+      add<&Stats::retries>(parts_.counters, 1);
+      count(parcel, piece, EventOutcome::kRetried);
       settler_.finish(piece.token, {.handle = event.handle,
                                     .kind = OutcomeKind::kRetry,
                                     .delay = wait,
@@ -245,14 +260,23 @@ void Sender::retry_or_bury(const Parcel& parcel, const Verdict& verdict) {
     last.kind = VerdictKind::kDead;
     last.reason = "given up after " + std::to_string(event.attempts) + " attempts in " +
                   text_of(event.tried_for) + "; last answer: " + verdict.reason;
-    bury(piece, last);
+    bury(parcel, piece, last);
   }
 }
 
-void Sender::bury(const Piece& piece, const Verdict& verdict) {
+// By what is known of it, for Metrics.
+void Sender::count(const Parcel& parcel, const Piece& piece, EventOutcome outcome) {
+  const EventRecord& record = piece.event.record;
+  const std::string type = parts_.destination.type_of(record);
+  parts_.metrics.add_outcome(
+      {record.queue, type, lanes_[parcel.lane].name(), outcome, parcel.cause});
+}
+
+void Sender::bury(const Parcel& parcel, const Piece& piece, const Verdict& verdict) {
   Verdict dead = verdict;
   dead.kind = VerdictKind::kDead;
   log_outcome(piece, dead);
+  count(parcel, piece, EventOutcome::kDead);
   const EventRecord& record = piece.event.record;
   parts_.undeliverable.tell(parts_.destination.type_of(record), parts_.destination.key_of(record),
                             dead.reason);
@@ -266,15 +290,16 @@ void Sender::bury(const Piece& piece, const Verdict& verdict) {
 // The events are as good as before; it is everyone on that lane, or on all, who must wait.
 void Sender::put_off(const Parcel& parcel, Verdict verdict, SteadyTime now) {
   if (verdict.kind == VerdictKind::kPause) {
-    add(parts_.counters.rate_limited, 1);
+    add<&Stats::rate_limited>(parts_.counters, 1);
     verdict.retry_after = lanes_[parcel.lane].pause(
         now, verdict.retry_after.value_or(milliseconds{}), *parts_.random);
     const bool is_first = verdict.retry_after->count() > 0;
     if (is_first && !parcel.pieces.empty()) log_outcome(parcel.pieces.front(), verdict);
   } else {
-    add(parts_.counters.parked, 1);
+    add<&Stats::parked>(parts_.counters, 1);
     verdict.lane_only ? lanes_[parcel.lane].park(now) : gate_.park(now);
   }
+  for (const Piece& piece : parcel.pieces) count(parcel, piece, EventOutcome::kPutOff);
   settler_.release(parcel);
 }
 
@@ -298,6 +323,12 @@ void Sender::report_outage(SteadyTime now) {
   append_time(parts_.clock->wall_now() - lasted, since);
   parts_.logger.log(notice->line.level,
                     notice->line.text + " (since " + since + waiting_text() + ")");
+}
+
+void Sender::publish_lanes(SteadyTime now) {
+  std::vector<LaneMetrics> lanes;
+  for (const SendLane& lane : lanes_) lanes.push_back(lane.look(now));
+  parts_.metrics.set_lanes(std::move(lanes));
 }
 
 // Reads the outbox: for what is written once in some minutes.
@@ -366,7 +397,7 @@ void Sender::start(Parcel parcel, SteadyTime now) {
     const Verdict failed{VerdictKind::kRetry, 0, id.error().message};
     return apply(failed, std::move(parcel), now);
   }
-  add(parts_.counters.requests, 1);
+  add<&Stats::requests>(parts_.counters, 1);
   if (parcel.pieces.front().event.attempts == 1) retry_budget_.earn();
   SendLane& lane = lanes_[parcel.lane];
   lane.started(now);
@@ -392,6 +423,7 @@ void Sender::admit(Parcel& parcel) {
     const Flag flag = parts_.flags.get(record.queue);
     if (flag.is_on() || (!flag.is_off() && flag.includes(record.profile_key))) return false;
     if (parts_.exemptions.has(piece.event.handle)) return false;
+    count(parcel, piece, EventOutcome::kHeld);
     settler_.finish(piece.token, {.handle = piece.event.handle, .kind = OutcomeKind::kHold});
     return true;
   });

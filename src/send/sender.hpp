@@ -75,7 +75,9 @@ class Sender {
   void apply(const Verdict& verdict, Parcel parcel, SteadyTime now);
   void split(Parcel parcel, const std::vector<std::size_t>& culprits);
   void retry_or_bury(const Parcel& parcel, const Verdict& verdict);
-  void bury(const Piece& piece, const Verdict& verdict);
+  void bury(const Parcel& parcel, const Piece& piece, const Verdict& verdict);
+  void count(const Parcel& parcel, const Piece& piece, EventOutcome outcome);
+  void publish_lanes(SteadyTime now);
   void put_off(const Parcel& parcel, Verdict verdict, SteadyTime now);
   void log_outcome(const Piece& piece, const Verdict& verdict);
   void note_failure(const Parcel& parcel, const Verdict& verdict, SteadyTime now);

@@ -22,6 +22,7 @@
 
 #include "base/counters.hpp"
 #include "base/logger.hpp"
+#include "base/metrics_table.hpp"
 #include "exemptions.hpp"
 #include "undeliverable.hpp"
 
@@ -34,6 +35,7 @@ struct SenderParts {
   const FlagSet& flags;
   const Exemptions& exemptions;
   Counters& counters;
+  MetricsTable& metrics;
   Logger& logger;
   Undeliverable& undeliverable;
   std::shared_ptr<const Clock> clock;
@@ -46,6 +48,7 @@ struct SenderParts {
 struct Piece {
   ClaimToken token{};
   ClaimedEvent event;
+  SteadyTime claimed{};
 };
 
 // Events that travel in one request.
@@ -54,6 +57,7 @@ struct Parcel {
   SteadyTime leased_until{};  // the lease must outlive the request
   SteadyTime started{};
   std::chrono::milliseconds allowed{};  // for the request, once it has started
+  std::string cause{};                  // the kind of its answer, once it has ended
   std::vector<Piece> pieces{};
 
   [[nodiscard]] Bytes bytes() const noexcept {
@@ -91,7 +95,7 @@ class OutboxTurn {
 // Counts and logs a failed call of the outbox, which is then left alone for a while.
 inline void report_outbox_failure(const SenderParts& parts, OutboxTurn& turn, SteadyTime now,
                                   const Error& error) {
-  add(parts.counters.outbox_failures, 1);
+  add<&Stats::outbox_failures>(parts.counters, 1);
   parts.logger.log(LogLevel::kError, parts.failure_prefix + ": " + error.message);
   turn.failed(now);
 }

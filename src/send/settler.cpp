@@ -44,7 +44,7 @@ Settler::Settlement Settler::settle(SteadyTime now, bool last) {
       return settlement;
     }
     turn_.used(now);
-    add(parts_.counters.stale_settles, settled->stale);
+    add<&Stats::stale_settles>(parts_.counters, settled->stale);
     settlement.any = true;
     // What is stale may be claimed again, and what waited behind one that is gone.
     settlement.ready_again |= settled->stale > 0 || settled->ready_again;

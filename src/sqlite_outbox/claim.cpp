@@ -30,7 +30,7 @@ class ClaimableRows {
         query_(database,
                "SELECT id, attempts, iif(first_attempt_at > 0, first_attempt_at, created_at),"
                " dedup_key, profile_key,"
-               " payload, checksum, slot IS NOT NULL FROM outbox AS this"
+               " payload, checksum, slot IS NOT NULL, created_at FROM outbox AS this"
                " INDEXED BY outbox_ready WHERE queue_id = ?1 AND state = 0 AND id > ?2"
                " AND (slot IS NULL OR NOT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_in_order"
                "  WHERE slot IS NOT NULL AND profile_key = this.profile_key AND id < this.id))"
@@ -53,6 +53,7 @@ class ClaimableRows {
     event.handle = EventHandle{query_.integer(0)};
     event.attempts = static_cast<std::uint32_t>(query_.integer(1)) + 1;
     if (event.attempts > 1) event.tried_for = ages.since(query_.integer(2));
+    event.age = ages.since(query_.integer(8));
     event.record.queue = queue;
     event.record.dedup_key = query_.key(3);
     event.record.profile_key = query_.key(4);

@@ -233,12 +233,26 @@ void count(Database& database, const char* sql, std::uint64_t QueueStats::*membe
   }
 }
 
+// The same for rows that wait, with the age of the oldest: ids are given in order.
+void count_waiting(Database& database, const char* sql, std::uint64_t QueueStats::*member,
+                   std::int64_t now, ByQueue& queues) {
+  Query query(database, sql);
+  while (query.step()) {
+    QueueStats& queue = queues[query.integer(0)];
+    queue.*member = static_cast<std::uint64_t>(query.integer(1));
+    Query oldest(database, "SELECT created_at FROM outbox WHERE id = ?1");
+    if (!oldest.bind(query.integer(2)).step()) continue;
+    const auto age = sqlite::elapsed(oldest.integer(0), now);
+    queue.oldest = std::max(age, queue.oldest.value_or(age));
+  }
+}
+
 void count_ready(Database& database, const std::map<std::int64_t, std::uint64_t>& leased,
-                 ByQueue& queues) {
-  count(database,
-        "SELECT queue_id, count(*) FROM outbox INDEXED BY outbox_ready"
-        " WHERE state = 0 GROUP BY queue_id",
-        &QueueStats::ready, queues);
+                 std::int64_t now, ByQueue& queues) {
+  count_waiting(database,
+                "SELECT queue_id, count(*), min(id) FROM outbox INDEXED BY outbox_ready"
+                " WHERE state = 0 GROUP BY queue_id",
+                &QueueStats::ready, now, queues);
   for (auto& [id, queue] : queues) {
     const auto found = leased.find(id);
     if (found == leased.end()) continue;
@@ -396,11 +410,12 @@ Result<OutboxStats> SqliteOutbox::stats() {
     OutboxStats stats;
     ByQueue queues;
     const Transaction snapshot(database, Transaction::Kind::kRead);
-    count_ready(database, leases_.count(clock_->now()), queues);
-    count(database,
-          "SELECT queue_id, count(*) FROM outbox INDEXED BY outbox_delayed"
-          " WHERE state = 1 GROUP BY queue_id",
-          &QueueStats::delayed, queues);
+    const std::int64_t time = now();
+    count_ready(database, leases_.count(clock_->now()), time, queues);
+    count_waiting(database,
+                  "SELECT queue_id, count(*), min(id) FROM outbox INDEXED BY outbox_delayed"
+                  " WHERE state = 1 GROUP BY queue_id",
+                  &QueueStats::delayed, time, queues);
     count(database,
           "SELECT queue_id, count(*) FROM outbox INDEXED BY outbox_held"
           " WHERE state = 2 GROUP BY queue_id",

@@ -17,7 +17,7 @@ std::vector<EventRecord> records(std::size_t n, std::size_t payload = 1) {
 
 Answer push(IntakeQueue& queue, std::size_t n, std::size_t payload = 1) {
   auto batch = records(n, payload);
-  return queue.push(batch).answer;
+  return queue.push(batch, WallTime{}).answer;
 }
 
 bool is_rung(Doorbell& bell) { return bell.wait(SteadyTime{}); }
@@ -27,7 +27,7 @@ TEST(IntakeQueue, RefusesWholeBatchesAtTheCapAndTakesThemAgainWhenDurable) {
   IntakeQueue queue(5, mebibytes(1), bell);
   EXPECT_EQ(push(queue, 3), Answer::kAccepted);
   EXPECT_EQ(push(queue, 3), Answer::kFull);
-  const auto taken = queue.take();
+  const auto taken = queue.take().records;
   EXPECT_EQ(taken.size(), 3U);
   EXPECT_EQ(push(queue, 3), Answer::kFull) << "taken is not yet durable";
   queue.settle_durable(3, 3 * footprint(taken[0]));
@@ -46,7 +46,7 @@ TEST(IntakeQueue, ARefusedBatchStaysWithTheCaller) {
   Doorbell bell;
   IntakeQueue queue(1, mebibytes(1), bell);
   auto batch = records(2);
-  EXPECT_EQ(queue.push(batch).answer, Answer::kFull);
+  EXPECT_EQ(queue.push(batch, WallTime{}).answer, Answer::kFull);
   EXPECT_EQ(batch.size(), 2U);
   EXPECT_EQ(batch[0].payload, "x");
 }
@@ -57,7 +57,7 @@ TEST(IntakeQueue, AClosedQueueRefusesButStillGivesWhatItHas) {
   push(queue, 2);
   queue.close();
   EXPECT_EQ(push(queue, 1), Answer::kClosed);
-  EXPECT_EQ(queue.take().size(), 2U);
+  EXPECT_EQ(queue.take().records.size(), 2U);
   bell.wait(SteadyTime::max());  // returns at once
 }
 
@@ -67,7 +67,7 @@ TEST(IntakeQueue, GivesABacklogInPiecesOfWholeCalls) {
   for (int call = 0; call < 4'000; ++call) ASSERT_EQ(push(queue, 3), Answer::kAccepted);
   std::size_t taken = 0;
   while (!queue.is_empty()) {
-    const std::size_t piece = queue.take().size();
+    const std::size_t piece = queue.take().records.size();
     EXPECT_LE(piece, 4'000U);
     EXPECT_EQ(piece % 3, 0U);
     taken += piece;
@@ -75,16 +75,18 @@ TEST(IntakeQueue, GivesABacklogInPiecesOfWholeCalls) {
   EXPECT_EQ(taken, 12'000U);
   ASSERT_EQ(push(queue, 2, 5'000'000), Answer::kAccepted);
   ASSERT_EQ(push(queue, 2), Answer::kAccepted);
-  EXPECT_EQ(queue.take().size(), 2U) << "bytes count, too";
+  EXPECT_EQ(queue.take().records.size(), 2U) << "bytes count, too";
 }
 
 TEST(IntakeQueue, TakesNoMoreThanTheStoreHasRoomFor) {
   Doorbell bell;
   IntakeQueue queue(100, mebibytes(1), bell);
   auto batch = records(1, 5'000);
-  EXPECT_EQ(queue.push(batch, IntakeQueue::Share::kAll, Bytes{10'000}).answer, Answer::kAccepted);
+  EXPECT_EQ(queue.push(batch, WallTime{}, IntakeQueue::Share::kAll, Bytes{10'000}).answer,
+            Answer::kAccepted);
   batch = records(1, 5'000);
-  EXPECT_EQ(queue.push(batch, IntakeQueue::Share::kAll, Bytes{10'000}).answer, Answer::kFull);
+  EXPECT_EQ(queue.push(batch, WallTime{}, IntakeQueue::Share::kAll, Bytes{10'000}).answer,
+            Answer::kFull);
 }
 
 TEST(IntakeQueue, DurabilityReachesExactlyTheCallersWhoseEventsAreStored) {
@@ -92,8 +94,8 @@ TEST(IntakeQueue, DurabilityReachesExactlyTheCallersWhoseEventsAreStored) {
   IntakeQueue queue(10, mebibytes(1), bell);
   auto first = records(2);
   auto second = records(1);
-  const auto one = queue.push(first);
-  const auto two = queue.push(second);
+  const auto one = queue.push(first, WallTime{});
+  const auto two = queue.push(second, WallTime{});
   const auto past = SteadyTime{};
   EXPECT_FALSE(queue.wait_durable(one.sequence, past));
   queue.settle_durable(2, 0);
@@ -110,7 +112,7 @@ TEST(IntakeQueue, RingsForTheFirstEventOnce) {
   EXPECT_FALSE(queue.ring_for(IntakeQueue::Ring::kAny));
   std::thread writer([&] {
     bell.wait(SteadyTime::max());
-    EXPECT_EQ(queue.take().size(), 1U);
+    EXPECT_EQ(queue.take().records.size(), 1U);
   });
   push(queue, 1);
   writer.join();
@@ -129,7 +131,7 @@ TEST(IntakeQueue, RingsForACommitWhenEnoughHasGatheredOrACallerWaits) {
   std::thread caller([&] { EXPECT_TRUE(queue.wait_durable(2, SteadyTime::max())); });
   bell.wait(SteadyTime::max());
   EXPECT_TRUE(queue.ring_for(IntakeQueue::Ring::kUrgent)) << "somebody still waits";
-  queue.settle_durable(queue.take().size(), 0);
+  queue.settle_durable(queue.take().records.size(), 0);
   caller.join();
   EXPECT_FALSE(queue.ring_for(IntakeQueue::Ring::kUrgent));
   push(queue, 500);

@@ -39,7 +39,23 @@ TEST_P(OutboxConformance, ABatchIsStoredWithItsKeysAndBytes) {
     expect_same(claimed.events[i].record, event(1 + i));
     EXPECT_EQ(claimed.events[i].attempts, 1U);
     EXPECT_EQ(claimed.events[i].tried_for, 0s);
+    EXPECT_EQ(claimed.events[i].age, 5s);
   }
+}
+
+TEST_P(OutboxConformance, TheOldestIsTheAgeOfWhatWaitsLongest) {
+  append({event(1)});
+  clock_->advance(10s);
+  append({event(2)});
+  clock_->advance(5s);
+  EXPECT_EQ(stats_of().oldest, 15s);
+  const Claim claimed = claim(1);
+  EXPECT_EQ(stats_of().oldest, 15s) << "also while it is leased";
+  settle(claimed, {outcome(claimed.events[0], OutcomeKind::kRetry, 1h)});
+  EXPECT_EQ(stats_of().oldest, 15s) << "and while it waits for a retry";
+  clock_->advance(5s);
+  EXPECT_EQ(stats_of().oldest, 20s);
+  EXPECT_EQ(stats_of(kOtherQueue).oldest, std::nullopt);
 }
 
 TEST_P(OutboxConformance, AFailedAppendStoresNothing) {

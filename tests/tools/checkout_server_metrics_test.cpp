@@ -15,7 +15,12 @@ using testing::Not;
 
 constexpr const char* kSecret = "whsec_for_tests";
 
-class UnhandledTypes : public ServedCheckout {
+class MetricsPage : public ServedCheckout {
+ protected:
+  std::string metrics() { return client->Get("/metrics")->body; }
+};
+
+class UnhandledTypes : public MetricsPage {
  protected:
   void SetUp() override { serve({}, {}, {kSecret}); }
 
@@ -29,8 +34,6 @@ class UnhandledTypes : public ServedCheckout {
     const httplib::Headers headers{{"Stripe-Signature", stripe::sign(body, kSecret, now)}};
     return read(client->Post("/webhooks/stripe", headers, body, "application/json")).first;
   }
-
-  std::string metrics() { return client->Get("/metrics")->body; }
 };
 
 TEST_F(UnhandledTypes, AreCountedByType) {
@@ -50,6 +53,27 @@ TEST_F(UnhandledTypes, AreAHundredAtTheMostAndBreakNoLine) {
     EXPECT_EQ(deliver("evt_" + std::to_string(i), "invented." + std::to_string(i)), 200);
   }
   EXPECT_THAT(metrics(), HasSubstr("{type=\"other\"} 11\n"));
+}
+
+// What a dashboard asks for, after one order.
+TEST_F(MetricsPage, SaysWhatBecameOfAnOrderByFamily) {
+  klaviyo::Config config;
+  config.api_key = "pk_0123456789ab";
+  config.set(klaviyo::kPurchase, postbox::Flag::on());
+  serve(std::move(config), {});
+  const std::string order =
+      R"({"order_id": "1001", "currency": "EUR", "customer": {"email": "ines@goldenacre.example"},)"
+      R"( "items": [{"product_id": "P1", "name": "Tea", "quantity": 2, "unit_price": 1250}]})";
+  EXPECT_EQ(client->Post("/checkout/complete", order, "application/json")->status, 201);
+  const std::string page = metrics();
+  for (const char* line :
+       {"\npostbox_family_events{family=\"purchase\",queue=\"1\",state=\"accepted\"} 2\n",
+        "\npostbox_flag_percent{family=\"purchase\",queue=\"1\"} 100\n",
+        "\npostbox_to_disk_seconds_count 2\n", "# TYPE postbox_to_delivery_seconds histogram\n",
+        "# TYPE postbox_outcomes_total counter\n", "# TYPE postbox_lane_window_left gauge\n"}) {
+    EXPECT_THAT(page, HasSubstr(line));
+  }
+  EXPECT_THAT(page, Not(HasSubstr("goldenacre")));
 }
 
 TEST(Latency, QuantilesAreExactToASixteenth) {
