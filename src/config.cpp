@@ -8,13 +8,12 @@
 #include "base/file_name.hpp"
 #include "base/not_accepted.hpp"
 #include "base/setting_text.hpp"
+#include "open_outbox.hpp"
 
 namespace postbox {
 namespace {
 
 using std::chrono::milliseconds;
-
-constexpr std::string_view kFileScheme = "sqlite:";
 
 template <class Unit>
 struct UnitName {
@@ -61,51 +60,18 @@ std::string show_log_level(LogLevel level) {
 
 Result<std::string> parse_text(std::string_view text) { return std::string(text); }
 
+// Behind the colon, too, there may be what wraps a value.
 Result<std::string> parse_outbox(std::string_view url) {
-  if (!url.starts_with(kFileScheme)) return std::string(url);
-  return std::string(kFileScheme) + std::string(unwrapped(url.substr(kFileScheme.size())));
+  const std::string_view scheme = scheme_of(url);
+  if (scheme.size() == url.size()) return std::string(url);
+  return std::string(scheme) + ':' + std::string(unwrapped(url.substr(scheme.size() + 1)));
 }
 
 // The scheme alone where what follows may hold a password.
 std::string show_outbox(const std::string& url) {
-  return url.starts_with(kFileScheme) ? url : url.substr(0, url.find(':') + 1);
-}
-
-// A folder's name that a shell would replace: "$HOME", "${DATA}".
-bool has_variable(std::string_view path) {
-  for (std::size_t i = 0; i + 1 < path.size(); ++i) {
-    const char next = path[i + 1];
-    const bool begins_name =
-        next == '{' || next == '_' || (next >= 'A' && next <= 'Z') || (next >= 'a' && next <= 'z');
-    if (path[i] == '$' && begins_name && (i == 0 || path[i - 1] == '/')) return true;
-  }
-  return false;
-}
-
-// What is not meant as it stands there, and would become a file of that name somewhere.
-Result<void> check_path(std::string_view path) {
-  const auto refuse = [path](std::string_view why) {
-    return not_accepted(
-        "sqlite:" + std::string(path),
-        "sqlite:PATH, such as sqlite:/var/lib/shop/postbox.db: " + std::string(why));
-  };
-  if (path.empty()) return refuse("the path is missing");
-  if (path.front() == '~') return refuse("~ is not expanded; write the whole path");
-  if (has_variable(path)) return refuse("variables are not expanded; write the whole path");
-  if (path.starts_with("//") && !path.starts_with("///")) {
-    return refuse("there is no host; write sqlite:shop.db or sqlite:/folder/shop.db");
-  }
-  if (path.back() == '/') return refuse("it names a folder; name a file in it");
-  return {};
-}
-
-Result<void> check_outbox_url(const std::string& url) {
-  if (url.starts_with(kFileScheme)) {
-    return check_path(std::string_view(url).substr(kFileScheme.size()));
-  }
-  if (url == "memory:") return {};
-  // What follows the scheme may hold a password.
-  return not_accepted(url.substr(0, url.find(':')), "sqlite:PATH or memory:");
+  OutboxOptions known;
+  known.url = url;
+  return place_of(known) ? url : std::string(scheme_of(url)) + ':';
 }
 
 Result<void> check_max_disk(Bytes size) {
@@ -125,14 +91,11 @@ Result<void> check_give_up_after(milliseconds time) {
 
 // The working directory may be another one when the names are used, and in a child of fork().
 Result<Config> with_absolute_names(Config config) {
-  std::string& url = config.outbox.url;
-  const std::string path = url.starts_with(kFileScheme) ? url.substr(kFileScheme.size()) : "";
-  // What is no path is refused by open_outbox().
-  if (!path.empty() && path.front() != ':') {
-    const auto name = resolved_name(path);
-    if (!name) return name.error().with_context("POSTBOX_OUTBOX");
-    url = std::string(kFileScheme) + *name;
-  }
+  const auto outbox = place_of(config.outbox);
+  if (!outbox) return outbox.error().with_context("POSTBOX_OUTBOX");
+  const auto resolved = outbox->backend.resolve(outbox->place);
+  if (!resolved) return resolved.error().with_context("POSTBOX_OUTBOX");
+  config.outbox.url = std::string(outbox->backend.scheme) + ':' + *resolved;
   if (!config.http.ca_file.empty()) {
     const auto name = absolute_name(config.http.ca_file);
     if (!name) return name.error().with_context("POSTBOX_CA_FILE");
@@ -173,8 +136,7 @@ std::vector<BoundSetting<Config>> Config::settings() {
         .default_value = "sqlite:postbox.db"},
        within(&Config::outbox, &OutboxOptions::url),
        &parse_outbox,
-       &show_outbox,
-       &check_outbox_url},
+       &show_outbox},
       {{.variable = "POSTBOX_MAX_DISK",
         .section = kOutbox,
         .about = "The cap of what waits on disk; beyond it new events are refused as full.",
@@ -239,19 +201,18 @@ Result<void> Config::apply(const Environment& environment) {
 }
 
 Result<void> Config::check_outbox() const {
-  if (!outbox.url.starts_with(kFileScheme)) return {};
-  const std::string path = outbox.url.substr(kFileScheme.size());
-  if (!check_path(path)) return {};  // validate() says what is wrong
-  const auto name = resolved_name(path);
-  if (!name) return name.error().with_context("POSTBOX_OUTBOX");
-  if (const auto ok = check_writable(*name); !ok) {
-    return ok.error().with_context("POSTBOX_OUTBOX");
-  }
+  const auto found = place_of(outbox);
+  if (!found) return {};  // validate() says what is wrong
+  const auto looked = found->backend.look(found->place);
+  if (!looked) return looked.error().with_context("POSTBOX_OUTBOX");
   return {};
 }
 
 Result<ValidConfig> Config::validate() const {
   std::vector<Error> errors;
+  if (const auto found = place_of(outbox); !found) {
+    errors.push_back(found.error().with_context("POSTBOX_OUTBOX"));
+  }
   check_settings(settings(), *this, errors);
   const auto check = [&errors](bool ok, std::string_view field, const std::string& value,
                                std::string_view accepted) {

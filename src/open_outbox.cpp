@@ -1,37 +1,48 @@
-#include <memory>
-#include <postbox/clock.hpp>
-#include <postbox/outbox.hpp>
+#include "open_outbox.hpp"
 
-#include "base/file_name.hpp"
-#include "sqlite_outbox/outbox.hpp"
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/not_accepted.hpp"
 
 namespace postbox {
 namespace {
 
-constexpr std::string_view kFileScheme = "sqlite:";
-constexpr std::string_view kMemoryUrl = "memory:";
+// "sqlite:PATH or memory:"
+std::string accepted_by(const std::vector<OutboxBackend>& backends) {
+  std::string text;
+  for (const OutboxBackend& backend : backends) {
+    text += (text.empty() ? "" : " or ") + std::string(backend.accepted);
+  }
+  return text;
+}
 
 }  // namespace
 
+std::string_view scheme_of(std::string_view url) noexcept { return url.substr(0, url.find(':')); }
+
+Result<OutboxPlace> place_of(const OutboxOptions& options) {
+  const std::string_view url = options.url;
+  const std::string_view scheme = scheme_of(url);
+  const auto backend = std::ranges::find(options.backends, scheme, &OutboxBackend::scheme);
+  if (backend == options.backends.end() || scheme.size() == url.size()) {
+    return not_accepted(scheme, accepted_by(options.backends));
+  }
+  const std::string_view place = url.substr(scheme.size() + 1);
+  if (const auto ok = backend->check(place); !ok) return ok.error();
+  return OutboxPlace{*backend, place};
+}
+
 Result<std::shared_ptr<Outbox>> open_outbox(const OutboxOptions& options,
                                             std::shared_ptr<Clock> clock) {
-  const std::string_view url = options.url;
   if (clock == nullptr) return Error{ErrorCode::kInvalidArgument, "open_outbox needs a clock"};
-  if (url == kMemoryUrl) {
-    return {std::make_shared<SqliteOutbox>(std::string(), options, std::move(clock))};
-  }
-  const std::string_view path =
-      url.starts_with(kFileScheme) ? url.substr(kFileScheme.size()) : std::string_view();
-  // SQLite gives names that start with a colon a meaning of their own.
-  if (path.empty() || path.front() == ':') {
-    // No more than the scheme: what follows may hold a password.
-    return Error{ErrorCode::kInvalidConfig, "POSTBOX_OUTBOX: '" +
-                                                std::string(url.substr(0, url.find(':'))) +
-                                                ":…' is not supported; use sqlite:PATH or memory:"};
-  }
-  auto resolved = resolved_name(std::string(path));
-  if (!resolved) return resolved.error().with_context("POSTBOX_OUTBOX");
-  return {std::make_shared<SqliteOutbox>(*std::move(resolved), options, std::move(clock))};
+  const auto found = place_of(options);
+  if (!found) return found.error().with_context("POSTBOX_OUTBOX");
+  auto outbox = found->backend.open(found->place, options, std::move(clock));
+  if (!outbox) return outbox.error().with_context("POSTBOX_OUTBOX");
+  return outbox;
 }
 
 }  // namespace postbox

@@ -32,6 +32,7 @@
 #include <postbox/bytes.hpp>
 #include <postbox/event.hpp>
 #include <postbox/flags.hpp>
+#include <postbox/outbox_backend.hpp>
 #include <postbox/result.hpp>
 
 namespace postbox {
@@ -284,15 +285,17 @@ class Outbox {
 };
 
 struct OutboxOptions {
-  std::string url = "sqlite:postbox.db";  // "sqlite:PATH" or "memory:"
+  std::string url = "sqlite:postbox.db";  // a backend's scheme, a colon, and its place
   Bytes max_disk = mebibytes(2'048);      // append fails with kOutboxFull beyond it
   std::chrono::milliseconds busy_timeout{5'000};
+
+  // The kinds of stores that there are.
+  std::vector<OutboxBackend> backends{sqlite_backend(), memory_backend()};
 };
 
-class Clock;
-
-// Returns the outbox that `options.url` names. Fails with kInvalidConfig when the scheme is
-// unknown; a store that cannot be opened is an error of the first call that needs it.
+// Returns the outbox that `options.url` names. Fails with kInvalidConfig when its scheme is none of
+// the backends', or the backend does not take its place; a store that cannot be opened is an error
+// of the first call that needs it.
 [[nodiscard]] Result<std::shared_ptr<Outbox>> open_outbox(const OutboxOptions& options,
                                                           std::shared_ptr<Clock> clock);
 

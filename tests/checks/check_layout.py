@@ -127,6 +127,13 @@ for path in (root / "src").glob("*.?pp"):
         if included(path, name) and other != path.stem and below >= floor_of.get(path.stem, 0):
             breach(path, number, f"{path.stem} may not include {name}, which is on no floor below it")
 
+# Which schemes there are is known by the backends alone.
+for path in files("src", "*.[ch]pp") + files("integrations", "*.[ch]pp"):
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        is_code = not line.lstrip().startswith("//")
+        if is_code and re.search(r'"(sqlite|memory):?"', line) and path.name != "backend.cpp":
+            breach(path, number, "a scheme of an outbox stands in its backend.cpp alone")
+
 # Tests inject time; the environment is read in one place, and the proxy's in another.
 for path in files("tests", "*.hpp", "*.cpp"):
     for number, line in enumerate(path.read_text().splitlines(), 1):

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <postbox/clock.hpp>
+#include <postbox/config.hpp>
 #include <postbox/outbox.hpp>
 #include <string>
 
@@ -21,8 +22,35 @@ TEST(OpenOutbox, OnlyKnownUrlsAreOpened) {
 TEST(OpenOutbox, AnUnknownUrlIsNamedByItsSchemeAlone) {
   const auto refused = open_outbox({.url = "postgres://user:secret@host/db"}, system_clock());
   ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message.find("postgres:"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("'postgres'"), std::string::npos);
   EXPECT_EQ(refused.error().message.find("secret"), std::string::npos);
+}
+
+// A store of a program's own is a value like SQLite's.
+TEST(OpenOutbox, ABackendOfTheProgramsOwnIsFoundByItsScheme) {
+  OutboxBackend backend = memory_backend();
+  backend.scheme = "cluster";
+  backend.accepted = "cluster:NAME";
+  backend.check = [](std::string_view place) -> Result<void> {
+    if (place == "shop") return {};
+    return Error{ErrorCode::kInvalidConfig, "there is no such cluster"};
+  };
+  backend.resolve = [](std::string_view place) -> Result<std::string> {
+    return std::string(place);
+  };
+  Config config;
+  config.outbox.backends.push_back(backend);
+  config.outbox.url = "cluster:shop";
+  const auto valid = config.validate();
+  ASSERT_TRUE(valid) << valid.error().message;
+  EXPECT_EQ((*valid)->outbox.url, "cluster:shop");
+  EXPECT_TRUE(open_outbox((*valid)->outbox, system_clock()).value()->stats());
+  config.outbox.url = "cluster:else";
+  EXPECT_EQ(config.validate().error().message, "POSTBOX_OUTBOX: there is no such cluster");
+  config.outbox.url = "nothing:shop";
+  EXPECT_EQ(config.validate().error().message,
+            "POSTBOX_OUTBOX: 'nothing' is not accepted; expected sqlite:PATH or memory: or "
+            "cluster:NAME");
 }
 
 TEST(OpenOutbox, NeedsAClock) {

@@ -1,0 +1,29 @@
+// What a URL of an outbox means: the backend of its scheme, and the place behind the colon. No
+// other file knows a scheme.
+//
+// Place:     config.cpp checks and resolves by it, open_outbox() opens.
+// Threads:   pure functions.
+// Lifetime:  the place views the options' URL.
+// Failure:   kInvalidConfig, without the name of the variable; of an unknown URL the scheme alone
+// is
+//            said, since what follows may hold a password.
+#pragma once
+
+#include <string_view>
+
+#include <postbox/outbox.hpp>
+
+namespace postbox {
+
+struct OutboxPlace {
+  OutboxBackend backend;
+  std::string_view place;
+};
+
+// Fails, too, when the backend does not take the place.
+[[nodiscard]] Result<OutboxPlace> place_of(const OutboxOptions& options);
+
+// Up to the colon.
+[[nodiscard]] std::string_view scheme_of(std::string_view url) noexcept;
+
+}  // namespace postbox
