@@ -1,0 +1,214 @@
+#include <algorithm>
+#include <stripe/body_handler.hpp>
+#include <utility>
+
+#include "base/worker.hpp"
+
+namespace stripe {
+namespace {
+
+using postbox::Error;
+using postbox::LogLevel;
+using postbox::Result;
+using postbox::TrackStatus;
+using postbox::WallTime;
+using Kind = WebhookLog::Kind;
+
+// Stripe keeps events for 30 days (docs.stripe.com/api/events).
+constexpr std::chrono::hours kStripeKeeps{24 * 30};
+
+std::vector<postbox::Violation> violations_of(const Mapping& mapping, WallTime now) {
+  postbox::EventBatch batch(now);
+  for (const Event& event : mapping.events) {
+    std::visit([&](const auto& typed) { typed.encode(batch); }, event);
+  }
+  return std::move(batch.violations());
+}
+
+Handled ignore(Mapping mapping) {
+  return {Fate::kIgnored, {200, "ignored: " + mapping.ignored}, std::move(mapping.facts)};
+}
+
+}  // namespace
+
+// The order of the steps is what makes a repeated delivery harmless: facts first, for others wait
+// for them; then decisions, which must be on disk before an event that was made with them; the
+// events last. Whatever fails between leaves a body that is handled again from the start, and comes
+// to the same decisions.
+Handled BodyHandler::handle(std::string_view body, WallTime now, std::optional<WallTime> until) {
+  // Each attempt knows more decisions, and a body needs few.
+  for (int attempts = 0; attempts < 5; ++attempts) {
+    auto mapping = to_events(body, mapping_options(now));
+    if (!mapping) return refuse_unmapped(mapping.error(), now);
+    if (mapping->is_thin) return handle_thin(*mapping, body, now, until);
+    if (mapping->is_unhandled) count_unhandled(mapping->type);
+    store_facts(mapping->facts, now);
+    if (!end_carts(mapping->completions)) return {Fate::kFailed, {503, "not on disk in time"}};
+    if (!mapping->ignored.empty() && mapping->missing.empty() && mapping->decisions.empty()) {
+      return ignore(*std::move(mapping));
+    }
+    if (auto waiting = wait_for_more(*mapping, body, now, until)) return *std::move(waiting);
+    if (!store_decisions(mapping->decisions, now)) continue;
+    if (!mapping->ignored.empty()) return ignore(*std::move(mapping));
+    return track(*mapping, now);
+  }
+  return {Fate::kFailed, {503, "decisions change all the time"}};
+}
+
+MappingOptions BodyHandler::mapping_options(WallTime now) {
+  const Config& settings = parts_.settings.now();
+  Memory& memory = *parts_.config.memory;
+  return {.test_mode = settings.test_mode,
+          .reports = settings.reports,
+          .lookup = [this, &memory, now](
+                        std::string_view key,
+                        WallTime at) { return value_of(memory.get(key, at, now), now); },
+          .decided = [this, &memory, now](
+                         std::string_view key) { return value_of(memory.decided(key, now), now); }};
+}
+
+std::optional<std::string> BodyHandler::value_of(const Result<std::optional<std::string>>& result,
+                                                 WallTime now) {
+  if (result) return *result;
+  parts_.log.write_rarely(Kind::kTrouble, result.error().message, now);
+  return std::nullopt;
+}
+
+Handled BodyHandler::refuse_unmapped(const Error& error, WallTime now) {
+  parts_.log.write_rarely(Kind::kFailure, "a body cannot be mapped: " + error.message, now);
+  // Without memory, say, the body is not at fault: it may be mapped the next time.
+  if (error.code == postbox::ErrorCode::kInternal) return {Fate::kFailed, {503, error.message}};
+  return {Fate::kUnusable, {400, error.message}};
+}
+
+// It is kept until it is fetched, and refused where it never will be: answered with 200 it would
+// be gone, while Stripe keeps it and shows that something is wrong. With `until`, Stripe has it
+// no longer either.
+Handled BodyHandler::handle_thin(const Mapping& mapping, std::string_view body, WallTime now,
+                                 std::optional<WallTime> until) {
+  const std::string what = "a thin event (" + mapping.type + ")";
+  if (until) {
+    parts_.log.write_rarely(Kind::kFailure, what + " could not be fetched from Stripe for 30 days",
+                            now);
+    return {Fate::kUnusable, {400, what}};
+  }
+  if (parts_.settings.now().api_key.empty()) {
+    const std::string why =
+        what +
+        " names an object and does not have it in it: set STRIPE_API_KEY to a restricted key that "
+        "may read events, or the endpoint's payload style to snapshot in Stripe's dashboard";
+    parts_.log.write_rarely(Kind::kFailure, why, now);
+    return {Fate::kUnusable, {400, why}};
+  }
+  const std::string key = std::string(kThinKey) + mapping.event_id;
+  // The id is not the event's, which the whole one may have and wait under.
+  if (!defer_body({key, std::string(body), key, now + kStripeKeeps}, now)) {
+    return {Fate::kFailed, {503, what + " could not be kept"}};
+  }
+  return {Fate::kWaiting, {200, "waits for " + key}};
+}
+
+// Once for each type, so that whoever has subscribed to it knows.
+void BodyHandler::count_unhandled(const std::string& type) {
+  constexpr std::size_t kMostTypes = 100;
+  {
+    const std::lock_guard lock(unhandled_mutex_);
+    const auto known = unhandled_.find(type);
+    if (known != unhandled_.end() || unhandled_.size() >= kMostTypes) {
+      ++(known != unhandled_.end() ? known->second : unhandled_["other"]);
+      return;
+    }
+    unhandled_[type] = 1;
+  }
+  parts_.log.write(LogLevel::kWarn, "Stripe webhook: nothing is made of the type " +
+                                        type.substr(0, 100) +
+                                        ", which is answered with 200; take it from the endpoint");
+}
+
+std::map<std::string, std::uint64_t> BodyHandler::unhandled() const {
+  const std::lock_guard lock(unhandled_mutex_);
+  return unhandled_;
+}
+
+// Nothing when the body is to be tracked now.
+std::optional<Handled> BodyHandler::wait_for_more(const Mapping& mapping, std::string_view body,
+                                                  WallTime now, std::optional<WallTime> until) {
+  if (mapping.missing.empty()) return std::nullopt;
+  const WallTime deadline = until.value_or(now + parts_.config.patience);
+  if (deadline <= now) return std::nullopt;
+  // What would be refused later must be refused while Stripe listens.
+  if (auto violations = violations_of(mapping, now); !violations.empty()) {
+    return reject(mapping, postbox::TrackResult(TrackStatus::kRejected, std::move(violations)),
+                  now);
+  }
+  const std::string& key = awaited_key(mapping);
+  if (!defer_body({mapping.event_id, std::string(body), key, deadline}, now)) return std::nullopt;
+  return Handled{Fate::kWaiting, {200, "waits for " + key}, mapping.facts};
+}
+
+// What the resolver can tell comes first.
+const std::string& BodyHandler::awaited_key(const Mapping& mapping) const {
+  const auto customer = std::ranges::find_if(
+      mapping.missing, [](const std::string& key) { return key.starts_with(kCustomerKey); });
+  const bool ask = parts_.config.resolver && customer != mapping.missing.end();
+  return ask ? *customer : mapping.missing.front();
+}
+
+bool BodyHandler::defer_body(const WaitingBody& body, WallTime now) {
+  const auto kept = parts_.config.memory->wait(body);
+  if (!kept) parts_.log.write_rarely(Kind::kTrouble, kept.error().message, now);
+  parts_.worker.wake();
+  return kept.has_value();
+}
+
+// At once, whatever the body waits for.
+bool BodyHandler::end_carts(const std::vector<klaviyo::CartCompletion>& completions) {
+  return std::ranges::all_of(completions, [this](const klaviyo::CartCompletion& completion) {
+    const auto status =
+        parts_.tracker.track_durably(completion, parts_.config.disk_deadline).status();
+    return status == TrackStatus::kAccepted || status == TrackStatus::kDisabled;
+  });
+}
+
+// False when somebody else has decided otherwise: then the body must be mapped again.
+bool BodyHandler::store_decisions(const std::vector<Decision>& decisions, WallTime now) {
+  if (decisions.empty()) return true;
+  const auto stand = parts_.config.memory->decide(decisions, now, now + parts_.config.remember_for);
+  if (!stand) parts_.log.write_rarely(Kind::kTrouble, stand.error().message, now);
+  return stand.value_or(true);
+}
+
+void BodyHandler::store_facts(const std::vector<Fact>& facts, WallTime now) {
+  if (facts.empty()) return;
+  const auto kept = parts_.config.memory->put(facts, now, now + parts_.config.remember_for);
+  if (!kept) parts_.log.write_rarely(Kind::kTrouble, kept.error().message, now);
+}
+
+Handled BodyHandler::track(const Mapping& mapping, WallTime now) {
+  bool is_kept = false;
+  for (const Event& event : mapping.events) {
+    const auto result = std::visit(
+        [&](const auto& typed) {
+          return parts_.tracker.track_durably(typed, parts_.config.disk_deadline);
+        },
+        event);
+    if (!result) return reject(mapping, result, now);
+    is_kept = is_kept || result.status() == TrackStatus::kAccepted;
+  }
+  if (is_kept && !mapping.missing.empty()) ++parts_.counts.incomplete;
+  return {is_kept ? Fate::kTracked : Fate::kDisabled,
+          {200, std::to_string(mapping.events.size()) + (is_kept ? " events" : " disabled")},
+          mapping.facts};
+}
+
+Handled BodyHandler::reject(const Mapping& mapping, const postbox::TrackResult& result,
+                            WallTime now) {
+  parts_.log.write_rarely(Kind::kFailure,
+                          mapping.type + " " + mapping.event_id + ": " + result.to_string(), now);
+  const bool is_rejected = result.status() == TrackStatus::kRejected;
+  return {is_rejected ? Fate::kUnusable : Fate::kFailed,
+          {is_rejected ? 400 : 503, result.to_string()},
+          mapping.facts};
+}
+
+}  // namespace stripe

@@ -1,0 +1,198 @@
+#include <algorithm>
+#include <stripe/deferred_bodies.hpp>
+#include <utility>
+
+namespace stripe {
+namespace {
+
+using postbox::LogLevel;
+using postbox::WallTime;
+using Kind = WebhookLog::Kind;
+using namespace std::chrono_literals;
+
+// Requests to Stripe at the same time: far below its limit of 100 a second, 25 in test mode.
+constexpr std::size_t kFetchesAtOnce = 8;
+
+// Before what could not be done is tried again.
+constexpr auto kPause = 1s;
+
+bool is_customer(std::string_view key) { return key.starts_with(kCustomerKey); }
+bool is_thin(std::string_view key) { return key.starts_with(kThinKey); }
+
+}  // namespace
+
+DeferredBodies::DeferredBodies(const WebhookParts& parts, BodyHandler& handler)
+    : parts_(parts),
+      handler_(handler),
+      thin_(parts.config.http, parts.config.api_url, parts.config.ca_file) {}
+
+void DeferredBodies::stop() noexcept {
+  is_stopping_ = true;
+  thin_.stop();
+}
+
+std::uint64_t DeferredBodies::waiting() const noexcept {
+  try {
+    const auto awaited = parts_.config.memory->awaited();
+    return awaited ? awaited->size() : 0;
+  } catch (...) {
+    return 0;
+  }
+}
+
+std::optional<WallTime> DeferredBodies::run_once() {
+  const postbox::Clock& clock = *parts_.config.clock;
+  const bool asks_again = resolve_one(clock.wall_now());
+  const auto next_fetch = fetch_thin();
+  const WallTime now = clock.wall_now();
+  const bool all_done = release({}, now, now);
+  if (asks_again) return now;
+  const auto next = parts_.config.memory->next_due();
+  if (!next) parts_.log.write_rarely(Kind::kFailure, next.error().message, now);
+  auto due = next.value_or(std::nullopt);
+  // A body that could not be tracked is due still: not at once again.
+  if (due && !all_done) due = std::max(*due, now + kPause);
+  return due && next_fetch ? std::min(*due, *next_fetch) : due ? due : next_fetch;
+}
+
+bool DeferredBodies::release(const std::vector<Fact>& facts, WallTime due, WallTime now) {
+  const auto bodies = parts_.config.memory->ready(facts, due);
+  if (!bodies) {
+    parts_.log.write_rarely(Kind::kFailure, bodies.error().message, now);
+    return false;
+  }
+  bool all_done = true;
+  for (const WaitingBody& waiting : *bodies) {
+    if (is_stopping_) return false;
+    const Handled handled = handler_.handle(waiting.body, now, waiting.until);
+    if (handled.fate == Fate::kFailed) {
+      all_done = false;
+    } else if (handled.fate != Fate::kWaiting && remove_body(waiting.event_id, now)) {
+      count_end(handled);
+    }
+  }
+  return all_done;
+}
+
+// Another process may have removed it: then it has counted it, too.
+bool DeferredBodies::remove_body(const std::string& event_id, WallTime now) {
+  const auto gone = parts_.config.memory->done(event_id);
+  if (!gone) parts_.log.write_rarely(Kind::kTrouble, gone.error().message, now);
+  return gone.value_or(false);
+}
+
+void DeferredBodies::count_end(const Handled& handled) {
+  LiveCounts& counts = parts_.counts;
+  ++(handled.fate == Fate::kUnusable ? counts.lost : counts.released);
+}
+
+// Asks Stripe for what thin events name. Returns when to ask again.
+std::optional<WallTime> DeferredBodies::fetch_thin() {
+  const postbox::Clock& clock = *parts_.config.clock;
+  const auto awaited = parts_.config.memory->awaited();
+  if (!awaited) return std::nullopt;  // run_once() reports it
+  std::vector<std::string> keys;
+  std::ranges::copy_if(*awaited, std::back_inserter(keys), is_thin);
+  schedule_.set_waiting(keys);
+  const std::string& api_key = parts_.settings.now().api_key;
+  if (keys.empty()) return std::nullopt;
+  if (api_key.empty()) {
+    parts_.log.write_rarely(
+        Kind::kThin,
+        std::to_string(keys.size()) + " thin events wait, and STRIPE_API_KEY is not set any more",
+        clock.wall_now());
+    return std::nullopt;
+  }
+  if (std::exchange(used_key_, api_key) != api_key) schedule_.start_over();
+  fetch(schedule_.due(kFetchesAtOnce, clock.now()), api_key);
+  const auto next = schedule_.next();
+  if (!next) return std::nullopt;
+  const auto pause = std::chrono::ceil<std::chrono::milliseconds>(*next - clock.now());
+  return clock.wall_now() + std::max(pause, std::chrono::milliseconds::zero());
+}
+
+void DeferredBodies::fetch(const std::vector<std::string>& keys, const std::string& api_key) {
+  const postbox::Clock& clock = *parts_.config.clock;
+  if (keys.empty()) return;
+  std::vector<Fact> wanted;
+  for (const std::string& key : keys) wanted.push_back({key, {}});
+  const auto bodies = parts_.config.memory->ready(wanted, WallTime::min());
+  if (!bodies) {
+    return parts_.log.write_rarely(Kind::kFailure, bodies.error().message, clock.wall_now());
+  }
+  bool has_come = false;
+  bool concerns_all = false;
+  for (const ThinAnswer& answer : thin_.fetch(*bodies, api_key)) {
+    if (answer.body.empty()) {
+      concerns_all = concerns_all || answer.is_general;
+      put_off(answer);
+    } else {
+      has_come = true;
+      handle_fetched(answer);
+    }
+  }
+  // Where one comes, what the others suffer is their own: the key may not read their objects.
+  if (concerns_all && !has_come) return schedule_.all_failed(clock.now());
+  if (has_come && schedule_.all_go_on()) {
+    parts_.log.write(LogLevel::kInfo, "Stripe webhook: thin events are fetched again");
+  }
+}
+
+void DeferredBodies::put_off(const ThinAnswer& answer) {
+  const postbox::Clock& clock = *parts_.config.clock;
+  schedule_.failed(answer.key, clock.now());
+  parts_.log.write_rarely(Kind::kThin,
+                          "a thin event cannot be fetched: " + answer.trouble + "; " +
+                              std::to_string(schedule_.waiting()) + " wait",
+                          clock.wall_now());
+}
+
+// The whole event is handled as one that has just come, and may have to wait itself, under its own
+// id. The thin one leaves only after that.
+void DeferredBodies::handle_fetched(const ThinAnswer& answer) {
+  const WallTime now = parts_.config.clock->wall_now();
+  const Handled handled = handler_.handle(answer.body, now, std::nullopt);
+  const bool is_done = handled.fate != Fate::kFailed && remove_body(answer.key, now);
+  if (!is_done) return schedule_.failed(answer.key, parts_.config.clock->now());
+  schedule_.done(answer.key);
+  if (!handled.facts.empty()) release(handled.facts, WallTime::min(), now);
+  if (handled.fate != Fate::kWaiting) count_end(handled);
+}
+
+// Asks for one of the customers whom bodies wait for, so that the others whose time comes need
+// not wait for all answers. False when there is none left to be asked for.
+bool DeferredBodies::resolve_one(WallTime now) {
+  if (!parts_.config.resolver) return false;
+  const auto awaited = parts_.config.memory->awaited();
+  if (!awaited) return false;  // run_once() reports it
+  std::set<std::string> asked;
+  std::string next;
+  for (const std::string& key : *awaited) {
+    if (asked_.contains(key)) asked.insert(key);
+    if (next.empty() && is_customer(key) && !asked_.contains(key)) next = key;
+  }
+  asked_ = std::move(asked);  // what nobody waits for any more may be asked for again
+  if (next.empty()) return false;
+  asked_.insert(next);
+  if (const auto email = ask_resolver(next, now)) {
+    const std::vector<Fact> facts = {{next, *email, now}};
+    handler_.store_facts(facts, now);
+    release(facts, WallTime::min(), now);
+  }
+  return true;
+}
+
+std::optional<std::string> DeferredBodies::ask_resolver(std::string_view key, WallTime now) {
+  const std::string_view id = key.substr(kCustomerKey.size());
+  const std::size_t colon = id.find(':');
+  const bool has_account = colon != std::string_view::npos;
+  try {
+    return parts_.config.resolver(has_account ? id.substr(colon + 1) : id,
+                                  has_account ? id.substr(0, colon) : std::string_view());
+  } catch (...) {
+    parts_.log.write_rarely(Kind::kFailure, "the resolver threw", now);
+    return std::nullopt;
+  }
+}
+
+}  // namespace stripe
