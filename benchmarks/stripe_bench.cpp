@@ -53,7 +53,7 @@ void hmac(const std::string& body) {
 
 void verify_and_map(const std::string& body, const std::string& header) {
   const std::vector<std::string> secrets = {kSecret};
-  if (stripe::verify(body, header, secrets, kNow) != stripe::Verdict::kValid) std::abort();
+  if (stripe::verify(body, header, secrets, kNow) != stripe::SignatureCheck::kValid) std::abort();
   const auto mapping = stripe::to_events(body);
   if (!mapping || mapping->events.size() != 2) std::abort();
 }
@@ -71,7 +71,8 @@ int main(int argc, char** argv) {
   figure(what + "verify, p50, over OpenSSL's HMAC of the same bytes",
          median_ns(calls,
                    [&] {
-                     if (stripe::verify(body, header, {kSecret}, kNow) != stripe::Verdict::kValid) {
+                     if (stripe::verify(body, header, {kSecret}, kNow) !=
+                         stripe::SignatureCheck::kValid) {
                        std::abort();
                      }
                    }),

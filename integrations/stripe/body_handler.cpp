@@ -39,7 +39,7 @@ Handled BodyHandler::handle(std::string_view body, WallTime now, std::optional<W
   // Each attempt knows more decisions, and a body needs few.
   for (int attempts = 0; attempts < 5; ++attempts) {
     auto mapping = to_events(body, mapping_options(now));
-    if (!mapping) return refuse_unmapped(mapping.error(), now);
+    if (!mapping) return refuse_unmapped(mapping.error());
     if (mapping->is_thin) return handle_thin(*mapping, body, now, until);
     if (mapping->is_unhandled) count_unhandled(mapping->type);
     store_facts(mapping->facts, now);
@@ -50,32 +50,31 @@ Handled BodyHandler::handle(std::string_view body, WallTime now, std::optional<W
     if (auto waiting = wait_for_more(*mapping, body, now, until)) return *std::move(waiting);
     if (!store_decisions(mapping->decisions, now)) continue;
     if (!mapping->ignored.empty()) return ignore(*std::move(mapping));
-    return track(*mapping, now);
+    return track(*mapping);
   }
   return {Fate::kFailed, {503, "decisions change all the time"}};
 }
 
 MappingOptions BodyHandler::mapping_options(WallTime now) {
   const Config& settings = parts_.settings.now();
-  Memory& memory = *parts_.config.memory;
+  FactStore& store = *parts_.config.fact_store;
   return {.test_mode = settings.test_mode,
           .reports = settings.reports,
-          .lookup = [this, &memory, now](
+          .lookup = [this, &store, now](
                         std::string_view key,
-                        WallTime at) { return value_of(memory.get(key, at, now), now); },
-          .decided = [this, &memory, now](
-                         std::string_view key) { return value_of(memory.decided(key, now), now); }};
+                        WallTime at) { return value_of(store.find_fact(key, at, now)); },
+          .decided = [this, &store, now](
+                         std::string_view key) { return value_of(store.find_decision(key, now)); }};
 }
 
-std::optional<std::string> BodyHandler::value_of(const Result<std::optional<std::string>>& result,
-                                                 WallTime now) {
+std::optional<std::string> BodyHandler::value_of(const Result<std::optional<std::string>>& result) {
   if (result) return *result;
-  parts_.log.write_rarely(Kind::kTrouble, result.error().message, now);
+  parts_.log.write_kind(Kind::kStore, result.error().message);
   return std::nullopt;
 }
 
-Handled BodyHandler::refuse_unmapped(const Error& error, WallTime now) {
-  parts_.log.write_rarely(Kind::kFailure, "a body cannot be mapped: " + error.message, now);
+Handled BodyHandler::refuse_unmapped(const Error& error) {
+  parts_.log.write_kind(Kind::kUntracked, "a body cannot be mapped: " + error.message);
   // Without memory, say, the body is not at fault: it may be mapped the next time.
   if (error.code == postbox::ErrorCode::kInternal) return {Fate::kFailed, {503, error.message}};
   return {Fate::kUnusable, {400, error.message}};
@@ -88,8 +87,7 @@ Handled BodyHandler::handle_thin(const Mapping& mapping, std::string_view body, 
                                  std::optional<WallTime> until) {
   const std::string what = "a thin event (" + mapping.type + ")";
   if (until) {
-    parts_.log.write_rarely(Kind::kFailure, what + " could not be fetched from Stripe for 30 days",
-                            now);
+    parts_.log.write_kind(Kind::kUntracked, what + " could not be fetched from Stripe for 30 days");
     return {Fate::kUnusable, {400, what}};
   }
   if (parts_.settings.now().api_key.empty()) {
@@ -97,12 +95,12 @@ Handled BodyHandler::handle_thin(const Mapping& mapping, std::string_view body, 
         what +
         " names an object and does not have it in it: set STRIPE_API_KEY to a restricted key that "
         "may read events, or the endpoint's payload style to snapshot in Stripe's dashboard";
-    parts_.log.write_rarely(Kind::kFailure, why, now);
+    parts_.log.write_kind(Kind::kUntracked, why);
     return {Fate::kUnusable, {400, why}};
   }
   const std::string key = std::string(kThinKey) + mapping.event_id;
   // The id is not the event's, which the whole one may have and wait under.
-  if (!defer_body({key, std::string(body), key, now + kStripeKeeps}, now)) {
+  if (!defer_body({key, std::string(body), key, now + kStripeKeeps})) {
     return {Fate::kFailed, {503, what + " could not be kept"}};
   }
   return {Fate::kWaiting, {200, "waits for " + key}};
@@ -138,11 +136,10 @@ std::optional<Handled> BodyHandler::wait_for_more(const Mapping& mapping, std::s
   if (deadline <= now) return std::nullopt;
   // What would be refused later must be refused while Stripe listens.
   if (auto violations = violations_of(mapping, now); !violations.empty()) {
-    return reject(mapping, postbox::TrackResult(TrackStatus::kRejected, std::move(violations)),
-                  now);
+    return reject(mapping, postbox::TrackResult(TrackStatus::kRejected, std::move(violations)));
   }
   const std::string& key = awaited_key(mapping);
-  if (!defer_body({mapping.event_id, std::string(body), key, deadline}, now)) return std::nullopt;
+  if (!defer_body({mapping.event_id, std::string(body), key, deadline})) return std::nullopt;
   return Handled{Fate::kWaiting, {200, "waits for " + key}, mapping.facts};
 }
 
@@ -154,9 +151,9 @@ const std::string& BodyHandler::awaited_key(const Mapping& mapping) const {
   return ask ? *customer : mapping.missing.front();
 }
 
-bool BodyHandler::defer_body(const WaitingBody& body, WallTime now) {
-  const auto kept = parts_.config.memory->wait(body);
-  if (!kept) parts_.log.write_rarely(Kind::kTrouble, kept.error().message, now);
+bool BodyHandler::defer_body(const WaitingBody& body) {
+  const auto kept = parts_.config.fact_store->put_body(body);
+  if (!kept) parts_.log.write_kind(Kind::kStore, kept.error().message);
   parts_.worker.wake();
   return kept.has_value();
 }
@@ -173,18 +170,20 @@ bool BodyHandler::end_carts(const std::vector<klaviyo::CartCompletion>& completi
 // False when somebody else has decided otherwise: then the body must be mapped again.
 bool BodyHandler::store_decisions(const std::vector<Decision>& decisions, WallTime now) {
   if (decisions.empty()) return true;
-  const auto stand = parts_.config.memory->decide(decisions, now, now + parts_.config.remember_for);
-  if (!stand) parts_.log.write_rarely(Kind::kTrouble, stand.error().message, now);
+  const auto stand =
+      parts_.config.fact_store->put_decisions(decisions, now, now + parts_.config.remember_for);
+  if (!stand) parts_.log.write_kind(Kind::kStore, stand.error().message);
   return stand.value_or(true);
 }
 
 void BodyHandler::store_facts(const std::vector<Fact>& facts, WallTime now) {
   if (facts.empty()) return;
-  const auto kept = parts_.config.memory->put(facts, now, now + parts_.config.remember_for);
-  if (!kept) parts_.log.write_rarely(Kind::kTrouble, kept.error().message, now);
+  const auto kept =
+      parts_.config.fact_store->put_facts(facts, now, now + parts_.config.remember_for);
+  if (!kept) parts_.log.write_kind(Kind::kStore, kept.error().message);
 }
 
-Handled BodyHandler::track(const Mapping& mapping, WallTime now) {
+Handled BodyHandler::track(const Mapping& mapping) {
   bool is_kept = false;
   for (const Event& event : mapping.events) {
     const auto result = std::visit(
@@ -192,7 +191,7 @@ Handled BodyHandler::track(const Mapping& mapping, WallTime now) {
           return parts_.tracker.track_durably(typed, parts_.config.disk_deadline);
         },
         event);
-    if (!result) return reject(mapping, result, now);
+    if (!result) return reject(mapping, result);
     is_kept = is_kept || result.status() == TrackStatus::kAccepted;
   }
   if (is_kept && !mapping.missing.empty()) ++parts_.counts.incomplete;
@@ -201,10 +200,9 @@ Handled BodyHandler::track(const Mapping& mapping, WallTime now) {
           mapping.facts};
 }
 
-Handled BodyHandler::reject(const Mapping& mapping, const postbox::TrackResult& result,
-                            WallTime now) {
-  parts_.log.write_rarely(Kind::kFailure,
-                          mapping.type + " " + mapping.event_id + ": " + result.to_string(), now);
+Handled BodyHandler::reject(const Mapping& mapping, const postbox::TrackResult& result) {
+  parts_.log.write_kind(Kind::kUntracked,
+                        mapping.type + " " + mapping.event_id + ": " + result.to_string());
   const bool is_rejected = result.status() == TrackStatus::kRejected;
   return {is_rejected ? Fate::kUnusable : Fate::kFailed,
           {is_rejected ? 400 : 503, result.to_string()},

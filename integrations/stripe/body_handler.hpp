@@ -56,7 +56,7 @@ class BodyHandler {
   [[nodiscard]] Handled handle(std::string_view body, postbox::WallTime now,
                                std::optional<postbox::WallTime> until);
 
-  // A webhook goes on without its memory: events then carry Stripe's ids.
+  // A webhook goes on without its store: events then carry Stripe's ids.
   void store_facts(const std::vector<Fact>& facts, postbox::WallTime now);
 
   // As Webhook::unhandled().
@@ -64,7 +64,7 @@ class BodyHandler {
 
  private:
   [[nodiscard]] MappingOptions mapping_options(postbox::WallTime now);
-  [[nodiscard]] Handled refuse_unmapped(const postbox::Error& error, postbox::WallTime now);
+  [[nodiscard]] Handled refuse_unmapped(const postbox::Error& error);
   [[nodiscard]] Handled handle_thin(const Mapping& mapping, std::string_view body,
                                     postbox::WallTime now, std::optional<postbox::WallTime> until);
   void count_unhandled(const std::string& type);
@@ -72,14 +72,13 @@ class BodyHandler {
                                                      postbox::WallTime now,
                                                      std::optional<postbox::WallTime> until);
   [[nodiscard]] const std::string& awaited_key(const Mapping& mapping) const;
-  [[nodiscard]] bool defer_body(const WaitingBody& body, postbox::WallTime now);
+  [[nodiscard]] bool defer_body(const WaitingBody& body);
   [[nodiscard]] bool end_carts(const std::vector<klaviyo::CartCompletion>& completions);
   [[nodiscard]] bool store_decisions(const std::vector<Decision>& decisions, postbox::WallTime now);
-  [[nodiscard]] Handled track(const Mapping& mapping, postbox::WallTime now);
-  [[nodiscard]] Handled reject(const Mapping& mapping, const postbox::TrackResult& result,
-                               postbox::WallTime now);
+  [[nodiscard]] Handled track(const Mapping& mapping);
+  [[nodiscard]] Handled reject(const Mapping& mapping, const postbox::TrackResult& result);
   [[nodiscard]] std::optional<std::string> value_of(
-      const postbox::Result<std::optional<std::string>>& result, postbox::WallTime now);
+      const postbox::Result<std::optional<std::string>>& result);
 
   const WebhookParts parts_;
 

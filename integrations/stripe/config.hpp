@@ -19,7 +19,7 @@
 #include <postbox/settings.hpp>
 #include <string>
 #include <string_view>
-#include <stripe/memory.hpp>
+#include <stripe/fact_store.hpp>
 #include <stripe/reports.hpp>
 #include <stripe/signature.hpp>
 #include <vector>
@@ -65,8 +65,8 @@ struct Config {
   // Where facts and waiting bodies are kept. Empty keeps them in memory only. Defaults to a file
   // beside the tracker's outbox, with -stripe behind its name, and to memory where the outbox is in
   // memory; postbox.db-stripe where it is no file.
-  std::optional<std::string> memory_path;
-  MemoryLimits memory_limits;
+  std::optional<std::string> fact_store_path;
+  FactStoreLimits fact_store_limits;
 
   // How long facts are kept. Defaults to 400 days: longer than the year of a subscription.
   std::chrono::milliseconds remember_for{std::chrono::hours(24 * 400)};
@@ -86,7 +86,7 @@ struct Config {
   postbox::LogSink log = postbox::stderr_log();
 
   // The seams, for tests. Unset ones are made. Without threads the owner calls run_once().
-  std::shared_ptr<Memory> memory;
+  std::shared_ptr<FactStore> fact_store;
   std::shared_ptr<postbox::Clock> clock;
   std::shared_ptr<postbox::HttpClient> http;
   bool threads = true;

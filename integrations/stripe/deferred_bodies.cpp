@@ -33,7 +33,7 @@ void DeferredBodies::stop() noexcept {
 
 std::uint64_t DeferredBodies::waiting() const noexcept {
   try {
-    const auto awaited = parts_.config.memory->awaited();
+    const auto awaited = parts_.config.fact_store->awaited_keys();
     return awaited ? awaited->size() : 0;
   } catch (...) {
     return 0;
@@ -47,8 +47,8 @@ std::optional<WallTime> DeferredBodies::run_once() {
   const WallTime now = clock.wall_now();
   const bool all_done = release({}, now, now);
   if (asks_again) return now;
-  const auto next = parts_.config.memory->next_due();
-  if (!next) parts_.log.write_rarely(Kind::kFailure, next.error().message, now);
+  const auto next = parts_.config.fact_store->next_due();
+  if (!next) parts_.log.write_kind(Kind::kUntracked, next.error().message);
   auto due = next.value_or(std::nullopt);
   // A body that could not be tracked is due still: not at once again.
   if (due && !all_done) due = std::max(*due, now + kPause);
@@ -56,9 +56,9 @@ std::optional<WallTime> DeferredBodies::run_once() {
 }
 
 bool DeferredBodies::release(const std::vector<Fact>& facts, WallTime due, WallTime now) {
-  const auto bodies = parts_.config.memory->ready(facts, due);
+  const auto bodies = parts_.config.fact_store->ready_bodies(facts, due);
   if (!bodies) {
-    parts_.log.write_rarely(Kind::kFailure, bodies.error().message, now);
+    parts_.log.write_kind(Kind::kUntracked, bodies.error().message);
     return false;
   }
   bool all_done = true;
@@ -67,7 +67,7 @@ bool DeferredBodies::release(const std::vector<Fact>& facts, WallTime due, WallT
     const Handled handled = handler_.handle(waiting.body, now, waiting.until);
     if (handled.fate == Fate::kFailed) {
       all_done = false;
-    } else if (handled.fate != Fate::kWaiting && remove_body(waiting.event_id, now)) {
+    } else if (handled.fate != Fate::kWaiting && remove_body(waiting.event_id)) {
       count_end(handled);
     }
   }
@@ -75,9 +75,9 @@ bool DeferredBodies::release(const std::vector<Fact>& facts, WallTime due, WallT
 }
 
 // Another process may have removed it: then it has counted it, too.
-bool DeferredBodies::remove_body(const std::string& event_id, WallTime now) {
-  const auto gone = parts_.config.memory->done(event_id);
-  if (!gone) parts_.log.write_rarely(Kind::kTrouble, gone.error().message, now);
+bool DeferredBodies::remove_body(const std::string& event_id) {
+  const auto gone = parts_.config.fact_store->remove_body(event_id);
+  if (!gone) parts_.log.write_kind(Kind::kStore, gone.error().message);
   return gone.value_or(false);
 }
 
@@ -89,7 +89,7 @@ void DeferredBodies::count_end(const Handled& handled) {
 // Asks Stripe for what thin events name. Returns when to ask again.
 std::optional<WallTime> DeferredBodies::fetch_thin() {
   const postbox::Clock& clock = *parts_.config.clock;
-  const auto awaited = parts_.config.memory->awaited();
+  const auto awaited = parts_.config.fact_store->awaited_keys();
   if (!awaited) return std::nullopt;  // run_once() reports it
   std::vector<std::string> keys;
   std::ranges::copy_if(*awaited, std::back_inserter(keys), is_thin);
@@ -97,10 +97,9 @@ std::optional<WallTime> DeferredBodies::fetch_thin() {
   const std::string& api_key = parts_.settings.now().api_key;
   if (keys.empty()) return std::nullopt;
   if (api_key.empty()) {
-    parts_.log.write_rarely(
+    parts_.log.write_kind(
         Kind::kThin,
-        std::to_string(keys.size()) + " thin events wait, and STRIPE_API_KEY is not set any more",
-        clock.wall_now());
+        std::to_string(keys.size()) + " thin events wait, and STRIPE_API_KEY is not set any more");
     return std::nullopt;
   }
   if (std::exchange(used_key_, api_key) != api_key) schedule_.start_over();
@@ -112,13 +111,12 @@ std::optional<WallTime> DeferredBodies::fetch_thin() {
 }
 
 void DeferredBodies::fetch(const std::vector<std::string>& keys, const std::string& api_key) {
-  const postbox::Clock& clock = *parts_.config.clock;
   if (keys.empty()) return;
   std::vector<Fact> wanted;
   for (const std::string& key : keys) wanted.push_back({key, {}});
-  const auto bodies = parts_.config.memory->ready(wanted, WallTime::min());
+  const auto bodies = parts_.config.fact_store->ready_bodies(wanted, WallTime::min());
   if (!bodies) {
-    return parts_.log.write_rarely(Kind::kFailure, bodies.error().message, clock.wall_now());
+    return parts_.log.write_kind(Kind::kUntracked, bodies.error().message);
   }
   bool has_come = false;
   bool concerns_all = false;
@@ -132,19 +130,16 @@ void DeferredBodies::fetch(const std::vector<std::string>& keys, const std::stri
     }
   }
   // Where one comes, what the others suffer is their own: the key may not read their objects.
-  if (concerns_all && !has_come) return schedule_.all_failed(clock.now());
+  if (concerns_all && !has_come) return schedule_.all_failed(parts_.config.clock->now());
   if (has_come && schedule_.all_go_on()) {
     parts_.log.write(LogLevel::kInfo, "Stripe webhook: thin events are fetched again");
   }
 }
 
 void DeferredBodies::put_off(const ThinAnswer& answer) {
-  const postbox::Clock& clock = *parts_.config.clock;
-  schedule_.failed(answer.key, clock.now());
-  parts_.log.write_rarely(Kind::kThin,
-                          "a thin event cannot be fetched: " + answer.trouble + "; " +
-                              std::to_string(schedule_.waiting()) + " wait",
-                          clock.wall_now());
+  schedule_.failed(answer.key, parts_.config.clock->now());
+  parts_.log.write_kind(Kind::kThin, "a thin event cannot be fetched: " + answer.trouble + "; " +
+                                         std::to_string(schedule_.waiting()) + " wait");
 }
 
 // The whole event is handled as one that has just come, and may have to wait itself, under its own
@@ -152,7 +147,7 @@ void DeferredBodies::put_off(const ThinAnswer& answer) {
 void DeferredBodies::handle_fetched(const ThinAnswer& answer) {
   const WallTime now = parts_.config.clock->wall_now();
   const Handled handled = handler_.handle(answer.body, now, std::nullopt);
-  const bool is_done = handled.fate != Fate::kFailed && remove_body(answer.key, now);
+  const bool is_done = handled.fate != Fate::kFailed && remove_body(answer.key);
   if (!is_done) return schedule_.failed(answer.key, parts_.config.clock->now());
   schedule_.done(answer.key);
   if (!handled.facts.empty()) release(handled.facts, WallTime::min(), now);
@@ -163,7 +158,7 @@ void DeferredBodies::handle_fetched(const ThinAnswer& answer) {
 // not wait for all answers. False when there is none left to be asked for.
 bool DeferredBodies::resolve_one(WallTime now) {
   if (!parts_.config.resolver) return false;
-  const auto awaited = parts_.config.memory->awaited();
+  const auto awaited = parts_.config.fact_store->awaited_keys();
   if (!awaited) return false;  // run_once() reports it
   std::set<std::string> asked;
   std::string next;
@@ -174,7 +169,7 @@ bool DeferredBodies::resolve_one(WallTime now) {
   asked_ = std::move(asked);  // what nobody waits for any more may be asked for again
   if (next.empty()) return false;
   asked_.insert(next);
-  if (const auto email = ask_resolver(next, now)) {
+  if (const auto email = ask_resolver(next)) {
     const std::vector<Fact> facts = {{next, *email, now}};
     handler_.store_facts(facts, now);
     release(facts, WallTime::min(), now);
@@ -182,7 +177,7 @@ bool DeferredBodies::resolve_one(WallTime now) {
   return true;
 }
 
-std::optional<std::string> DeferredBodies::ask_resolver(std::string_view key, WallTime now) {
+std::optional<std::string> DeferredBodies::ask_resolver(std::string_view key) {
   const std::string_view id = key.substr(kCustomerKey.size());
   const std::size_t colon = id.find(':');
   const bool has_account = colon != std::string_view::npos;
@@ -190,7 +185,7 @@ std::optional<std::string> DeferredBodies::ask_resolver(std::string_view key, Wa
     return parts_.config.resolver(has_account ? id.substr(colon + 1) : id,
                                   has_account ? id.substr(0, colon) : std::string_view());
   } catch (...) {
-    parts_.log.write_rarely(Kind::kFailure, "the resolver threw", now);
+    parts_.log.write_kind(Kind::kUntracked, "the resolver threw");
     return std::nullopt;
   }
 }

@@ -41,13 +41,12 @@ class DeferredBodies {
 
  private:
   [[nodiscard]] bool resolve_one(postbox::WallTime now);
-  [[nodiscard]] std::optional<std::string> ask_resolver(std::string_view key,
-                                                        postbox::WallTime now);
+  [[nodiscard]] std::optional<std::string> ask_resolver(std::string_view key);
   [[nodiscard]] std::optional<postbox::WallTime> fetch_thin();
   void fetch(const std::vector<std::string>& keys, const std::string& api_key);
   void handle_fetched(const ThinAnswer& answer);
   void put_off(const ThinAnswer& answer);
-  [[nodiscard]] bool remove_body(const std::string& event_id, postbox::WallTime now);
+  [[nodiscard]] bool remove_body(const std::string& event_id);
   void count_end(const Handled& handled);
 
   const WebhookParts parts_;

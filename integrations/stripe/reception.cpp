@@ -9,6 +9,7 @@
 #include <stripe/webhook_parts.hpp>
 #include <utility>
 
+#include "base/logger.hpp"
 #include "base/worker.hpp"
 
 namespace stripe {
@@ -29,24 +30,45 @@ constexpr auto kPause = 1s;
 constexpr std::chrono::milliseconds kLongestWait = 60s;
 constexpr std::chrono::milliseconds kShortestWait = 1ms;
 
+Config with_clock(Config config) {
+  if (!config.clock) config.clock = postbox::system_clock();
+  return config;
+}
+
+// Not the logger: a child of fork() shares the store, and would find the logger's lock taken.
+postbox::LogSink damage_log(postbox::LogSink sink) {
+  return [sink = std::move(sink)](LogLevel level, std::string_view line) noexcept {
+    try {
+      if (sink) sink(level, "Stripe webhook: " + std::string(line));
+    } catch (...) {
+      // Nobody is left to be told.
+    }
+  };
+}
+
 }  // namespace
 
 struct Reception::Impl {
   Impl(Config settings, postbox::Tracker& target)
-      : config_(std::move(settings)), tracker_(target), log_(config_.log), settings_(config_) {
-    if (!config_.clock) config_.clock = postbox::system_clock();
-    if (!config_.memory) {
-      config_.memory = sqlite_memory(
-          memory_path(), config_.memory_limits, [this](LogLevel, std::string_view line) {
-            log_.write_rarely(Kind::kDamage, line, config_.clock->wall_now());
-          });
+      : config_(with_clock(std::move(settings))),
+        tracker_(target),
+        logger_(config_.log, LogLevel::kDebug, config_.clock),
+        settings_(config_) {
+    if (!config_.fact_store) {
+      config_.fact_store =
+          sqlite_fact_store(fact_store_path(), config_.fact_store_limits, damage_log(config_.log));
     }
     log_.write(LogLevel::kInfo, "Stripe webhooks start: " + settings_.to_string());
     start_worker();
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
-  ~Impl() { deferred_.stop(); }  // and the worker's own destructor wakes it and waits
+  ~Impl() {
+    deferred_.stop();
+    worker_.request_stop();
+    (void)worker_.join_until(SteadyTime::max());
+    logger_.report_repeats(true);
+  }
 
   Answer handle(std::string_view body, std::string_view signature) noexcept {
     ++counts_.received;
@@ -54,7 +76,7 @@ struct Reception::Impl {
       Handled handled = take(body, signature);
       ++count_of(handled.fate);
       return std::move(handled.answer);
-    } catch (...) {  // out of memory, or the host's memory
+    } catch (...) {  // out of memory, or the host's fact store
       ++counts_.failed;
       return {503, "an exception"};
     }
@@ -62,6 +84,7 @@ struct Reception::Impl {
 
   // Called by a thread: what is thrown here would end the program.
   std::optional<WallTime> run_once() noexcept {
+    logger_.report_repeats(false);
     try {
       return deferred_.run_once();
     } catch (...) {
@@ -72,7 +95,7 @@ struct Reception::Impl {
   Result<std::size_t> forget(std::string_view email) {
     try {
       const std::string address = usable_email(email);
-      return address.empty() ? Result<std::size_t>(0) : config_.memory->forget(address);
+      return address.empty() ? Result<std::size_t>(0) : config_.fact_store->forget(address);
     } catch (...) {
       return postbox::Error{postbox::ErrorCode::kInternal, "an exception"};
     }
@@ -99,8 +122,8 @@ struct Reception::Impl {
   }
 
  private:
-  [[nodiscard]] std::string memory_path() const {
-    if (config_.memory_path) return *config_.memory_path;
+  [[nodiscard]] std::string fact_store_path() const {
+    if (config_.fact_store_path) return *config_.fact_store_path;
     const auto outbox = tracker_.outbox_file();
     if (!outbox) return "postbox.db-stripe";
     return outbox->empty() ? std::string() : *outbox + "-stripe";
@@ -127,12 +150,11 @@ struct Reception::Impl {
     const auto& secrets = settings_.now().secrets;
     if (secrets.empty()) return {Fate::kFailed, {503, "STRIPE_WEBHOOK_SECRET is not set"}};
     const WallTime now = config_.clock->wall_now();
-    if (body.size() > config_.max_body.count) return refuse("the body is too large", now);
-    const Verdict verdict = verify(body, signature, secrets, now, config_.tolerance);
-    if (verdict != Verdict::kValid) return refuse(to_string(verdict), now);
+    if (body.size() > config_.max_body.count) return refuse("the body is too large");
+    const SignatureCheck check = verify(body, signature, secrets, now, config_.tolerance);
+    if (check != SignatureCheck::kValid) return refuse(to_string(check));
     if (postbox::mended_json(body)) {
-      log_.write_rarely(Kind::kMended, "a body held half a surrogate pair: U+FFFD took its place",
-                        now);
+      log_.write_kind(Kind::kMended, "a body held half a surrogate pair: U+FFFD took its place");
     }
     Handled handled = handler_.handle(body, now, std::nullopt);
     // Bodies whose time has come are left to the worker: Stripe waits for an answer.
@@ -140,8 +162,8 @@ struct Reception::Impl {
     return handled;
   }
 
-  Handled refuse(std::string_view why, WallTime now) {
-    log_.write_rarely(Kind::kRefusal, "refused: " + std::string(why), now);
+  Handled refuse(std::string_view why) {
+    log_.write_kind(Kind::kRefusal, "refused: " + std::string(why));
     return {Fate::kRefused, {400, std::string(why)}};
   }
 
@@ -167,7 +189,8 @@ struct Reception::Impl {
 
   Config config_;  // constant after construction
   postbox::Tracker& tracker_;
-  WebhookLog log_;
+  postbox::Logger logger_;
+  WebhookLog log_{logger_};
   LiveSettings settings_;
   LiveCounts counts_;
   BodyHandler handler_{{config_, settings_, tracker_, log_, counts_, worker_}};

@@ -173,7 +173,7 @@ postbox::Result<void> check_secret(std::string_view secret) {
 
 }  // namespace
 
-std::string_view to_string(Verdict verdict) noexcept {
+std::string_view to_string(SignatureCheck check) noexcept {
   constexpr std::array<std::string_view, 9> kNames = {"ok",
                                                       "missing_header",
                                                       "empty_payload",
@@ -183,24 +183,24 @@ std::string_view to_string(Verdict verdict) noexcept {
                                                       "timestamp_too_old",
                                                       "timestamp_in_future",
                                                       "config_error"};
-  const auto index = static_cast<std::size_t>(verdict);
+  const auto index = static_cast<std::size_t>(check);
   return index < kNames.size() ? kNames[index] : std::string_view("unknown");
 }
 
-Verdict verify(std::string_view body, std::string_view header,
-               const std::vector<std::string>& secrets, postbox::WallTime now,
-               std::optional<std::chrono::seconds> tolerance) {
-  if (body.empty()) return Verdict::kEmptyBody;
-  if (is_blank(header)) return Verdict::kMissingHeader;
+SignatureCheck verify(std::string_view body, std::string_view header,
+                      const std::vector<std::string>& secrets, postbox::WallTime now,
+                      std::optional<std::chrono::seconds> tolerance) {
+  if (body.empty()) return SignatureCheck::kEmptyBody;
+  if (is_blank(header)) return SignatureCheck::kMissingHeader;
   const auto parsed = parse_header(header);
-  if (!parsed) return Verdict::kMalformedHeader;
-  if (secrets.empty() || std::ranges::any_of(secrets, is_blank)) return Verdict::kBadSecret;
-  if (!parsed->is_signed) return Verdict::kNoSignature;
-  if (!any_matches(*parsed, body, secrets)) return Verdict::kMismatch;
-  if (!tolerance) return Verdict::kValid;
+  if (!parsed) return SignatureCheck::kMalformedHeader;
+  if (secrets.empty() || std::ranges::any_of(secrets, is_blank)) return SignatureCheck::kBadSecret;
+  if (!parsed->is_signed) return SignatureCheck::kNoSignature;
+  if (!any_matches(*parsed, body, secrets)) return SignatureCheck::kMismatch;
+  if (!tolerance) return SignatureCheck::kValid;
   const std::int64_t age = unix_second(now) - parsed->time;
-  if (age > tolerance->count()) return Verdict::kTooOld;
-  return -age > tolerance->count() ? Verdict::kInFuture : Verdict::kValid;
+  if (age > tolerance->count()) return SignatureCheck::kTooOld;
+  return -age > tolerance->count() ? SignatureCheck::kInFuture : SignatureCheck::kValid;
 }
 
 std::string sign(std::string_view body, std::string_view secret, postbox::WallTime now) {

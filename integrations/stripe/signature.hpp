@@ -3,7 +3,7 @@
 // Place:     called by Webhook::handle(), before anything looks into the body.
 // Threads:   pure functions.
 // Lifetime:  keep nothing.
-// Failure:   a Verdict other than kValid. Nothing says which part of a signature was wrong.
+// Failure:   a SignatureCheck other than kValid. Nothing says which part of a signature was wrong.
 //
 // The rules are those of Stripe's own libraries, and where these disagree, the stricter one that
 // Stripe's own deliveries pass: https://docs.stripe.com/webhooks#verify-manually
@@ -20,7 +20,7 @@
 
 namespace stripe {
 
-enum class Verdict : std::uint8_t {
+enum class SignatureCheck : std::uint8_t {
   kValid,
   kMissingHeader,
   kEmptyBody,
@@ -33,7 +33,7 @@ enum class Verdict : std::uint8_t {
 };
 
 // "signature_mismatch": for log lines.
-[[nodiscard]] std::string_view to_string(Verdict verdict) noexcept;
+[[nodiscard]] std::string_view to_string(SignatureCheck check) noexcept;
 
 // What Stripe's libraries use.
 inline constexpr std::chrono::seconds kTolerance{300};
@@ -46,9 +46,9 @@ inline constexpr std::optional<std::chrono::seconds> kNoTolerance{};
 // enough: a secret that is being replaced stays valid for a while, and several endpoints may share
 // an address. A secret is the whole text, whsec_ included. The time of signing may be `tolerance`
 // before or after `now`.
-[[nodiscard]] Verdict verify(std::string_view body, std::string_view header,
-                             const std::vector<std::string>& secrets, postbox::WallTime now,
-                             std::optional<std::chrono::seconds> tolerance = kTolerance);
+[[nodiscard]] SignatureCheck verify(std::string_view body, std::string_view header,
+                                    const std::vector<std::string>& secrets, postbox::WallTime now,
+                                    std::optional<std::chrono::seconds> tolerance = kTolerance);
 
 // The value of Stripe-Signature that Stripe would send: for tests of programs that take webhooks.
 [[nodiscard]] std::string sign(std::string_view body, std::string_view secret,

@@ -12,6 +12,6 @@
 
 #include <stripe/config.hpp>
 #include <stripe/events.hpp>
-#include <stripe/memory.hpp>
+#include <stripe/fact_store.hpp>
 #include <stripe/signature.hpp>
 #include <stripe/webhook.hpp>

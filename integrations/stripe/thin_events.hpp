@@ -16,7 +16,7 @@
 #include <postbox/http_client.hpp>
 #include <string>
 #include <string_view>
-#include <stripe/memory.hpp>
+#include <stripe/fact_store.hpp>
 #include <vector>
 
 namespace stripe {

@@ -60,7 +60,7 @@ class Webhook {
 
   // Remove an address, and bodies that wait with it, from what webhooks remember: somebody has
   // asked to be forgotten. Events are klaviyo::forget()'s. Returns how much was removed. Fails as
-  // sqlite_memory() does.
+  // sqlite_fact_store() does.
   [[nodiscard]] postbox::Result<std::size_t> forget(std::string_view email);
 
  private:

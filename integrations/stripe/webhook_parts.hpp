@@ -34,7 +34,7 @@ struct LiveCounts {
 };
 
 struct WebhookParts {
-  const Config& config;  // with everything that was made: memory, clock
+  const Config& config;  // with the store and the clock that were made
   const LiveSettings& settings;
   postbox::Tracker& tracker;
   WebhookLog& log;

@@ -14,10 +14,10 @@ namespace {
 void check_signature(std::string_view header, std::string_view body) {
   const postbox::WallTime now{std::chrono::seconds(1'780'000'000)};
   const std::vector<std::string> secrets = {"whsec_fuzz"};
-  if (stripe::verify(body, header, secrets, now) == stripe::Verdict::kValid) std::abort();
+  if (stripe::verify(body, header, secrets, now) == stripe::SignatureCheck::kValid) std::abort();
   const std::string good = stripe::sign(body, secrets.front(), now);
-  const auto verdict = stripe::verify(body, good, secrets, now);
-  if ((verdict == stripe::Verdict::kValid) != !body.empty()) std::abort();
+  const auto check = stripe::verify(body, good, secrets, now);
+  if ((check == stripe::SignatureCheck::kValid) != !body.empty()) std::abort();
 }
 
 // A refund is a part of what was given back in all, and an order has a price.

@@ -69,47 +69,50 @@ TEST(StripeDecisions, AnOrderThatIsReportedAgainWithAnotherAddressStaysOneOrder)
 }
 
 // Calls `then` once between the first look at a decision and what is made of it.
-class Between : public stripe::Memory {
+class Between : public stripe::FactStore {
  public:
-  explicit Between(std::shared_ptr<stripe::Memory> memory) : memory_(std::move(memory)) {}
+  explicit Between(std::shared_ptr<stripe::FactStore> store) : store_(std::move(store)) {}
 
-  Result<void> put(const std::vector<stripe::Fact>& facts, WallTime now,
-                   WallTime expires) override {
-    return memory_->put(facts, now, expires);
+  Result<void> put_facts(const std::vector<stripe::Fact>& facts, WallTime now,
+                         WallTime expires) override {
+    return store_->put_facts(facts, now, expires);
   }
-  Result<std::optional<std::string>> get(std::string_view key, WallTime at, WallTime now) override {
-    return memory_->get(key, at, now);
+  Result<std::optional<std::string>> find_fact(std::string_view key, WallTime at,
+                                               WallTime now) override {
+    return store_->find_fact(key, at, now);
   }
-  Result<bool> decide(const std::vector<stripe::Decision>& decisions, WallTime now,
-                      WallTime expires) override {
-    return memory_->decide(decisions, now, expires);
+  Result<bool> put_decisions(const std::vector<stripe::Decision>& decisions, WallTime now,
+                             WallTime expires) override {
+    return store_->put_decisions(decisions, now, expires);
   }
-  Result<std::optional<std::string>> decided(std::string_view key, WallTime now) override {
-    auto result = memory_->decided(key, now);
+  Result<std::optional<std::string>> find_decision(std::string_view key, WallTime now) override {
+    auto result = store_->find_decision(key, now);
     if (then) std::exchange(then, {})();
     return result;
   }
-  Result<void> wait(const stripe::WaitingBody& body) override { return memory_->wait(body); }
-  Result<std::vector<stripe::WaitingBody>> ready(const std::vector<stripe::Fact>& facts,
-                                                 WallTime now) override {
-    return memory_->ready(facts, now);
+  Result<void> put_body(const stripe::WaitingBody& body) override { return store_->put_body(body); }
+  Result<std::vector<stripe::WaitingBody>> ready_bodies(const std::vector<stripe::Fact>& facts,
+                                                        WallTime now) override {
+    return store_->ready_bodies(facts, now);
   }
-  Result<std::vector<std::string>> awaited() override { return memory_->awaited(); }
-  Result<std::optional<WallTime>> next_due() override { return memory_->next_due(); }
-  Result<bool> done(std::string_view event_id) override { return memory_->done(event_id); }
-  Result<std::size_t> forget(std::string_view email) override { return memory_->forget(email); }
+  Result<std::vector<std::string>> awaited_keys() override { return store_->awaited_keys(); }
+  Result<std::optional<WallTime>> next_due() override { return store_->next_due(); }
+  Result<bool> remove_body(std::string_view event_id) override {
+    return store_->remove_body(event_id);
+  }
+  Result<std::size_t> forget(std::string_view email) override { return store_->forget(email); }
 
   std::function<void()> then;
 
  private:
-  std::shared_ptr<stripe::Memory> memory_;
+  std::shared_ptr<stripe::FactStore> store_;
 };
 
 TEST(StripeDecisions, TwoReportsOfOneOrderAtTheSameTimeAreOneOrder) {
   StripeShop shop;
-  const auto memory = std::make_shared<Between>(stripe::sqlite_memory(""));
-  shop.config.memory = memory;
-  memory->then = [&] { shop.deliver(invoice_of("billing@goldenacre.example").dump()); };
+  const auto store = std::make_shared<Between>(stripe::sqlite_fact_store(""));
+  shop.config.fact_store = store;
+  store->then = [&] { shop.deliver(invoice_of("billing@goldenacre.example").dump()); };
   shop.deliver(session_of("typed@goldenacre.example").dump());
   EXPECT_EQ(recorded(shop), Names{"Placed Order stripe:in_1 billing@goldenacre.example"});
 }
@@ -119,10 +122,11 @@ TEST(StripeDecisions, TwoProcessesThatAreToldOfOneOrderAtTheSameTimeMakeOneOrder
   stripe::Config other_config = shop.config;
   auto other = stripe::Webhook::start(other_config, *shop.tracker);
   ASSERT_TRUE(other);
-  const auto memory = std::make_shared<Between>(stripe::sqlite_memory(*shop.config.memory_path));
-  shop.config.memory = memory;
+  const auto store =
+      std::make_shared<Between>(stripe::sqlite_fact_store(*shop.config.fact_store_path));
+  shop.config.fact_store = store;
   const std::string invoice = invoice_of("billing@goldenacre.example").dump();
-  memory->then = [&] {
+  store->then = [&] {
     const auto now = shop.clock->wall_now();
     EXPECT_EQ(other->handle(invoice, stripe::sign(invoice, StripeShop::kSecret, now)).status, 200);
   };
@@ -132,15 +136,15 @@ TEST(StripeDecisions, TwoProcessesThatAreToldOfOneOrderAtTheSameTimeMakeOneOrder
 
 TEST(StripeDecisions, WhatTheHostsMemoryThrowsStaysInsideAndIsTriedAgain) {
   StripeShop shop;
-  const auto memory = std::make_shared<Between>(stripe::sqlite_memory(""));
-  shop.config.memory = memory;
+  const auto store = std::make_shared<Between>(stripe::sqlite_fact_store(""));
+  shop.config.fact_store = store;
   const auto fail = [] { throw std::runtime_error("host"); };
-  memory->then = fail;
+  store->then = fail;
   EXPECT_EQ(shop.deliver(full_refund().dump()).status, 503);
   EXPECT_EQ(shop.webhook().counts().failed, 1U);
   EXPECT_EQ(shop.deliver(full_refund().dump()).reason, "waits for order:pi_1");
   shop.clock->advance(6min);
-  memory->then = fail;
+  store->then = fail;
   EXPECT_EQ(shop.webhook().run_once(), shop.clock->wall_now() + 1s);
   EXPECT_EQ(shop.webhook().run_once(), std::nullopt);
   EXPECT_EQ(recorded(shop), Names{"Refunded Order stripe:pi_1 cus_1"});
@@ -150,7 +154,7 @@ TEST(StripeDecisions, WhatTheHostsMemoryThrowsStaysInsideAndIsTriedAgain) {
 TEST(StripeDecisions, AnEventThatCouldNotBeKeptInTimeKeepsItsProfile) {
   StripeShop shop;
   StripeShop closed;
-  closed.config.memory_path = shop.config.memory_path;
+  closed.config.fact_store_path = shop.config.fact_store_path;
   closed.tracker->stop(1s);
   EXPECT_EQ(closed.deliver(invoice_of("billing@goldenacre.example").dump()).status, 503);
   shop.deliver(session_of("typed@goldenacre.example").dump());

@@ -21,7 +21,7 @@ struct Delivery {
 
 Outcome outcome_of(const std::vector<Json>& bodies, Delivery delivery) {
   StripeShop shop(WallTime(std::chrono::seconds(kStripeStart)) + delivery.late);
-  shop.config.memory_path = "";  // for speed
+  shop.config.fact_store_path = "";  // for speed
   for (const Json& body : bodies) {
     EXPECT_EQ(shop.deliver(body.dump()).status, 200);
     shop.pass(delivery.gap);

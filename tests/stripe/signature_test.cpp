@@ -6,13 +6,13 @@
 namespace postbox::tests {
 namespace {
 
-using stripe::Verdict;
+using stripe::SignatureCheck;
 
 constexpr std::string_view kSecret = "whsec_test_secret";
 const WallTime kNow{1'700'000'000s};
 
-Verdict check(std::string_view header, std::string_view body = "{}",
-              const std::vector<std::string>& secrets = {std::string(kSecret)}) {
+SignatureCheck check(std::string_view header, std::string_view body = "{}",
+                     const std::vector<std::string>& secrets = {std::string(kSecret)}) {
   return stripe::verify(body, header, secrets, kNow);
 }
 
@@ -90,7 +90,7 @@ TEST(StripeSignature, EveryCollectedVectorHasItsAnswerFromAWebhook) {
     StripeShop shop(delivery.now);
     shop.config.secrets = delivery.secrets;
     shop.config.tolerance = delivery.tolerance;
-    shop.config.memory_path = "";
+    shop.config.fact_store_path = "";
     auto webhook = stripe::Webhook::start(shop.config, *shop.tracker);
     if (!webhook) {  // a secret with white space around it is none
       EXPECT_NE(expected, "ok");
@@ -112,33 +112,33 @@ TEST(StripeSignature, EveryCollectedVectorHasItsAnswerFromAWebhook) {
 }
 
 TEST(StripeSignature, WhatItSignsItAccepts) {
-  EXPECT_EQ(check(stripe::sign("{}", kSecret, kNow)), Verdict::kValid);
-  EXPECT_EQ(check(stripe::sign("{}", kSecret, kNow), "{ }"), Verdict::kMismatch);
-  EXPECT_EQ(check(stripe::sign("{}", "whsec_other", kNow)), Verdict::kMismatch);
+  EXPECT_EQ(check(stripe::sign("{}", kSecret, kNow)), SignatureCheck::kValid);
+  EXPECT_EQ(check(stripe::sign("{}", kSecret, kNow), "{ }"), SignatureCheck::kMismatch);
+  EXPECT_EQ(check(stripe::sign("{}", "whsec_other", kNow)), SignatureCheck::kMismatch);
 }
 
 TEST(StripeSignature, UpperCaseHexIsTheSameSignature) {
   std::string header = stripe::sign("{}", kSecret, kNow);
   for (char& c : header) c = c >= 'a' && c <= 'f' ? static_cast<char>(c - 'a' + 'A') : c;
-  EXPECT_EQ(check(header), Verdict::kValid);
+  EXPECT_EQ(check(header), SignatureCheck::kValid);
 }
 
 TEST(StripeSignature, AnyOfSeveralSecretsIsEnough) {
   const std::string header = stripe::sign("{}", "whsec_new", kNow);
-  EXPECT_EQ(check(header, "{}", {std::string(kSecret), "whsec_new"}), Verdict::kValid);
+  EXPECT_EQ(check(header, "{}", {std::string(kSecret), "whsec_new"}), SignatureCheck::kValid);
 }
 
 TEST(StripeSignature, WithoutASecretNothingIsValid) {
   for (const std::vector<std::string>& secrets :
        {std::vector<std::string>{}, {""}, {" \t"}, {std::string(kSecret), ""}}) {
-    EXPECT_EQ(check(stripe::sign("{}", "", kNow), "{}", secrets), Verdict::kBadSecret);
+    EXPECT_EQ(check(stripe::sign("{}", "", kNow), "{}", secrets), SignatureCheck::kBadSecret);
   }
 }
 
 TEST(StripeSignature, AHeaderOfMoreThanFourKibibytesIsMalformed) {
   const std::string header = stripe::sign("{}", kSecret, kNow);
-  EXPECT_EQ(check(header + std::string(3'000, ',')), Verdict::kValid);
-  EXPECT_EQ(check(header + std::string(5'000, ',')), Verdict::kMalformedHeader);
+  EXPECT_EQ(check(header + std::string(3'000, ',')), SignatureCheck::kValid);
+  EXPECT_EQ(check(header + std::string(5'000, ',')), SignatureCheck::kMalformedHeader);
 }
 
 TEST(StripeSignature, TheTimeMayBeAsFarAwayAsTheToleranceAndNoFurther) {
@@ -146,10 +146,10 @@ TEST(StripeSignature, TheTimeMayBeAsFarAwayAsTheToleranceAndNoFurther) {
   const auto at = [&](std::chrono::seconds offset) {
     return stripe::verify("{}", header, {std::string(kSecret)}, kNow + offset);
   };
-  EXPECT_EQ(at(300s), Verdict::kValid);
-  EXPECT_EQ(at(301s), Verdict::kTooOld);
-  EXPECT_EQ(at(-300s), Verdict::kValid);
-  EXPECT_EQ(at(-301s), Verdict::kInFuture);
+  EXPECT_EQ(at(300s), SignatureCheck::kValid);
+  EXPECT_EQ(at(301s), SignatureCheck::kTooOld);
+  EXPECT_EQ(at(-300s), SignatureCheck::kValid);
+  EXPECT_EQ(at(-301s), SignatureCheck::kInFuture);
 }
 
 TEST(StripeSignature, SecretsAreReadFromAList) {

@@ -246,7 +246,7 @@ TEST(StripeThinEvents, ThatWaitAreFetchedWhenAKeyIsSetAndTheWebhookReloads) {
 
 TEST(StripeThinEvents, MoreThanMayWaitAreLeftToStripe) {
   ThinShop shop;
-  shop.config.memory_limits.waiting = 2;
+  shop.config.fact_store_limits.waiting = 2;
   std::vector<int> answers;
   for (int i = 0; i < 3; ++i) {
     Json thin = thin_of(paid_invoice(), "/v1/invoices/in_1");

@@ -36,7 +36,7 @@ class StripeShop {
     tracker.emplace(*std::move(started));
     config.secrets = {kSecret};
     config.test_mode = true;
-    config.memory_path = folder.file("outbox.db-stripe");
+    config.fact_store_path = folder.file("outbox.db-stripe");
     config.clock = clock;
     config.threads = false;
     config.log = [this](LogLevel, std::string_view line) { log.emplace_back(line); };
@@ -62,7 +62,7 @@ class StripeShop {
     return *webhook_;
   }
 
-  // The process ends and starts again: only the memory's file survives.
+  // The process ends and starts again: only the fact store's file survives.
   void restart_webhook() { webhook_.reset(); }
 
   void pass(std::chrono::milliseconds time) {

@@ -1,0 +1,256 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <stripe/fact_store.hpp>
+
+#include "support/temporary_folder.hpp"
+
+namespace postbox::tests {
+namespace {
+
+using namespace std::chrono_literals;
+
+const WallTime kNow{1'780'000'000s};
+
+std::string value_of(stripe::FactStore& store, const std::string& key, WallTime now = kNow,
+                     WallTime at = kNow) {
+  const auto found = store.find_fact(key, at, now);
+  EXPECT_TRUE(found) << found.error().message;
+  return found.value_or(std::nullopt).value_or("nothing");
+}
+
+std::vector<std::string> ready(stripe::FactStore& store, const std::vector<stripe::Fact>& facts,
+                               WallTime now) {
+  std::vector<std::string> ids;
+  const auto bodies = store.ready_bodies(facts, now);
+  EXPECT_TRUE(bodies);
+  for (const auto& body : *bodies) ids.push_back(body.event_id);
+  return ids;
+}
+
+using Names = std::vector<std::string>;
+
+void put(stripe::FactStore& store, const std::string& key, const std::string& value, WallTime as_of,
+         WallTime now = kNow) {
+  EXPECT_TRUE(store.put_facts({{key, value, as_of}}, now, now + 24h * 400));
+}
+
+TEST(StripeFactStore, AFactLastsUntilItExpiresAlsoOverARestart) {
+  const TemporaryFolder folder;
+  EXPECT_TRUE(
+      stripe::sqlite_fact_store(folder.file("m"))->put_facts({{"a", "1", kNow}}, kNow, kNow + 1h));
+  const auto store = stripe::sqlite_fact_store(folder.file("m"));
+  EXPECT_EQ(value_of(*store, "a", kNow + 1h - 1ms), "1");
+  EXPECT_EQ(value_of(*store, "a", kNow + 1h), "nothing");
+}
+
+TEST(StripeFactStore, AnAddressThatIsForgottenIsNowhereAndTheOthersStay) {
+  const auto store = stripe::sqlite_fact_store("");
+  put(*store, "customer:1", "anna@goldenacre.example", kNow);
+  put(*store, "customer:2", "ben@goldenacre.example", kNow);
+  EXPECT_TRUE(
+      store->put_decisions({{"profile:order-1", "anna@goldenacre.example"}}, kNow, kNow + 1h));
+  EXPECT_TRUE(
+      store->put_body({"evt_1", R"({"email": "Anna@goldenacre.example"})", "k", kNow + 1h}));
+  EXPECT_TRUE(store->put_body({"evt_2", R"({"email": "ben@goldenacre.example"})", "k", kNow + 1h}));
+  EXPECT_EQ(store->forget("anna@goldenacre.example").value(), 3U);
+  EXPECT_EQ(value_of(*store, "customer:1"), "nothing");
+  EXPECT_EQ(value_of(*store, "customer:2"), "ben@goldenacre.example");
+  EXPECT_EQ(store->find_decision("profile:order-1", kNow).value(), std::nullopt);
+  EXPECT_EQ(ready(*store, {}, kNow + 1h), Names{"evt_2"});
+}
+
+TEST(StripeFactStore, AFactIsWhatItWasAtTheTimeWhicheverCameLast) {
+  for (const bool newer_first : {true, false}) {
+    const auto store = stripe::sqlite_fact_store("");
+    if (newer_first) put(*store, "a", "new", kNow + 10s);
+    put(*store, "a", "old", kNow);
+    if (!newer_first) put(*store, "a", "new", kNow + 10s);
+    EXPECT_EQ(value_of(*store, "a", kNow, kNow - 1s), "old");  // the first that is known
+    EXPECT_EQ(value_of(*store, "a", kNow, kNow + 9s), "old");
+    EXPECT_EQ(value_of(*store, "a", kNow, kNow + 10s), "new");
+  }
+}
+
+TEST(StripeFactStore, OfTwoFactsOfOneTimeTheSameStaysWhicheverCameFirst) {
+  for (const char* first : {"x", "y"}) {
+    const auto store = stripe::sqlite_fact_store("");
+    put(*store, "a", first, kNow);
+    put(*store, "a", first[0] == 'x' ? "y" : "x", kNow);
+    EXPECT_EQ(value_of(*store, "a"), "y");
+  }
+}
+
+TEST(StripeFactStore, WhatWasReplacedIsKeptForBodiesThatComeLateAndNoLonger) {
+  const auto store = stripe::sqlite_fact_store("");
+  put(*store, "a", "old", kNow);
+  put(*store, "a", "", kNow + 1s);
+  EXPECT_EQ(value_of(*store, "a", kNow + 24h * 3), "old");
+  EXPECT_EQ(value_of(*store, "a", kNow + 24h * 4), "nothing");
+  EXPECT_EQ(value_of(*store, "a", kNow + 24h * 4, kNow + 24h), "");
+}
+
+TEST(StripeFactStore, AnEventThatIsAheadOfTheClockMakesNothingExpire) {
+  const auto store = stripe::sqlite_fact_store("");
+  for (int i = 0; i < 300; ++i) put(*store, "customer:" + std::to_string(i), "x", kNow);
+  put(*store, "customer:ahead", "x", kNow + 24h * 500);
+  for (int i = 0; i < 300; ++i) put(*store, "customer:other", "x", kNow + 24h * 500);
+  EXPECT_EQ(value_of(*store, "customer:5"), "x");
+}
+
+TEST(StripeFactStore, BeyondItsLimitTheFactsThatExpireFirstGiveWayAndOthersDoNot) {
+  const auto store =
+      stripe::sqlite_fact_store("", {.addresses = 10, .links = 10, .decisions = 10, .waiting = 1});
+  put(*store, "order:pi_1", "in_1", kNow, kNow - 1h);
+  EXPECT_TRUE(store->put_decisions({{"profile:x", "y"}}, kNow - 1h, kNow + 1h));
+  for (int i = 0; i < 600; ++i) {
+    put(*store, "customer:" + std::to_string(i), "x", kNow, kNow + i * 1s);
+  }
+  EXPECT_EQ(value_of(*store, "customer:100"), "nothing");
+  EXPECT_EQ(value_of(*store, "customer:599"), "x");
+  EXPECT_EQ(value_of(*store, "order:pi_1"), "in_1");
+  EXPECT_EQ(store->find_decision("profile:x", kNow).value(), "y");
+}
+
+TEST(StripeFactStore, TheFirstDecisionStandsAlsoInAnotherProcess) {
+  const TemporaryFolder folder;
+  const auto one = stripe::sqlite_fact_store(folder.file("m"));
+  const auto other = stripe::sqlite_fact_store(folder.file("m"));
+  EXPECT_EQ(one->find_decision("a", kNow).value(), std::nullopt);
+  EXPECT_TRUE(one->put_decisions({{"a", "1"}}, kNow, kNow + 1h).value());
+  EXPECT_FALSE(other->put_decisions({{"a", "2"}, {"b", "2"}}, kNow, kNow + 1h).value());
+  EXPECT_TRUE(other->put_decisions({{"a", "1"}, {"b", "2"}}, kNow, kNow + 1h).value());
+  EXPECT_EQ(one->find_decision("a", kNow).value(), "1");
+  EXPECT_TRUE(other->put_decisions({{"a", "3"}}, kNow + 1h, kNow + 2h).value());
+  EXPECT_EQ(one->find_decision("a", kNow + 1h).value(), "3");
+}
+
+TEST(StripeFactStore, ABodyIsReadyWhenItsFactOrItsTimeComesAndGoneWhenItIsDone) {
+  const auto store = stripe::sqlite_fact_store("");
+  EXPECT_TRUE(store->put_body({"evt_1", "{}", "a", kNow + 60s}));
+  EXPECT_TRUE(store->put_body({"evt_2", "{}", "b", kNow + 30s}));
+  EXPECT_EQ(store->next_due().value(), kNow + 30s);
+  EXPECT_EQ(ready(*store, {}, kNow), Names{});
+  EXPECT_EQ(ready(*store, {{"a", "1", kNow}}, kNow), Names{"evt_1"});
+  EXPECT_EQ(ready(*store, {}, kNow + 60s), (Names{"evt_2", "evt_1"}));
+  EXPECT_EQ(store->awaited_keys().value(), (Names{"b", "a"}));
+  EXPECT_TRUE(store->remove_body("evt_2").value());
+  EXPECT_FALSE(store->remove_body("evt_2").value());
+  EXPECT_EQ(store->next_due().value(), kNow + 60s);
+}
+
+TEST(StripeFactStore, ABodyThatWaitsAgainKeepsItsTime) {
+  const auto store = stripe::sqlite_fact_store("", {.waiting = 1});
+  EXPECT_TRUE(store->put_body({"evt_1", "{}", "a", kNow + 60s}));
+  EXPECT_TRUE(store->put_body({"evt_1", "{}", "b", kNow + 90s}));
+  EXPECT_EQ(store->next_due().value(), kNow + 60s);
+  EXPECT_EQ(ready(*store, {{"b", "1", kNow}}, kNow), Names{"evt_1"});
+}
+
+TEST(StripeFactStore, OneBodyTooManyIsRefused) {
+  const auto store = stripe::sqlite_fact_store("", {.waiting = 1});
+  EXPECT_TRUE(store->put_body({"evt_1", "{}", "a", kNow}));
+  const auto refused = store->put_body({"evt_2", "{}", "a", kNow});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kOutboxFull);
+}
+
+std::string begin_of(const std::string& path) {
+  std::string text(6, '\0');
+  std::ifstream(path).read(text.data(), 6);
+  return text;
+}
+
+std::vector<std::string> damaged_files_in(const TemporaryFolder& folder) {
+  std::vector<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    const std::string name = entry.path().filename();
+    const bool is_log = name.ends_with("-wal") || name.ends_with("-shm");
+    if (name.starts_with("m.damaged-") && !is_log) found.push_back(entry.path());
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+TEST(StripeFactStore, AFileOfWhichNothingCanBeReadIsMovedAsideAndANewOneBegun) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("m");
+  for (const std::size_t times : {1U, 2U}) {
+    std::ofstream(path) << std::string(4'096, 'x');
+    std::vector<std::string> log;
+    const auto store = stripe::sqlite_fact_store(
+        path, {}, [&](LogLevel, std::string_view line) { log.emplace_back(line); });
+    put(*store, "a", "1", kNow);
+    EXPECT_EQ(value_of(*store, "a"), "1");
+    const auto aside = damaged_files_in(folder);
+    ASSERT_EQ(aside.size(), times);
+    ASSERT_EQ(log.size(), 1U);
+    EXPECT_NE(log[0].find("'" + path + "' was damaged and is kept as '" + path + ".damaged-"),
+              std::string::npos)
+        << log[0];
+    EXPECT_EQ(begin_of(aside.back()), "xxxxxx");
+    EXPECT_EQ(begin_of(path), "SQLite");
+  }
+}
+
+// What waits was answered with 200: Stripe does not send it again.
+TEST(StripeFactStore, WhatCanBeReadOfADamagedFileGoesOn) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("m");
+  constexpr int kBodies = 200;
+  const auto body = [](int i) { return "{" + std::to_string(i) + "}" + std::string(3'000, 'b'); };
+  {
+    const auto store = stripe::sqlite_fact_store(path);
+    put(*store, "a", "1", kNow);
+    EXPECT_TRUE(store->put_decisions({{"d", "1"}}, kNow, kNow + 1h).value());
+    for (int i = 0; i < kBodies; ++i) {
+      EXPECT_TRUE(store->put_body({"evt_" + std::to_string(i), body(i), "k", kNow}));
+    }
+  }
+  // One page in the middle of the bodies.
+  std::string file(std::filesystem::file_size(path), '\0');
+  std::ifstream(path, std::ios::binary)
+      .read(file.data(), static_cast<std::streamsize>(file.size()));
+  const std::size_t page = file.find("{100}") / 4096 * 4096;
+  file.replace(page, 4096, std::string(4096, 'x'));
+  std::ofstream(path, std::ios::binary) << file;
+
+  std::vector<std::string> log;
+  const auto store = stripe::sqlite_fact_store(
+      path, {}, [&](LogLevel, std::string_view line) { log.emplace_back(line); });
+  const auto ready = store->ready_bodies({}, kNow);
+  ASSERT_TRUE(ready) << ready.error().message;
+  EXPECT_GT(ready->size(), kBodies - 10U);
+  EXPECT_LT(ready->size(), std::size_t{kBodies});
+  for (const auto& waiting : *ready) {
+    EXPECT_EQ(waiting.body, body(std::stoi(waiting.event_id.substr(4))));
+  }
+  EXPECT_EQ(value_of(*store, "a"), "1");
+  EXPECT_EQ(store->find_decision("d", kNow).value(), "1");
+  ASSERT_EQ(log.size(), 1U);
+  EXPECT_NE(log[0].find(std::to_string(ready->size()) + " webhooks that wait were salvaged"),
+            std::string::npos)
+      << log[0];
+}
+
+TEST(StripeFactStore, AFileThatIsDamagedInUseIsReplacedByOneOfThoseWhoUseIt) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("m");
+  const auto one = stripe::sqlite_fact_store(path);
+  const auto other = stripe::sqlite_fact_store(path);
+  put(*one, "a", "1", kNow);
+  EXPECT_EQ(value_of(*other, "a"), "1");
+  for (const char* suffix : {"", "-wal"}) {
+    std::fstream file(path + suffix, std::ios::in | std::ios::out | std::ios::binary);
+    file << std::string(std::filesystem::file_size(path + suffix), 'x');
+  }
+  put(*one, "a", "2", kNow);  // one of the two meets the damage, the other what became of it
+  put(*other, "b", "2", kNow);
+  put(*one, "a", "3", kNow);
+  EXPECT_EQ(value_of(*one, "b"), "2");
+  EXPECT_EQ(value_of(*other, "a"), "3");
+  EXPECT_EQ(damaged_files_in(folder).size(), 1U);
+}
+
+}  // namespace
+}  // namespace postbox::tests
