@@ -19,7 +19,7 @@ struct Answer {
   int status = 200;
 
   // For logs: "2 events", "ignored: no mapping", "waits for customer:…". Not for the answer's body:
-  // a sender should not learn what was wrong with a signature.
+  // a caller should not learn what was wrong with a signature.
   std::string reason;
 };
 

@@ -60,11 +60,13 @@ MappingOptions BodyHandler::mapping_options(WallTime now) {
   FactStore& store = *parts_.config.fact_store;
   return {.test_mode = settings.test_mode,
           .reports = settings.reports,
-          .lookup = [this, &store, now](
-                        std::string_view key,
-                        WallTime at) { return value_of(store.find_fact(key, at, now)); },
-          .decided = [this, &store, now](
-                         std::string_view key) { return value_of(store.find_decision(key, now)); }};
+          .find_fact = [this, &store, now](
+                           std::string_view key,
+                           WallTime at) { return value_of(store.find_fact(key, at, now)); },
+          .find_decision =
+              [this, &store, now](std::string_view key) {
+                return value_of(store.find_decision(key, now));
+              }};
 }
 
 std::optional<std::string> BodyHandler::value_of(const Result<std::optional<std::string>>& result) {

@@ -118,7 +118,7 @@ std::int64_t refunded_before(const Draft& draft, std::int64_t total) {
 // not yet, it will not be.
 void release(Draft& draft, const Charge& charge, const OrderKey& key) {
   if (charge.released() == 0) return;
-  const Placed placed = draft.place(key, {charge.captured, charge.code});
+  const Placed placed = draft.decide_placed(key, {charge.captured, charge.code});
   if (placed.currency != charge.code) return;
   const std::int64_t missing = std::min(placed.count, charge.amount) - charge.captured;
   if (missing <= 0) return;
@@ -126,17 +126,18 @@ void release(Draft& draft, const Charge& charge, const OrderKey& key) {
   const auto units = need_units(missing, charge.currency, "amount_captured");
   if (missing == placed.count) {
     order.total = units;
-    return draft.add(Report::kRefunds,
-                     klaviyo::order_cancelled(std::move(order), {.reason = "hold released",
-                                                                 .cancelled_at = draft.created()}));
+    return draft.add_event(
+        Report::kRefunds,
+        klaviyo::order_cancelled(std::move(order),
+                                 {.reason = "hold released", .cancelled_at = draft.created()}));
   }
   klaviyo::Refund refund;
   refund.amount = refund.total_refunded = units;
   refund.reason = "captured in part";
   refund.refunded_at = draft.created();
   refund.unique_id = draft.unique_id(charge.id, "released");
-  draft.add(Report::kRefunds,
-            klaviyo::order_partially_refunded(std::move(order), std::move(refund)));
+  draft.add_event(Report::kRefunds,
+                  klaviyo::order_partially_refunded(std::move(order), std::move(refund)));
 }
 
 // Refunds of one charge with one total are one, unless one has failed between them.
@@ -163,7 +164,7 @@ void refund(Draft& draft) {
   const OrderKey key = draft.order_key(order_id);
   release(draft, charge, key);
   if (now <= 0) return;
-  if (draft.reports(Report::kRefunds)) draft.learn("refunded", charge.id);
+  if (draft.reports(Report::kRefunds)) draft.record_fact("refunded", charge.id);
 
   GivenBack back;
   back.source = charge.id + turn;
@@ -182,8 +183,8 @@ void place_order(Draft& draft, const Charge& charge, const OrderKey& key, std::i
   order.unique_id = std::move(unique_id);
   order.total = need_units(count, charge.currency, "amount_captured");
   order.placed_at = draft.created();
-  draft.add(draft.reports(Report::kCheckout) ? Report::kCheckout : Report::kPaymentIntents,
-            OrderPlaced(std::move(order)));
+  draft.add_event(draft.reports(Report::kCheckout) ? Report::kCheckout : Report::kPaymentIntents,
+                  OrderPlaced(std::move(order)));
 }
 
 // A hold becomes money, all of it or a part. Whose payment it is must be known: a shop that makes
@@ -193,12 +194,12 @@ void capture(Draft& draft) {
   if (charge.captured == 0) return;
   auto order = draft.find_order({charge.payment, charge.id});
   if (!order && !draft.reports(Report::kPaymentIntents)) {
-    return draft.miss("order", charge.payment.empty() ? charge.id : charge.payment);
+    return draft.await_fact("order", charge.payment.empty() ? charge.id : charge.payment);
   }
   if (!order) {
     const std::string paid(charge.payment.empty() ? charge.id : charge.payment);
     const auto own = draft.reference(paid);
-    order = draft.settle_order({charge.payment, charge.id}, own.empty() ? paid : own);
+    order = draft.decide_order({charge.payment, charge.id}, own.empty() ? paid : own);
   }
   const OrderKey key = draft.order_key(*order);
   const auto before = draft.previous()["amount_captured"].integer().value_or(0);
@@ -206,7 +207,7 @@ void capture(Draft& draft) {
     return place_order(draft, charge, key, charge.captured - before,
                        draft.unique_id(charge.id, "captured", std::to_string(charge.captured)));
   }
-  const Placed placed = draft.place(key, {charge.captured, charge.code});
+  const Placed placed = draft.decide_placed(key, {charge.captured, charge.code});
   if (placed.count == charge.captured && placed.currency == charge.code) {
     place_order(draft, charge, key, placed.count, key.unique_id);
   }
@@ -227,8 +228,8 @@ void map_charge(std::string_view what, Draft& draft) {
   if (what.starts_with(kDispute)) return map_dispute(what.substr(kDispute.size()), draft);
   if (what == "refund.updated") return map_refund(what, draft);
   const Node charge = draft.object();
-  draft.learn_email(email_of(charge));
-  draft.learn_order(charge["payment_intent"].id(), charge["invoice"].id());
+  draft.record_email(email_of(charge));
+  draft.record_order(charge["payment_intent"].id(), charge["invoice"].id());
   if (what == "refunded") return refund(draft);
   if (what == "captured") return capture(draft);
   if (what == "expired") return expire(draft);
@@ -243,9 +244,9 @@ void map_payment_intent(std::string_view what, Draft& draft) {
                              ? email_of(payment["charges"]["data"].at(0))
                              : std::string_view();
   const auto email = payment["receipt_email"].text();
-  draft.learn_email(email.empty() ? old_email : email);
+  draft.record_email(email.empty() ? old_email : email);
   const auto invoice = payment["invoice"].id();
-  draft.learn_order(id, invoice);
+  draft.record_order(id, invoice);
   if (!draft.reports(Report::kPaymentIntents)) return draft.switch_off();
 
   const auto currency = draft.need_currency();
@@ -255,9 +256,10 @@ void map_payment_intent(std::string_view what, Draft& draft) {
   std::string order_id = draft.find_order({id, invoice}).value_or(std::string(invoice));
   if (order_id.empty()) order_id = draft.reference(id);
   if (order_id.empty()) order_id = id;
-  const OrderKey key = draft.order_key(draft.settle_order({id, invoice}, order_id));
-  const Placed placed = draft.place(key, {received, std::string(payment["currency"].text())});
-  draft.learn_order(id, order_id);
+  const OrderKey key = draft.order_key(draft.decide_order({id, invoice}, order_id));
+  const Placed placed =
+      draft.decide_placed(key, {received, std::string(payment["currency"].text())});
+  draft.record_order(id, order_id);
   if (placed.count == 0) return;
 
   klaviyo::Order order;
@@ -269,7 +271,7 @@ void map_payment_intent(std::string_view what, Draft& draft) {
   order.placed_at = draft.created();
   order.customer =
       draft.profile({email.empty() ? old_email : email, draft.customer(), key.id}, key.unique_id);
-  draft.add(Report::kPaymentIntents, OrderPlaced(std::move(order)));
+  draft.add_event(Report::kPaymentIntents, OrderPlaced(std::move(order)));
 }
 
 }  // namespace stripe

@@ -11,11 +11,11 @@ void map_customer(std::string_view what, Draft& draft) {
   const auto email = customer["email"].text();
   const auto now = draft.created();
   // The smallest step before it: what happened in this second belongs to the new address.
-  draft.learn_email_of(id, draft.previous()["email"].text(), now - 1ms);
+  draft.record_email_of(id, draft.previous()["email"].text(), now - 1ms);
   // The other way round at the end: what happened in the same second still has an address.
-  if (what == "deleted") draft.learn_no_email_of(id, now + 1ms);
-  if (what == "updated" && usable_email(email).empty()) draft.learn_no_email_of(id, now);
-  draft.learn_email_of(id, email, now);
+  if (what == "deleted") draft.record_email_removal_of(id, now + 1ms);
+  if (what == "updated" && usable_email(email).empty()) draft.record_email_removal_of(id, now);
+  draft.record_email_of(id, email, now);
 }
 
 }  // namespace stripe

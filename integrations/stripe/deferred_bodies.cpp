@@ -103,8 +103,8 @@ std::optional<WallTime> DeferredBodies::fetch_thin() {
     return std::nullopt;
   }
   if (std::exchange(used_key_, api_key) != api_key) schedule_.start_over();
-  fetch(schedule_.due(kFetchesAtOnce, clock.now()), api_key);
-  const auto next = schedule_.next();
+  fetch(schedule_.due_keys(kFetchesAtOnce, clock.now()), api_key);
+  const auto next = schedule_.next_due();
   if (!next) return std::nullopt;
   const auto pause = std::chrono::ceil<std::chrono::milliseconds>(*next - clock.now());
   return clock.wall_now() + std::max(pause, std::chrono::milliseconds::zero());
@@ -130,14 +130,14 @@ void DeferredBodies::fetch(const std::vector<std::string>& keys, const std::stri
     }
   }
   // Where one comes, what the others suffer is their own: the key may not read their objects.
-  if (concerns_all && !has_come) return schedule_.all_failed(parts_.config.clock->now());
-  if (has_come && schedule_.all_go_on()) {
+  if (concerns_all && !has_come) return schedule_.record_common_failure(parts_.config.clock->now());
+  if (has_come && schedule_.resume_all()) {
     parts_.log.write(LogLevel::kInfo, "Stripe webhook: thin events are fetched again");
   }
 }
 
 void DeferredBodies::put_off(const ThinAnswer& answer) {
-  schedule_.failed(answer.key, parts_.config.clock->now());
+  schedule_.record_failure(answer.key, parts_.config.clock->now());
   parts_.log.write_kind(Kind::kThin, "a thin event cannot be fetched: " + answer.trouble + "; " +
                                          std::to_string(schedule_.waiting()) + " wait");
 }
@@ -148,8 +148,8 @@ void DeferredBodies::handle_fetched(const ThinAnswer& answer) {
   const WallTime now = parts_.config.clock->wall_now();
   const Handled handled = handler_.handle(answer.body, now, std::nullopt);
   const bool is_done = handled.fate != Fate::kFailed && remove_body(answer.key);
-  if (!is_done) return schedule_.failed(answer.key, parts_.config.clock->now());
-  schedule_.done(answer.key);
+  if (!is_done) return schedule_.record_failure(answer.key, parts_.config.clock->now());
+  schedule_.remove(answer.key);
   if (!handled.facts.empty()) release(handled.facts, WallTime::min(), now);
   if (handled.fate != Fate::kWaiting) count_end(handled);
 }

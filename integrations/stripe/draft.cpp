@@ -65,7 +65,7 @@ std::string Draft::identifier_of(const Payer& payer) {
   if (auto email = usable_email(object_["customer"]["email"].text()); !email.empty()) return email;
   if (payer.customer.empty()) return std::string(payer.fallback);
   const std::string customer = key("customer", payer.customer);
-  const auto email = known(customer);
+  const auto email = find_fact(customer);
   if (!email) mapping_.missing.push_back(customer);
   return email && is_usable(*email) ? *email : std::string(payer.customer);
 }
@@ -74,11 +74,11 @@ std::optional<std::string> Draft::find_order(
     std::initializer_list<std::string_view> payments) const {
   for (const auto payment : payments) {
     if (payment.empty()) continue;
-    if (auto order = decided(key("order", payment))) return order;
+    if (auto order = find_decision(key("order", payment))) return order;
   }
   for (const auto payment : payments) {
     if (payment.empty()) continue;
-    if (auto order = known(key("order", payment))) return order;
+    if (auto order = find_fact(key("order", payment))) return order;
   }
   return std::nullopt;
 }
@@ -87,17 +87,17 @@ std::string Draft::order_of(std::initializer_list<std::string_view> payments) {
   if (auto order = find_order(payments)) return *std::move(order);
   const auto first = std::ranges::find_if(payments, [](auto id) { return !id.empty(); });
   if (first == payments.end()) return {};
-  miss("order", *first);
+  await_fact("order", *first);
   return std::string(*first);
 }
 
-std::string Draft::settle_order(const std::vector<std::string_view>& aliases,
+std::string Draft::decide_order(const std::vector<std::string_view>& aliases,
                                 const std::string& proposal) {
   std::string order = proposal;
   for (const auto alias : aliases) {
     if (alias.empty()) continue;
-    if (auto settled = decided(key("order", alias))) {
-      order = *std::move(settled);
+    if (auto decision = find_decision(key("order", alias))) {
+      order = *std::move(decision);
       break;
     }
   }
@@ -130,8 +130,8 @@ OrderKey Draft::order_key(const std::string& order) const {
   return {order.substr(1), order.substr(1)};
 }
 
-std::optional<Placed> Draft::placed(const OrderKey& order) const {
-  const auto text = decided("placed:" + order.unique_id);
+std::optional<Placed> Draft::find_placed(const OrderKey& order) const {
+  const auto text = find_decision("placed:" + order.unique_id);
   if (!text) return std::nullopt;
   Placed placed;
   const char* const end = text->data() + text->size();
@@ -141,13 +141,13 @@ std::optional<Placed> Draft::placed(const OrderKey& order) const {
   return placed;
 }
 
-Placed Draft::place(const OrderKey& order, const Placed& proposal) {
+Placed Draft::decide_placed(const OrderKey& order, const Placed& proposal) {
   (void)decide("placed:" + order.unique_id,
                [&] { return std::to_string(proposal.count) + " " + proposal.currency; });
-  return placed(order).value_or(proposal);
+  return find_placed(order).value_or(proposal);
 }
 
-std::size_t Draft::place_in(const std::string& list, const std::string& value) {
+std::size_t Draft::position_in(const std::string& list, const std::string& value) {
   for (std::size_t place = 1;; ++place) {
     if (decide(list + ":" + std::to_string(place), [&] { return value; }) == value) return place;
   }
@@ -155,36 +155,36 @@ std::size_t Draft::place_in(const std::string& list, const std::string& value) {
 
 std::size_t Draft::size_of(const std::string& list) const {
   std::size_t size = 0;
-  while (decided(list + ":" + std::to_string(size + 1))) ++size;
+  while (find_decision(list + ":" + std::to_string(size + 1))) ++size;
   return size;
 }
 
-void Draft::learn_purchase(std::string_view buyer) {
+void Draft::record_purchase(std::string_view buyer) {
   if (buyer.empty()) return;
   mapping_.facts.push_back({key("bought", buyer), second_of(created()), created()});
 }
 
 bool Draft::has_bought_since(std::string_view buyer, postbox::WallTime time) const {
   if (buyer.empty()) return false;
-  const auto second = known(key("bought", buyer));
+  const auto second = find_fact(key("bought", buyer));
   const std::string since = second_of(time);
   return second &&
          (second->size() > since.size() || (second->size() == since.size() && *second >= since));
 }
 
-void Draft::learn_value(std::string_view kind, std::string_view id, std::string value) {
+void Draft::record_fact(std::string_view kind, std::string_view id, std::string value) {
   mapping_.facts.push_back({key(kind, id), std::move(value), created()});
 }
 
-bool Draft::knows(std::string_view kind, std::string_view id) const {
-  return known(key(kind, id)).has_value();
+bool Draft::has_fact(std::string_view kind, std::string_view id) const {
+  return find_fact(key(kind, id)).has_value();
 }
 
-void Draft::miss(std::string_view kind, std::string_view id) {
+void Draft::await_fact(std::string_view kind, std::string_view id) {
   mapping_.missing.push_back(key(kind, id));
 }
 
-void Draft::add(Report report, Event event) {
+void Draft::add_event(Report report, Event event) {
   if (!reports(report)) {
     is_switched_off_ = true;
     return;
@@ -193,30 +193,30 @@ void Draft::add(Report report, Event event) {
 }
 
 // Either generation's id may be all that a later body has.
-void Draft::learn_email(std::string_view email, postbox::WallTime as_of) {
+void Draft::record_email(std::string_view email, postbox::WallTime as_of) {
   for (const auto* name : {"customer", "customer_account"}) {
-    learn_email_of(object_[name].id(), email, as_of);
+    record_email_of(object_[name].id(), email, as_of);
   }
 }
 
-void Draft::learn_email_of(std::string_view customer, std::string_view email,
-                           postbox::WallTime as_of) {
+void Draft::record_email_of(std::string_view customer, std::string_view email,
+                            postbox::WallTime as_of) {
   auto address = usable_email(email);
   if (customer.empty() || address.empty()) return;
   mapping_.facts.push_back({key("customer", customer), std::move(address), as_of});
 }
 
-void Draft::learn_no_email_of(std::string_view customer, postbox::WallTime as_of) {
+void Draft::record_email_removal_of(std::string_view customer, postbox::WallTime as_of) {
   if (!customer.empty()) mapping_.facts.push_back({key("customer", customer), "", as_of});
 }
 
-void Draft::learn_order(std::string_view payment, std::string_view order) {
+void Draft::record_order(std::string_view payment, std::string_view order) {
   if (payment.empty() || order.empty()) return;
   mapping_.facts.push_back({key("order", payment), std::string(order), created()});
 }
 
-void Draft::learn_payment(std::string_view payment, std::string_view invoice) {
-  learn_order(payment, invoice);
+void Draft::record_payment(std::string_view payment, std::string_view invoice) {
+  record_order(payment, invoice);
   if (payment.starts_with("ch_") || payment.empty() || invoice.empty()) return;
   mapping_.facts.push_back({key("payment", invoice), std::string(payment), created()});
 }
@@ -232,15 +232,15 @@ std::string Draft::key(std::string_view kind, std::string_view id) const {
   return std::string(kind).append(1, ':').append(account_).append(id);
 }
 
-std::optional<std::string> Draft::known(const std::string& key) const {
-  return options_.lookup ? options_.lookup(key, created()) : std::nullopt;
+std::optional<std::string> Draft::find_fact(const std::string& key) const {
+  return options_.find_fact ? options_.find_fact(key, created()) : std::nullopt;
 }
 
-std::optional<std::string> Draft::decided(const std::string& key) const {
+std::optional<std::string> Draft::find_decision(const std::string& key) const {
   for (const Decision& decision : mapping_.decisions) {
     if (decision.key == key) return decision.value;
   }
-  return options_.decided ? options_.decided(key) : std::nullopt;
+  return options_.find_decision ? options_.find_decision(key) : std::nullopt;
 }
 
 std::string usable_email(std::string_view email) {

@@ -76,13 +76,13 @@ class Draft {
   // The customer's profile for the event with this key. Notes what is missing for a better one.
   [[nodiscard]] klaviyo::Profile profile(const Payer& payer, const std::string& unique_id);
 
-  [[nodiscard]] std::optional<std::string> known(const std::string& key) const;
-  [[nodiscard]] std::optional<std::string> decided(const std::string& key) const;
+  [[nodiscard]] std::optional<std::string> find_fact(const std::string& key) const;
+  [[nodiscard]] std::optional<std::string> find_decision(const std::string& key) const;
 
   // What an earlier report of the same has settled under this key; else what `propose` returns.
   template <class Propose>
   [[nodiscard]] std::string decide(std::string key, Propose propose) {
-    auto value = decided(key);
+    auto value = find_decision(key);
     if (value) return *std::move(value);
     std::string proposal = propose();
     mapping_.decisions.push_back({std::move(key), proposal});
@@ -99,49 +99,49 @@ class Draft {
 
   // The order that all of the aliases (in_…, pi_…) stand for from now on: what an earlier report
   // has settled for one of them, else `proposal`.
-  [[nodiscard]] std::string settle_order(const std::vector<std::string_view>& aliases,
+  [[nodiscard]] std::string decide_order(const std::vector<std::string_view>& aliases,
                                          const std::string& proposal);
 
   // The shop's own key of the order, where the object has one that belongs to no other payment;
   // else empty. `owner` is what was paid.
   [[nodiscard]] std::string reference(std::string_view owner);
 
-  // The keys of the order that order_of() and settle_order() have named.
+  // The keys of the order that order_of() and decide_order() have named.
   [[nodiscard]] OrderKey order_key(const std::string& order) const;
 
   // What the order was reported with; nothing when it was not.
-  [[nodiscard]] std::optional<Placed> placed(const OrderKey& order) const;
+  [[nodiscard]] std::optional<Placed> find_placed(const OrderKey& order) const;
 
   // The same, which it is from now on unless an earlier report has settled otherwise.
-  [[nodiscard]] Placed place(const OrderKey& order, const Placed& proposal);
+  [[nodiscard]] Placed decide_placed(const OrderKey& order, const Placed& proposal);
 
   // Appends to a list that is never reordered: the place from 1 of `value` in it.
-  [[nodiscard]] std::size_t place_in(const std::string& list, const std::string& value);
+  [[nodiscard]] std::size_t position_in(const std::string& list, const std::string& value);
   [[nodiscard]] std::size_t size_of(const std::string& list) const;
 
   // Whoever has this address or id has bought now, and whether they have since then.
-  void learn_purchase(std::string_view buyer);
+  void record_purchase(std::string_view buyer);
   [[nodiscard]] bool has_bought_since(std::string_view buyer, postbox::WallTime time) const;
 
   // A fact that another body waits for, and whether it is there.
-  void learn(std::string_view kind, std::string_view id) { learn_value(kind, id, "yes"); }
-  void learn_value(std::string_view kind, std::string_view id, std::string value);
-  [[nodiscard]] bool knows(std::string_view kind, std::string_view id) const;
-  void miss(std::string_view kind, std::string_view id);
+  void record_fact(std::string_view kind, std::string_view id) { record_fact(kind, id, "yes"); }
+  void record_fact(std::string_view kind, std::string_view id, std::string value);
+  [[nodiscard]] bool has_fact(std::string_view kind, std::string_view id) const;
+  void await_fact(std::string_view kind, std::string_view id);
 
   // The address of the customer that the object belongs to, since `as_of`. What is no usable one is
   // not learned.
-  void learn_email(std::string_view email, postbox::WallTime as_of);
-  void learn_email(std::string_view email) { learn_email(email, created()); }
-  void learn_email_of(std::string_view customer, std::string_view email, postbox::WallTime as_of);
-  void learn_no_email_of(std::string_view customer, postbox::WallTime as_of);
-  void learn_order(std::string_view payment, std::string_view order);
+  void record_email(std::string_view email, postbox::WallTime as_of);
+  void record_email(std::string_view email) { record_email(email, created()); }
+  void record_email_of(std::string_view customer, std::string_view email, postbox::WallTime as_of);
+  void record_email_removal_of(std::string_view customer, postbox::WallTime as_of);
+  void record_order(std::string_view payment, std::string_view order);
 
   // A payment of an invoice, by which either leads to the other.
-  void learn_payment(std::string_view payment, std::string_view invoice);
+  void record_payment(std::string_view payment, std::string_view invoice);
 
   // Unless its report is switched off.
-  void add(Report report, Event event);
+  void add_event(Report report, Event event);
   void switch_off() noexcept { is_switched_off_ = true; }
   [[nodiscard]] bool reports(Report report) const noexcept { return options_.reports.has(report); }
 

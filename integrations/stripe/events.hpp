@@ -1,14 +1,14 @@
 // to_events() turns what Stripe reports into events of the Klaviyo integration.
 //
 // Place:     called by Webhook::handle() once the body is known to be Stripe's.
-// Threads:   pure functions; Lookup is called on the caller's thread.
+// Threads:   pure functions; the lookups are called on the caller's thread.
 // Lifetime:  the events own what they say.
 // Failure:   kInvalidArgument names the member that is missing or unusable, without its value.
 //
 // The mapping knows no state: an event follows from one body, so that order and repetition do not
 // matter. Its unique_id is made of the ids of Stripe's objects, not of the delivery: what Stripe
 // reports several times, in webhooks of different types, is one event. What one body lacks, a
-// Lookup may know from others.
+// FactLookup may know from others.
 #pragma once
 
 #include <functional>
@@ -85,17 +85,17 @@ struct Decision {
 };
 
 // Returns the value of a fact at a time, or nothing.
-using Lookup =
+using FactLookup =
     std::function<std::optional<std::string>(std::string_view key, postbox::WallTime at)>;
 
 // Returns a decision's value, or nothing when it was not made yet.
-using Decided = std::function<std::optional<std::string>(std::string_view key)>;
+using DecisionLookup = std::function<std::optional<std::string>(std::string_view key)>;
 
 struct MappingOptions {
   bool test_mode = false;  // also map what has livemode: false
   Reports reports = kDefaultReports;
-  Lookup lookup{};    // defaults to none: only what the body says is known
-  Decided decided{};  // defaults to none
+  FactLookup find_fact{};          // defaults to none: only what the body says is known
+  DecisionLookup find_decision{};  // defaults to none
 };
 
 struct Mapping {

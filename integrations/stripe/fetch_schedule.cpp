@@ -4,9 +4,9 @@
 
 namespace stripe {
 
-void FetchSchedule::put_off(Turn& turn, postbox::SteadyTime now) {
+void FetchSchedule::delay(Retry& retry, postbox::SteadyTime now) {
   using namespace std::chrono_literals;
-  turn.at = now + 1ms + postbox::full_jitter(postbox::backoff_ceiling(++turn.failures), *random_);
+  retry.at = now + 1ms + postbox::full_jitter(postbox::backoff_ceiling(++retry.failures), *random_);
 }
 
 }  // namespace stripe

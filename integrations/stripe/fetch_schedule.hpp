@@ -22,62 +22,64 @@ class FetchSchedule {
  public:
   // The keys of all that wait; those that have gone are forgotten.
   void set_waiting(const std::vector<std::string>& keys) {
-    std::map<std::string, Turn> turns;
+    std::map<std::string, Retry> retries;
     for (const std::string& key : keys) {
-      const auto known = turns_.find(key);
-      turns[key] = known == turns_.end() ? Turn() : known->second;
+      const auto known = retries_.find(key);
+      retries[key] = known == retries_.end() ? Retry() : known->second;
     }
-    turns_ = std::move(turns);
+    retries_ = std::move(retries);
   }
 
-  [[nodiscard]] std::vector<std::string> due(std::size_t most, postbox::SteadyTime now) const {
+  [[nodiscard]] std::vector<std::string> due_keys(std::size_t most, postbox::SteadyTime now) const {
     std::vector<std::string> keys;
     if (now < all_.at) return keys;
-    for (const auto& [key, turn] : turns_) {
-      if (keys.size() < most && turn.at <= now) keys.push_back(key);
+    for (const auto& [key, retry] : retries_) {
+      if (keys.size() < most && retry.at <= now) keys.push_back(key);
     }
     return keys;
   }
 
-  // When due() next has something; nothing when nothing waits.
-  [[nodiscard]] std::optional<postbox::SteadyTime> next() const {
-    if (turns_.empty()) return std::nullopt;
+  // When due_keys() next has something; nothing when nothing waits.
+  [[nodiscard]] std::optional<postbox::SteadyTime> next_due() const {
+    if (retries_.empty()) return std::nullopt;
     const auto first =
-        std::ranges::min_element(turns_, {}, [](const auto& entry) { return entry.second.at; });
+        std::ranges::min_element(retries_, {}, [](const auto& entry) { return entry.second.at; });
     return std::max(first->second.at, all_.at);
   }
 
-  void failed(const std::string& key, postbox::SteadyTime now) { put_off(turns_[key], now); }
-  void all_failed(postbox::SteadyTime now) { put_off(all_, now); }
+  void record_failure(const std::string& key, postbox::SteadyTime now) {
+    delay(retries_[key], now);
+  }
+  void record_common_failure(postbox::SteadyTime now) { delay(all_, now); }
 
   // One has come: what failed with all the others is due. Returns whether all had failed.
-  bool all_go_on() {
+  bool resume_all() {
     if (all_.failures == 0) return false;
     start_over();
     return true;
   }
 
-  void done(const std::string& key) { turns_.erase(key); }
+  void remove(const std::string& key) { retries_.erase(key); }
 
   // Everything is due: there is another key.
   void start_over() {
-    for (auto& [key, turn] : turns_) turn = {};
+    for (auto& [key, retry] : retries_) retry = {};
     all_ = {};
   }
 
-  [[nodiscard]] std::size_t waiting() const noexcept { return turns_.size(); }
+  [[nodiscard]] std::size_t waiting() const noexcept { return retries_.size(); }
 
  private:
-  struct Turn {
+  struct Retry {
     std::uint32_t failures = 0;
     postbox::SteadyTime at{};
   };
 
-  void put_off(Turn& turn, postbox::SteadyTime now);
+  void delay(Retry& retry, postbox::SteadyTime now);
 
   std::shared_ptr<postbox::Random> random_ = postbox::system_random();
-  std::map<std::string, Turn> turns_;
-  Turn all_;
+  std::map<std::string, Retry> retries_;
+  Retry all_;
 };
 
 }  // namespace stripe

@@ -14,7 +14,7 @@ bool is_the_last(Draft& draft, const OrderKey& order, const GivenBack& back) {
   std::int64_t sum = back.covers;
   bool is_first = true;
   bool was_whole = false;
-  const auto placed = draft.placed(order);
+  const auto placed = draft.find_placed(order);
   const bool is_known = placed && placed->currency == back.currency;
   for (std::size_t place = 1;; ++place) {
     const std::string value = draft.decide(list + ":" + std::to_string(place), [&] {
@@ -80,7 +80,7 @@ void withdraw(Draft& draft) {
   auto [key, order] =
       subject_of(draft, "disputed", dispute["evidence"]["customer_email_address"].text());
   const std::int64_t count = moved(draft, true);
-  if (draft.reports(Report::kDisputes)) draft.learn("dispute", draft.need_id());
+  if (draft.reports(Report::kDisputes)) draft.record_fact("dispute", draft.need_id());
   GivenBack back;
   back.source = draft.need_id();
   back.currency = dispute["currency"].text();
@@ -98,7 +98,7 @@ void withdraw(Draft& draft) {
 // Only what was taken comes back.
 void reinstate(Draft& draft) {
   const auto id = draft.need_id();
-  if (!draft.knows("dispute", id)) return draft.miss("dispute", id);
+  if (!draft.has_fact("dispute", id)) return draft.await_fact("dispute", id);
   auto [key, order] =
       subject_of(draft, "disputed", draft.object()["evidence"]["customer_email_address"].text());
   order.unique_id = draft.unique_id(id, "reinstated");
@@ -119,9 +119,11 @@ klaviyo::MinorUnits need_units(std::int64_t count, const klaviyo::Currency& curr
 void give_back(Draft& draft, Report report, klaviyo::Order order, GivenBack back) {
   const OrderKey key{order.order_id, order.unique_id};
   if (back.covers > 0 && is_the_last(draft, key, back)) {
-    return draft.add(report, klaviyo::order_refunded(std::move(order), std::move(back.refund)));
+    return draft.add_event(report,
+                           klaviyo::order_refunded(std::move(order), std::move(back.refund)));
   }
-  draft.add(report, klaviyo::order_partially_refunded(std::move(order), std::move(back.refund)));
+  draft.add_event(report,
+                  klaviyo::order_partially_refunded(std::move(order), std::move(back.refund)));
 }
 
 void take_again(Draft& draft, Report report, klaviyo::Order order, klaviyo::MinorUnits amount,
@@ -129,7 +131,7 @@ void take_again(Draft& draft, Report report, klaviyo::Order order, klaviyo::Mino
   order.total = amount;
   order.placed_at = draft.created();
   order.properties.push_back({"MoneyReturned", std::string(why)});
-  draft.add(report, OrderPlaced(std::move(order)));
+  draft.add_event(report, OrderPlaced(std::move(order)));
 }
 
 // Money moves at most twice: the bank takes it, at once or when the dispute is lost, and gives it
@@ -149,8 +151,8 @@ void map_refund(std::string_view /*what*/, Draft& draft) {
   const auto status = refund["status"].text();
   if (status != "failed" && status != "canceled") return;
   const std::string charge(refund["charge"].need_id(Draft::path("charge")));
-  if (!draft.knows("refunded", charge)) return draft.miss("refunded", charge);
-  (void)draft.place_in(draft.key("failed", charge), std::string(draft.need_id()));
+  if (!draft.has_fact("refunded", charge)) return draft.await_fact("refunded", charge);
+  (void)draft.position_in(draft.key("failed", charge), std::string(draft.need_id()));
   auto [key, order] = subject_of(draft, "failure", {});
   order.unique_id = draft.unique_id(draft.need_id(), "failed");
   take_again(draft, Report::kRefunds, std::move(order), draft.need_amount("amount", order.currency),

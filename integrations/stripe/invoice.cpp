@@ -123,7 +123,7 @@ std::vector<std::string> payments_of(Draft& draft) {
   for (std::size_t i = 0; i < list.size(); ++i) {
     add(list.at(i)["payment"]["payment_intent"].id());
   }
-  if (const auto linked = draft.known(draft.key("payment", draft.need_id()))) add(*linked);
+  if (const auto linked = draft.find_fact(draft.key("payment", draft.need_id()))) add(*linked);
   return payments;
 }
 
@@ -135,18 +135,18 @@ OrderKey order_of(Draft& draft) {
   aliases.push_back(id);
   // A PaymentIntent that is an order of its own is known to be this one's only then.
   if (payments.empty() && draft.reports(Report::kPaymentIntents) &&
-      !draft.decided(draft.key("order", id))) {
-    draft.miss("payment", id);
+      !draft.find_decision(draft.key("order", id))) {
+    draft.await_fact("payment", id);
   }
   const std::string own = draft.reference(id);
-  return draft.order_key(draft.settle_order(aliases, own.empty() ? id : own));
+  return draft.order_key(draft.decide_order(aliases, own.empty() ? id : own));
 }
 
 void place_order(Draft& draft, const klaviyo::Currency& currency) {
   const Node invoice = draft.object();
   const auto subscription = subscription_of(invoice);
   const OrderKey key = order_of(draft);
-  const Placed placed = draft.place(
+  const Placed placed = draft.decide_placed(
       key, {invoice["amount_paid"].integer().value_or(0), std::string(invoice["currency"].text())});
   klaviyo::Order order;
   order.order_id = key.id;
@@ -161,7 +161,7 @@ void place_order(Draft& draft, const klaviyo::Currency& currency) {
   add_text("SubscriptionId", subscription, order.properties);
   order.properties.push_back({"Recurring", !subscription.empty()});
   order.customer = payer_of(draft, order.unique_id);
-  draft.add(report_of(invoice), OrderPlaced(std::move(order)));
+  draft.add_event(report_of(invoice), OrderPlaced(std::move(order)));
 }
 
 struct Period {
@@ -191,16 +191,16 @@ std::optional<Period> paid_period(Node invoice) {
 // calls it one of a cycle.
 bool is_first_payment(const Draft& draft, std::string_view subscription) {
   const auto period = paid_period(draft.object());
-  const auto trial_end = draft.known(draft.key("trial", subscription));
+  const auto trial_end = draft.find_fact(draft.key("trial", subscription));
   if (!period || !trial_end) return false;
   const auto is_until = [&](const std::string& second) {
     return period->start <=
            WallTime(std::chrono::seconds(std::strtoll(second.c_str(), nullptr, 10)));
   };
-  if (const auto started = draft.decided(draft.key("started", subscription))) {
+  if (const auto started = draft.find_decision(draft.key("started", subscription))) {
     return is_until(*started);
   }
-  return is_until(*trial_end) || draft.knows("fresh", subscription);
+  return is_until(*trial_end) || draft.has_fact("fresh", subscription);
 }
 
 void renew(Draft& draft, const klaviyo::Currency& currency, klaviyo::MinorUnits paid) {
@@ -221,8 +221,8 @@ void renew(Draft& draft, const klaviyo::Currency& currency, klaviyo::MinorUnits 
     renewal.period_end = period->end;
   }
   renewal.recovered = invoice["attempt_count"].integer().value_or(1) > 1;
-  draft.add(Report::kSubscriptions,
-            klaviyo::subscription_renewed(std::move(subscription), renewal));
+  draft.add_event(Report::kSubscriptions,
+                  klaviyo::subscription_renewed(std::move(subscription), renewal));
 }
 
 void pay(Draft& draft) {
@@ -261,38 +261,40 @@ void fail_payment(Draft& draft) {
   payment.next_attempt = invoice["next_payment_attempt"].time();
   payment.final_attempt = invoice["next_payment_attempt"].is_absent() && is_charged(invoice);
   payment.billing_reason = invoice["billing_reason"].text();
-  draft.add(report_of(invoice), klaviyo::payment_failed(std::move(payment)));
+  draft.add_event(report_of(invoice), klaviyo::payment_failed(std::move(payment)));
 }
 
 // The address on an invoice is that of the moment at which it was made final.
-void learn_email(Draft& draft) {
+void record_email(Draft& draft) {
   const Node invoice = draft.object();
-  draft.learn_email(invoice["customer_email"].text(),
-                    invoice["status_transitions"]["finalized_at"].time().value_or(draft.created()));
+  draft.record_email(
+      invoice["customer_email"].text(),
+      invoice["status_transitions"]["finalized_at"].time().value_or(draft.created()));
 }
 
 // Which payments paid it: removed in 2025-03-31, since when the list is there on request only.
-void learn_payments(Draft& draft) {
+void record_payments(Draft& draft) {
   const Node invoice = draft.object();
   const auto id = invoice["id"].text();
-  draft.learn_payment(invoice["payment_intent"].id(), id);
-  draft.learn_payment(invoice["charge"].id(), id);
+  draft.record_payment(invoice["payment_intent"].id(), id);
+  draft.record_payment(invoice["charge"].id(), id);
   const Node payments = invoice["payments"]["data"];
   for (std::size_t i = 0; i < payments.size(); ++i) {
-    draft.learn_payment(payments.at(i)["payment"]["payment_intent"].id(), id);
+    draft.record_payment(payments.at(i)["payment"]["payment_intent"].id(), id);
   }
 }
 
 }  // namespace
 
 void map_invoice(std::string_view what, Draft& draft) {
-  learn_email(draft);
-  learn_payments(draft);
+  record_email(draft);
+  record_payments(draft);
   if (what == "paid" || what == "payment_succeeded") return pay(draft);
   if (what == "payment_failed") return fail_payment(draft);
   if (what == "payment_action_required") {
-    draft.add(report_of(draft.object()), klaviyo::payment_action_required(attempt_of(
-                                             draft, draft.unique_id(draft.need_id(), "action"))));
+    draft.add_event(report_of(draft.object()),
+                    klaviyo::payment_action_required(
+                        attempt_of(draft, draft.unique_id(draft.need_id(), "action"))));
   }
 }
 
@@ -300,8 +302,8 @@ void map_invoice_payment(std::string_view what, Draft& draft) {
   if (what != "paid") return;
   const Node payment = draft.object()["payment"];
   const auto invoice = draft.object()["invoice"].id();
-  draft.learn_payment(payment["payment_intent"].id(), invoice);
-  draft.learn_payment(payment["charge"].id(), invoice);
+  draft.record_payment(payment["payment_intent"].id(), invoice);
+  draft.record_payment(payment["charge"].id(), invoice);
 }
 
 }  // namespace stripe

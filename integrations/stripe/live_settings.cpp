@@ -33,10 +33,10 @@ LiveSettings::LiveSettings(const Config& config)
     : file_(config.environment_file),
       as_read_(config.as_read),
       needs_file_(config.needs_environment_file) {
-  put(with_live(config, {}));
+  put_in_force(with_live(config, {}));
 }
 
-void LiveSettings::put(Config values) {
+void LiveSettings::put_in_force(Config values) {
   all_.push_back(std::make_unique<const Config>(std::move(values)));
   now_ = all_.back().get();
 }
@@ -62,7 +62,7 @@ Result<void> LiveSettings::reload(WebhookLog& log) {
        postbox::changes_between(settings_of(as_read_ ? *as_read_ : *config), after, true)) {
     log.write(LogLevel::kWarn, "set, but needs a restart: " + change);
   }
-  if (!changes.empty()) put(with_live(*config, {}));
+  if (!changes.empty()) put_in_force(with_live(*config, {}));
   return {};
 }
 
@@ -72,7 +72,7 @@ std::string LiveSettings::to_string() const {
   return postbox::in_a_line(in_force);
 }
 
-Config LiveSettings::in(Config config) const {
+Config LiveSettings::applied_to(Config config) const {
   config = with_live(now(), std::move(config));
   config.needs_environment_file = needs_file_;
   return config;

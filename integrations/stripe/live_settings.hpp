@@ -32,10 +32,10 @@ class LiveSettings {
   [[nodiscard]] std::string to_string() const;
 
   // Returns `config` with what is in force.
-  [[nodiscard]] Config in(Config config) const;
+  [[nodiscard]] Config applied_to(Config config) const;
 
  private:
-  void put(Config values);
+  void put_in_force(Config values);
 
   const std::optional<std::string> file_;
   const std::shared_ptr<const Config> as_read_;  // by the start

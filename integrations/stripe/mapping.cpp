@@ -108,7 +108,7 @@ Mapping map_event(Node event, const MappingOptions& options) {
   const Node subject = event["data"]["object"];
   if (!subject.is_object()) throw BadBody("data.object", "an object");
   Draft draft(event, subject, options);
-  draft.learn_email(subject["customer"]["email"].text());
+  draft.record_email(subject["customer"]["email"].text());
   kind->map(event["type"].text().substr(kind->prefix.size()), draft);
   Mapping mapping = std::move(draft).finish();
   mapping.is_unhandled = !is_handled(mapping.type);

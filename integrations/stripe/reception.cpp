@@ -73,7 +73,7 @@ struct Reception::Impl {
   Answer handle(std::string_view body, std::string_view signature) noexcept {
     ++counts_.received;
     try {
-      Handled handled = take(body, signature);
+      Handled handled = check_and_handle(body, signature);
       ++count_of(handled.fate);
       return std::move(handled.answer);
     } catch (...) {  // out of memory, or the host's fact store
@@ -115,7 +115,7 @@ struct Reception::Impl {
     }
   }
 
-  [[nodiscard]] Config in_force() const { return settings_.in(config_); }
+  [[nodiscard]] Config config_in_force() const { return settings_.applied_to(config_); }
 
   [[nodiscard]] std::map<std::string, std::uint64_t> unhandled() const {
     return handler_.unhandled();
@@ -146,7 +146,7 @@ struct Reception::Impl {
     return std::chrono::steady_clock::now() + wait;
   }
 
-  Handled take(std::string_view body, std::string_view signature) {
+  Handled check_and_handle(std::string_view body, std::string_view signature) {
     const auto& secrets = settings_.now().secrets;
     if (secrets.empty()) return {Fate::kFailed, {503, "STRIPE_WEBHOOK_SECRET is not set"}};
     const WallTime now = config_.clock->wall_now();
@@ -202,7 +202,7 @@ Reception::Reception(Config config, postbox::Tracker& tracker)
     : impl_(std::make_unique<Impl>(std::move(config), tracker)) {}
 Reception::~Reception() = default;
 
-Config Reception::config() const { return impl_->in_force(); }
+Config Reception::config_in_force() const { return impl_->config_in_force(); }
 
 Result<void> Reception::reload() { return impl_->reload(); }
 

@@ -27,7 +27,7 @@ class Reception {
   ~Reception();
 
   // With everything that was made and is in force: another one may share it.
-  [[nodiscard]] Config config() const;
+  [[nodiscard]] Config config_in_force() const;
 
   [[nodiscard]] postbox::Result<void> reload();
 

@@ -31,12 +31,12 @@ OrderKey order_of(Draft& draft) {
   if (order.empty()) order = draft.find_order({payment}).value_or("");
   if (order.empty()) {
     order = payment_of(session);
-    if (awaits_invoice(session)) draft.miss("order", payment);
+    if (awaits_invoice(session)) draft.await_fact("order", payment);
   }
   const bool is_settled = !awaits_invoice(session) || has_reference || order != payment;
-  order = draft.settle_order({payment, invoice}, order);
+  order = draft.decide_order({payment, invoice}, order);
   // Else it would be taken for what it waits for.
-  if (is_settled) draft.learn_order(payment, order);
+  if (is_settled) draft.record_order(payment, order);
   return draft.order_key(order);
 }
 
@@ -52,7 +52,7 @@ void place_order(Draft& draft) {
   const auto currency = draft.need_currency();
   (void)draft.need_amount("amount_total", currency);
   const auto total = is_free(session) ? 0 : session["amount_total"].integer().value_or(0);
-  const Placed placed = draft.place(key, {total, std::string(session["currency"].text())});
+  const Placed placed = draft.decide_placed(key, {total, std::string(session["currency"].text())});
   if (placed.count == 0 && total > 0) return;  // released before it was said to be paid
 
   klaviyo::Order order;
@@ -69,7 +69,7 @@ void place_order(Draft& draft) {
     order.properties.push_back({"Tax", klaviyo::Money{tax->count, currency}});
   }
   order.customer = std::move(customer);
-  draft.add(Report::kCheckout, OrderPlaced(std::move(order)));
+  draft.add_event(Report::kCheckout, OrderPlaced(std::move(order)));
 }
 
 // Whoever has completed a checkout has bought, paid or not yet.
@@ -80,8 +80,8 @@ void complete(Draft& draft) {
   whose.customer.email = usable_email(email_of(session));
   whose.customer.phone = session["customer_details"]["phone"].text();
   whose.customer.external_id = draft.customer();
-  draft.learn_purchase(whose.customer.email);
-  draft.learn_purchase(draft.customer());
+  draft.record_purchase(whose.customer.email);
+  draft.record_purchase(draft.customer());
   draft.end_carts(klaviyo::CartCompletion(std::move(whose), draft.created()));
   place_order(draft);
 }
@@ -96,7 +96,7 @@ void fail_payment(Draft& draft) {
   payment.occurred_at = draft.created();
   payment.customer = draft.profile({email_of(draft.object()), draft.customer(), payment.payment_id},
                                    payment.unique_id);
-  draft.add(Report::kCheckout, klaviyo::payment_failed(std::move(payment)));
+  draft.add_event(Report::kCheckout, klaviyo::payment_failed(std::move(payment)));
 }
 
 // Whom nobody can write to has not abandoned anything.
@@ -119,18 +119,18 @@ void abandon(Draft& draft) {
   cart.updated_at = draft.created();
   cart.customer = draft.profile({email, draft.customer(), cart.cart_id}, cart.unique_id);
   const auto recovery = session["after_expiration"]["recovery"]["url"].text();
-  draft.add(Report::kAbandoned,
-            klaviyo::checkout_abandoned(
-                std::move(cart),
-                {.recovery_url = std::string(recovery),
-                 .abandoned_at = draft.created(),
-                 .unless_bought_since = session["created"].time().value_or(draft.created())}));
+  draft.add_event(Report::kAbandoned,
+                  klaviyo::checkout_abandoned(
+                      std::move(cart), {.recovery_url = std::string(recovery),
+                                        .abandoned_at = draft.created(),
+                                        .unless_bought_since =
+                                            session["created"].time().value_or(draft.created())}));
 }
 
 }  // namespace
 
 void map_session(std::string_view what, Draft& draft) {
-  draft.learn_email(email_of(draft.object()));
+  draft.record_email(email_of(draft.object()));
   if (what == "completed" || what == "async_payment_succeeded") return complete(draft);
   if (what == "async_payment_failed") return fail_payment(draft);
   if (what == "expired") return abandon(draft);

@@ -27,14 +27,14 @@ class Mapper {
       : draft_(draft), now_(draft.object()), before_(draft.previous()), plan_(plan_of(now_)) {}
 
   void created() {
-    if (status() != "active") draft_.learn("fresh", id());
-    learn_trial();
+    if (status() != "active") draft_.record_fact("fresh", id());
+    record_trial();
     if (status() == "active") return start(now_["created"], false);
     if (status() == "trialing") start_trial(now_["created"], false);
   }
 
   void updated() {
-    learn_trial();
+    record_trial();
     follow_status(before_["status"].text());
     follow_plan();
     follow_cancellation();
@@ -47,7 +47,7 @@ class Mapper {
     const auto asked_at = now_["canceled_at"].time().value_or(ended_at);
     cancel(asked_at, asked_at, ended_at, asked_at == ended_at);
     const bool involuntary = reason() == "payment_failed" || reason() == "payment_disputed";
-    draft_.add(
+    draft_.add_event(
         Report::kSubscriptions,
         klaviyo::subscription_ended(event(ended_at, draft_.unique_id(id(), "ended")),
                                     {.involuntary = involuntary, .reason = std::string(reason())}));
@@ -68,9 +68,10 @@ class Mapper {
   void trial_will_end() {
     const auto end = now_["trial_end"].time();
     if (status() != "trialing" || !end) return;
-    draft_.add(Report::kSubscriptions,
-               klaviyo::subscription_trial_ending(event(
-                   draft_.created(), draft_.unique_id(id(), "trial_will_end", second_of(*end)))));
+    draft_.add_event(
+        Report::kSubscriptions,
+        klaviyo::subscription_trial_ending(
+            event(draft_.created(), draft_.unique_id(id(), "trial_will_end", second_of(*end)))));
   }
 
  private:
@@ -84,9 +85,9 @@ class Mapper {
     return subscription["status_details"]["paused"]["subscription"]["type"].text();
   }
 
-  void learn_trial() {
+  void record_trial() {
     const auto end = now_["trial_end"].time();
-    if (end) draft_.learn_value("trial", id(), second_of(*end));
+    if (end) draft_.record_fact("trial", id(), second_of(*end));
   }
 
   // The first time that it is active is the start, whatever stood before.
@@ -100,15 +101,15 @@ class Mapper {
     if (!is_change) return;
     if (status() == "trialing") return start_trial({}, was != "incomplete");
     // It has not been active yet, unless somebody who pays was granted the trial.
-    if (was == "incomplete" || was == "trialing") draft_.learn("fresh", id());
+    if (was == "incomplete" || was == "trialing") draft_.record_fact("fresh", id());
   }
 
   // What was active once, as far as is known, recovers and does not start.
   [[nodiscard]] bool is_first_start(std::string_view was) const {
-    if (const auto started = draft_.decided(draft_.key("started", id()))) {
+    if (const auto started = draft_.find_decision(draft_.key("started", id()))) {
       return *started == second_of(draft_.created());
     }
-    if (was == "incomplete" || was == "trialing" || draft_.knows("fresh", id())) return true;
+    if (was == "incomplete" || was == "trialing" || draft_.has_fact("fresh", id())) return true;
     if (was == "paused") {
       const auto reason = pause_of(before_);
       return reason.empty() || reason == "first_payment_failure" ||
@@ -128,16 +129,16 @@ class Mapper {
 
   void start(Node time, bool converted_from_trial) {
     (void)draft_.decide(draft_.key("started", id()), [&] { return second_of(draft_.created()); });
-    draft_.add(Report::kSubscriptions,
-               klaviyo::subscription_started(
-                   event(time.time().value_or(draft_.created()), draft_.unique_id(id(), "started")),
-                   {.converted_from_trial = converted_from_trial}));
+    draft_.add_event(Report::kSubscriptions,
+                     klaviyo::subscription_started(event(time.time().value_or(draft_.created()),
+                                                         draft_.unique_id(id(), "started")),
+                                                   {.converted_from_trial = converted_from_trial}));
   }
 
   void start_trial(Node time, bool is_existing) {
     const auto start = now_["trial_start"].time();
     const auto key = second_of(start.value_or(draft_.created()));
-    draft_.add(
+    draft_.add_event(
         Report::kSubscriptions,
         klaviyo::subscription_trial_started(
             event(time.time().value_or(draft_.created()), draft_.unique_id(id(), "trial", key)),
@@ -163,7 +164,7 @@ class Mapper {
     const auto make = cost > 0   ? klaviyo::subscription_upgraded
                       : cost < 0 ? klaviyo::subscription_downgraded
                                  : klaviyo::subscription_changed;
-    draft_.add(Report::kSubscriptions, make(std::move(subscription), std::move(change)));
+    draft_.add_event(Report::kSubscriptions, make(std::move(subscription), std::move(change)));
   }
 
   // An end may be scheduled in two ways: the flag, or, with the flexible billing mode, the date.
@@ -182,10 +183,10 @@ class Mapper {
     }
     const auto asked_at = before_["canceled_at"].time();
     const auto key = second_of(asked_at.value_or(draft_.created()));
-    draft_.add(Report::kSubscriptions,
-               klaviyo::subscription_reactivated(
-                   event(draft_.created(), draft_.unique_id(id(), "reactivated", key)),
-                   {.cancelled_at = asked_at}));
+    draft_.add_event(Report::kSubscriptions,
+                     klaviyo::subscription_reactivated(
+                         event(draft_.created(), draft_.unique_id(id(), "reactivated", key)),
+                         {.cancelled_at = asked_at}));
   }
 
   // `canceled_at` stays that of the request, so that a scheduled end and the end itself report one
@@ -198,10 +199,10 @@ class Mapper {
     cancellation.immediate = is_immediate;
     cancellation.reason = reason();
     cancellation.feedback = now_["cancellation_details"]["feedback"].text();
-    draft_.add(Report::kSubscriptions,
-               klaviyo::subscription_cancelled(
-                   event(time, draft_.unique_id(id(), "cancelled", second_of(asked_at))),
-                   std::move(cancellation)));
+    draft_.add_event(Report::kSubscriptions,
+                     klaviyo::subscription_cancelled(
+                         event(time, draft_.unique_id(id(), "cancelled", second_of(asked_at))),
+                         std::move(cancellation)));
   }
 
   // Invoices are made and not collected: the subscription stays active.
@@ -216,14 +217,14 @@ class Mapper {
   }
 
   void pause(std::string_view kind, std::optional<WallTime> resumes_at) {
-    draft_.add(
+    draft_.add_event(
         Report::kSubscriptions,
         klaviyo::subscription_paused(event(draft_.created(), draft_.unique_id(draft_.event_id())),
                                      {.kind = std::string(kind), .resumes_at = resumes_at}));
   }
 
   void resume(std::string_view kind) {
-    draft_.add(
+    draft_.add_event(
         Report::kSubscriptions,
         klaviyo::subscription_resumed(event(draft_.created(), draft_.unique_id(draft_.event_id())),
                                       {.kind = std::string(kind)}));

@@ -65,7 +65,7 @@ class Fetch {
     return is_plain(context, "/") ? context : std::string();
   }
 
-  void take(const HttpCompletion& completion) {
+  void take_answer(const HttpCompletion& completion) {
     const std::string asked = std::exchange(path_, {});
     if (const auto* failure = std::get_if<TransportFailure>(&completion.outcome)) {
       return fail("Stripe cannot be reached: " + failure->detail, true);
@@ -78,9 +78,9 @@ class Fetch {
     }
     switch (step_) {
       case Step::kKept:
-        return take_kept(std::move(found));
+        return take_kept_event(std::move(found));
       case Step::kThin:
-        return take_thin(std::move(found));
+        return take_thin_event(std::move(found));
       case Step::kObject:
         return take_object(std::move(found));
     }
@@ -126,14 +126,14 @@ class Fetch {
     fail(what, true);
   }
 
-  void take_kept(Json event) {
+  void take_kept_event(Json event) {
     if (text_of(event, "object") != "event" || text_of(event, "type") != type_) {
       return fail("Stripe's answer is another event", false);
     }
     answer_.body = event.dump();
   }
 
-  void take_thin(Json event) {
+  void take_thin_event(Json event) {
     if (text_of(event, "object") != "v2.core.event" || text_of(event, "id") != id_) {
       return fail("Stripe's answer is another event", false);
     }
@@ -219,13 +219,13 @@ std::vector<ThinAnswer> ThinEvents::fetch(const std::vector<WaitingBody>& events
     if (!connected) all.back().fail(connected.error().message, true);
   }
   std::map<postbox::TransferId, Fetch*> under_way;
-  const auto go_on = [&](Fetch& fetch) {
+  const auto start_next = [&](Fetch& fetch) {
     if (fetch.path().empty()) return;
     const auto id = http_->start(request_of(fetch, api_url_, api_key));
     if (!id) return fetch.fail(id.error().message, true);
     under_way.emplace(*id, &fetch);
   };
-  for (Fetch& fetch : all) go_on(fetch);
+  for (Fetch& fetch : all) start_next(fetch);
   while (!under_way.empty()) {
     if (is_stopping_) {
       http_->cancel_all();
@@ -234,8 +234,8 @@ std::vector<ThinAnswer> ThinEvents::fetch(const std::vector<WaitingBody>& events
     for (const HttpCompletion& completion : http_->poll(std::chrono::seconds(1))) {
       const auto found = under_way.extract(completion.id);
       if (found.empty()) continue;
-      found.mapped()->take(completion);
-      go_on(*found.mapped());
+      found.mapped()->take_answer(completion);
+      start_next(*found.mapped());
     }
   }
   std::vector<ThinAnswer> answers;

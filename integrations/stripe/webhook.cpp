@@ -13,7 +13,8 @@ using postbox::Result;
 using postbox::WallTime;
 
 // In a child of a fork() the parent's reception is of no use: its thread runs in the parent, and
-// its locks may be taken forever. An heir with the same settings takes its place.
+// its locks may be taken forever. A webhook of the child's own, with the same settings, takes its
+// place.
 struct Webhook::Impl {
   Impl(Config settings, postbox::Tracker& target)
       : tracker(target), reception(std::move(settings), target) {}
@@ -21,31 +22,31 @@ struct Webhook::Impl {
   [[nodiscard]] bool is_foreign() const noexcept { return process != postbox::fork_generation(); }
 
   // Returns null when the child can use nothing.
-  [[nodiscard]] Impl* here() noexcept try {
+  [[nodiscard]] Impl* in_this_process() noexcept try {
     if (!is_foreign()) return this;
-    if (Impl* const found = heir.load()) return found->here();
+    if (Impl* const found = child.load()) return found->in_this_process();
     if (!postbox::forked_at_rest()) return nullptr;
     const postbox::NoFork no_fork;
     if (!postbox::forked_at_rest()) return nullptr;
     static std::mutex inheriting;  // taken inside NoFork only, so that no child inherits it taken
     const std::lock_guard lock(inheriting);
-    if (heir == nullptr) heir = new Impl(reception.config(), tracker);
-    return heir.load()->here();
+    if (child == nullptr) child = new Impl(reception.config_in_force(), tracker);
+    return child.load()->in_this_process();
   } catch (const std::exception&) {  // without memory
     return nullptr;
   }
 
-  // Never destroyed in a child, for it would wait for a thread of the parent's.
-  static void leave(Impl* impl) noexcept {
+  // In a child the parent's is left as it is: its end would wait for a thread of the parent's.
+  static void detach(Impl* impl) noexcept {
     if (impl == nullptr) return;
     if (!impl->is_foreign()) return delete impl;
-    leave(impl->heir.exchange(nullptr));
+    detach(impl->child.exchange(nullptr));
   }
 
   const std::uint64_t process = postbox::fork_generation();
   postbox::Tracker& tracker;
   Reception reception;
-  std::atomic<Impl*> heir{nullptr};
+  std::atomic<Impl*> child{nullptr};
   std::atomic<std::uint64_t> turned_away{0};
 };
 
@@ -73,41 +74,43 @@ Webhook::Webhook(Impl* impl) : impl_(impl) {}
 Webhook::Webhook(Webhook&&) noexcept = default;
 Webhook& Webhook::operator=(Webhook&&) noexcept = default;
 Webhook::~Webhook() = default;
-void Webhook::Leave::operator()(Impl* impl) const noexcept { Impl::leave(impl); }
+void Webhook::Detach::operator()(Impl* impl) const noexcept { Impl::detach(impl); }
 
-Webhook::Impl* Webhook::here() const noexcept { return impl_ ? impl_->here() : nullptr; }
+Webhook::Impl* Webhook::in_this_process() const noexcept {
+  return impl_ ? impl_->in_this_process() : nullptr;
+}
 
 Answer Webhook::handle(std::string_view body, std::string_view signature) {
-  if (Impl* const impl = here()) return impl->reception.handle(body, signature);
+  if (Impl* const impl = in_this_process()) return impl->reception.handle(body, signature);
   if (!impl_) return {503, "the webhook was moved away"};
   ++impl_->turned_away;
   return {503, "forked in the middle of a call"};
 }
 
 Counts Webhook::counts() const {
-  if (const Impl* const impl = here()) return impl->reception.counts();
+  if (const Impl* const impl = in_this_process()) return impl->reception.counts();
   Counts counts;
   if (impl_) counts.received = counts.failed = impl_->turned_away;
   return counts;
 }
 
 Result<void> Webhook::reload() {
-  if (Impl* const impl = here()) return impl->reception.reload();
+  if (Impl* const impl = in_this_process()) return impl->reception.reload();
   return postbox::Error{postbox::ErrorCode::kClosed, "the webhook cannot be used in this process"};
 }
 
 std::map<std::string, std::uint64_t> Webhook::unhandled() const {
-  const Impl* const impl = here();
+  const Impl* const impl = in_this_process();
   return impl != nullptr ? impl->reception.unhandled() : std::map<std::string, std::uint64_t>();
 }
 
 Result<std::size_t> Webhook::forget(std::string_view email) {
-  if (Impl* const impl = here()) return impl->reception.forget(email);
+  if (Impl* const impl = in_this_process()) return impl->reception.forget(email);
   return postbox::Error{postbox::ErrorCode::kClosed, "the webhook cannot be used in this process"};
 }
 
 std::optional<WallTime> Webhook::run_once() {
-  Impl* const impl = here();
+  Impl* const impl = in_this_process();
   return impl != nullptr ? impl->reception.run_once() : std::nullopt;
 }
 

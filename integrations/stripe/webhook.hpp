@@ -65,13 +65,13 @@ class Webhook {
 
  private:
   struct Impl;
-  struct Leave {
+  struct Detach {
     void operator()(Impl* impl) const noexcept;
   };
   explicit Webhook(Impl* impl);
-  [[nodiscard]] Impl* here() const noexcept;  // null: it cannot be used
+  [[nodiscard]] Impl* in_this_process() const noexcept;  // null: it cannot be used
 
-  std::unique_ptr<Impl, Leave> impl_;
+  std::unique_ptr<Impl, Detach> impl_;
 };
 
 }  // namespace stripe

@@ -37,7 +37,7 @@ void check_money(const stripe::Event& event) {
 
 void check_events(std::string_view body) {
   const postbox::WallTime now{std::chrono::seconds(1'780'000'000)};
-  const auto mapping = stripe::to_events(body, {.test_mode = true, .lookup = {}});
+  const auto mapping = stripe::to_events(body, {.test_mode = true, .find_fact = {}});
   if (!mapping) {
     if (mapping.error().code != postbox::ErrorCode::kInvalidArgument) std::abort();
     return;

@@ -13,7 +13,7 @@ TEST(StripeFixtures, EveryBodyTellsTheAddressThatItHas) {
   const Json expected = Json::parse(read_file(stripe_folder() / "expected.json"));
   for (const auto& [name, body] : bodies) {
     SCOPED_TRACE(name);
-    const auto mapping = stripe::to_events(body, {.test_mode = true, .lookup = {}});
+    const auto mapping = stripe::to_events(body, {.test_mode = true, .find_fact = {}});
     ASSERT_TRUE(mapping) << mapping.error().message;
     EXPECT_EQ(mapping->events.size(), expected[name].value("events", Json::array()).size());
     EXPECT_EQ(mapping->ignored.empty(), !mapping->events.empty());
