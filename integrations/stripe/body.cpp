@@ -17,7 +17,7 @@ const Value& value_of(const void* json) {
   return json == nullptr ? null_value() : *static_cast<const Value*>(json);
 }
 
-// The message tells what is there, never its value.
+// The message names the type that was found, never the value.
 [[noreturn]] void refuse(const void* json, std::string_view path, std::string_view wanted) {
   const std::string found = json == nullptr ? "nothing" : value_of(json).type_name();
   throw BadBody(path, std::string(wanted) + ", found " + found);
@@ -88,7 +88,7 @@ bool Node::need_boolean(std::string_view path) const {
 
 std::string_view Node::need_text(std::string_view path) const {
   if (const auto value = text(); !value.empty()) return value;
-  refuse(json_, path, "a text");
+  refuse(json_, path, "a string");
 }
 
 std::string_view Node::need_id(std::string_view path) const {
@@ -106,7 +106,7 @@ struct Body::Json {
 };
 
 Body::Body(std::string_view text) {
-  // The signature was checked over the bytes as they came.
+  // Only now: the signature is that of the bytes as they came.
   const auto mended = postbox::mended_json(text);
   auto value = Value::parse(mended ? std::string_view(*mended) : text, nullptr, false);
   if (value.is_discarded()) throw BadBody("the body", "JSON in UTF-8");

@@ -1,10 +1,10 @@
-// Body is a webhook's JSON; Node is one value in it, read with the tolerance that bodies of many
-// API versions need: what is missing, null or of another type is absent.
+// Body is a webhook's JSON. Node is one value in it, read with the tolerance that bodies of many
+// API versions need: a value that is missing, null or of another type is absent.
 //
 // Place:     inside the integration: the mapping of each kind of object. The only user of nlohmann.
 // Threads:   reading from several threads at once is fine.
-// Lifetime:  nodes and the texts that they return live as long as their Body.
-// Failure:   what an event cannot do without throws BadBody, which to_events() makes an Error.
+// Lifetime:  nodes and the strings that they return live as long as their Body.
+// Failure:   need_…() throws BadBody, which to_events() turns into an Error.
 #pragma once
 
 #include <cstdint>
@@ -38,27 +38,27 @@ class Node {
   Node() = default;
   explicit Node(const void* json) : json_(json) {}
 
-  // Not there, or null.
+  // Missing, or null.
   [[nodiscard]] bool is_absent() const noexcept;
   [[nodiscard]] bool is_object() const noexcept;
 
-  // The member; absent when this is no object.
+  // The member; absent when this is not an object.
   [[nodiscard]] Node operator[](std::string_view name) const noexcept;
 
-  // Whether an object has the member at all, be it null.
+  // Whether an object has the member, even if it is null.
   [[nodiscard]] bool has(std::string_view name) const noexcept;
 
-  // The elements; none when this is no array.
+  // The elements; none when this is not an array.
   [[nodiscard]] std::size_t size() const noexcept;
   [[nodiscard]] Node at(std::size_t index) const noexcept;
 
-  // The text; empty when it is none.
+  // The string; empty when this is not a string.
   [[nodiscard]] std::string_view text() const noexcept;
 
-  // An object's id, whether the object itself or only its id is here; empty when neither is.
+  // The id of an object, given as the object or as its id alone; empty when this is neither.
   [[nodiscard]] std::string_view id() const noexcept;
 
-  // Integers only: a fraction is no amount.
+  // Nothing for a fraction: amounts are integers.
   [[nodiscard]] std::optional<std::int64_t> integer() const noexcept;
   [[nodiscard]] std::optional<bool> boolean() const noexcept;
   [[nodiscard]] bool is_true() const noexcept { return boolean().value_or(false); }
@@ -66,7 +66,7 @@ class Node {
   // Unix seconds.
   [[nodiscard]] std::optional<postbox::WallTime> time() const noexcept;
 
-  // The same, but what is absent or of another type throws; `path` names it.
+  // The same, but a value that is absent or of another type throws; `path` names it.
   [[nodiscard]] std::int64_t need_integer(std::string_view path) const;
   [[nodiscard]] bool need_boolean(std::string_view path) const;
   [[nodiscard]] std::string_view need_text(std::string_view path) const;
@@ -79,7 +79,7 @@ class Node {
 
 class Body {
  public:
-  // Throws BadBody when `text` is no JSON.
+  // Throws BadBody when `text` is not JSON.
   explicit Body(std::string_view text);
   ~Body();
   Body(const Body&) = delete;

@@ -52,7 +52,7 @@ Handled BodyHandler::handle(std::string_view body, WallTime now, std::optional<W
     if (!mapping->ignored.empty()) return ignore(*std::move(mapping));
     return track(*mapping);
   }
-  return {Fate::kFailed, {503, "decisions change all the time"}};
+  return {Fate::kFailed, {503, "the decisions keep changing"}};
 }
 
 MappingOptions BodyHandler::mapping_options(WallTime now) {
@@ -82,9 +82,9 @@ Handled BodyHandler::refuse_unmapped(const Error& error) {
   return {Fate::kUnusable, {400, error.message}};
 }
 
-// It is kept until it is fetched, and refused where it never will be: answered with 200 it would
-// be gone, while Stripe keeps it and shows that something is wrong. With `until`, Stripe has it
-// no longer either.
+// A thin event is kept until it is fetched. Without an API key it is refused: answered with 200 it
+// would be lost, while Stripe keeps a refused one and shows that something is wrong. With `until`
+// it has waited for as long as Stripe keeps it.
 Handled BodyHandler::handle_thin(const Mapping& mapping, std::string_view body, WallTime now,
                                  std::optional<WallTime> until) {
   const std::string what = "a thin event (" + mapping.type + ")";
@@ -95,20 +95,20 @@ Handled BodyHandler::handle_thin(const Mapping& mapping, std::string_view body, 
   if (parts_.settings.now().api_key.empty()) {
     const std::string why =
         what +
-        " names an object and does not have it in it: set STRIPE_API_KEY to a restricted key that "
+        " names an object and does not contain it: set STRIPE_API_KEY to a restricted key that "
         "may read events, or the endpoint's payload style to snapshot in Stripe's dashboard";
     parts_.log.write_kind(Kind::kUntracked, why);
     return {Fate::kUnusable, {400, why}};
   }
   const std::string key = std::string(kThinKey) + mapping.event_id;
-  // The id is not the event's, which the whole one may have and wait under.
+  // Not under the event's id: the whole event may wait under that.
   if (!defer_body({key, std::string(body), key, now + kStripeKeeps})) {
     return {Fate::kFailed, {503, what + " could not be kept"}};
   }
   return {Fate::kWaiting, {200, "waits for " + key}};
 }
 
-// Once for each type, so that whoever has subscribed to it knows.
+// Logs each type once, for those who have subscribed the endpoint to it.
 void BodyHandler::count_unhandled(const std::string& type) {
   constexpr std::size_t kMostTypes = 100;
   {
@@ -120,7 +120,7 @@ void BodyHandler::count_unhandled(const std::string& type) {
     }
     unhandled_[type] = 1;
   }
-  parts_.log.write(LogLevel::kWarn, "Stripe webhook: nothing is made of the type " +
+  parts_.log.write(LogLevel::kWarn, "Stripe webhook: no events are made of the type " +
                                         type.substr(0, 100) +
                                         ", which is answered with 200; take it from the endpoint");
 }
@@ -136,7 +136,7 @@ std::optional<Handled> BodyHandler::wait_for_more(const Mapping& mapping, std::s
   if (mapping.missing.empty()) return std::nullopt;
   const WallTime deadline = until.value_or(now + parts_.config.patience);
   if (deadline <= now) return std::nullopt;
-  // What would be refused later must be refused while Stripe listens.
+  // A body that would be refused later must be refused now, while Stripe listens.
   if (auto violations = violations_of(mapping, now); !violations.empty()) {
     return reject(mapping, postbox::TrackResult(TrackStatus::kRejected, std::move(violations)));
   }
@@ -145,7 +145,7 @@ std::optional<Handled> BodyHandler::wait_for_more(const Mapping& mapping, std::s
   return Handled{Fate::kWaiting, {200, "waits for " + key}, mapping.facts};
 }
 
-// What the resolver can tell comes first.
+// A customer whom the resolver can tell comes first.
 const std::string& BodyHandler::awaited_key(const Mapping& mapping) const {
   const auto customer = std::ranges::find_if(
       mapping.missing, [](const std::string& key) { return key.starts_with(kCustomerKey); });
@@ -160,7 +160,7 @@ bool BodyHandler::defer_body(const WaitingBody& body) {
   return kept.has_value();
 }
 
-// At once, whatever the body waits for.
+// Carts end at once, even if the body waits.
 bool BodyHandler::end_carts(const std::vector<klaviyo::CartCompletion>& completions) {
   return std::ranges::all_of(completions, [this](const klaviyo::CartCompletion& completion) {
     const auto status =
@@ -169,7 +169,7 @@ bool BodyHandler::end_carts(const std::vector<klaviyo::CartCompletion>& completi
   });
 }
 
-// False when somebody else has decided otherwise: then the body must be mapped again.
+// False when another delivery has decided otherwise: then the body must be mapped again.
 bool BodyHandler::store_decisions(const std::vector<Decision>& decisions, WallTime now) {
   if (decisions.empty()) return true;
   const auto stand =

@@ -6,9 +6,8 @@
 //            has waited.
 // Threads:   every member may be called from several threads at once. 🔒
 // Lifetime:  a member of Reception.
-// Failure:   Handled says so: 400 when nothing can be made of the body, 503 when it can be tried
-//            again. What throws for want of memory leaves a body that Stripe still has, or one that
-//            still waits.
+// Failure:   Handled has the status: 400 when no event can be made of the body, 503 when it can be
+//            tried again. std::bad_alloc leaves the body with Stripe or in the store.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +24,7 @@
 
 namespace stripe {
 
-// What became of a body; Counts has a count for each.
+// The result of handling a body; Counts has a count for each.
 enum class Fate : std::uint8_t {
   kRefused,   // not Stripe's
   kUnusable,  // no event can be made of it
@@ -39,7 +38,7 @@ enum class Fate : std::uint8_t {
 struct Handled {
   Fate fate;
   Answer answer;
-  std::vector<Fact> facts{};  // what the body has told: other bodies may wait for it
+  std::vector<Fact> facts{};  // that the body has told; other bodies may wait for them
 };
 
 // The keys that bodies wait for: a customer's address, which a resolver can tell, and a whole event
@@ -51,8 +50,8 @@ class BodyHandler {
  public:
   explicit BodyHandler(const WebhookParts& parts) : parts_(parts) {}
 
-  // `until` is when a body that has waited already goes without what it waits for; nothing for one
-  // that has just come.
+  // `until` is the time at which a body that has waited goes without the fact that it waits for;
+  // nothing for a body that has just been delivered.
   [[nodiscard]] Handled handle(std::string_view body, postbox::WallTime now,
                                std::optional<postbox::WallTime> until);
 

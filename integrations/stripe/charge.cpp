@@ -9,8 +9,8 @@ std::string_view email_of(Node charge) {
   return email.empty() ? charge["receipt_email"].text() : email;
 }
 
-// A charge by its money. Only what was captured is money: the rest of an amount is a hold, and what
-// becomes of it is counted as refunded by Stripe, but nobody has had it.
+// Charge is a charge by its money. Only the captured part is money. The rest is a hold: Stripe
+// counts it as refunded when it is released, but no one has ever had it.
 class Charge {
  public:
   explicit Charge(Draft& draft)
@@ -32,8 +32,8 @@ class Charge {
   // The part of a hold that was never taken.
   [[nodiscard]] std::int64_t released() const { return amount - captured; }
 
-  // Of a sum that Stripe calls refunded, what had been money. A charge that is refunded without
-  // its whole amount being so does not count what was released.
+  // The part of `sum`, which Stripe calls refunded, that had been money. A charge that is refunded
+  // although less than its amount is does not include the released part in the sum.
   [[nodiscard]] std::int64_t given_back(std::int64_t sum) const {
     if (is_refunded && refunded < amount) return sum;
     return std::max<std::int64_t>(0, sum - released());
@@ -56,8 +56,8 @@ class Charge {
   }
 };
 
-// The key of the order that the charge has paid: Klaviyo wants a refund to carry it. Charges name
-// their invoice until 2025-03-31.
+// The key of the order that the charge has paid: Klaviyo needs it in a refund. Charges before
+// 2025-03-31 name their invoice.
 std::string order_of(Draft& draft) {
   const Node charge = draft.object();
   const auto invoice = charge["invoice"].id();
@@ -77,14 +77,14 @@ klaviyo::Order order_with(Draft& draft, const Charge& charge, const OrderKey& ke
   order.properties.push_back(
       {"ChargeAmount", klaviyo::Money{need_units(charge.amount, charge.currency, "amount").count,
                                       charge.currency}});
-  // The order's profile, not the refund's: only there Klaviyo puts the two together.
+  // The order's profile, not the refund's: Klaviyo matches the two within a profile only.
   order.customer =
       draft.profile({email_of(draft.object()), draft.customer(), key.id}, key.unique_id);
   return order;
 }
 
-// The last of the refunds that bodies list until 2022-11-15; nothing when they do not add up to
-// what was refunded in all.
+// The last of the refunds, which bodies before 2022-11-15 list; nothing when they do not add up to
+// `total`.
 std::optional<std::int64_t> last_refund(Node charge, std::int64_t total) {
   const Node refunds = charge["refunds"]["data"];
   std::int64_t rest = total;
@@ -102,8 +102,8 @@ std::optional<std::int64_t> last_refund(Node charge, std::int64_t total) {
   return rest == 0 ? last["amount"].integer() : std::nullopt;
 }
 
-// What Stripe had counted as refunded before. Never guessed: the total of several refunds would
-// count the earlier ones again.
+// The amount that Stripe had counted as refunded before this refund. Never guessed: the total of
+// several refunds would count the earlier ones again.
 std::int64_t refunded_before(const Draft& draft, std::int64_t total) {
   const Node before = draft.previous()["amount_refunded"];
   if (before.is_absent()) {
@@ -114,8 +114,8 @@ std::int64_t refunded_before(const Draft& draft, std::int64_t total) {
   throw BadBody("data.previous_attributes.amount_refunded", "from 0 to amount_refunded");
 }
 
-// What a hold has released is taken from the order, where that was reported with it; where it was
-// not yet, it will not be.
+// Takes the released part of a hold from an order that was reported with it. An order that was not
+// reported yet is decided to be without it.
 void release(Draft& draft, const Charge& charge, const OrderKey& key) {
   if (charge.released() == 0) return;
   const Placed placed = draft.decide_placed(key, {charge.captured, charge.code});
@@ -140,7 +140,7 @@ void release(Draft& draft, const Charge& charge, const OrderKey& key) {
                   klaviyo::order_partially_refunded(std::move(order), std::move(refund)));
 }
 
-// Refunds of one charge with one total are one, unless one has failed between them.
+// Two refunds of one charge with the same total are one, unless a refund has failed between them.
 std::string turn_of(Draft& draft, const Charge& charge) {
   const auto turn = draft.decide(draft.key("turn", draft.event_id()), [&] {
     return std::to_string(draft.size_of(draft.key("failed", charge.id)));
@@ -187,8 +187,8 @@ void place_order(Draft& draft, const Charge& charge, const OrderKey& key, std::i
                   OrderPlaced(std::move(order)));
 }
 
-// A hold becomes money, all of it or a part. Whose payment it is must be known: a shop that makes
-// PaymentIntents itself reports its orders itself, unless it has chosen that Stripe does.
+// A hold becomes money, all of it or a part. The order must be known: a shop that creates its own
+// PaymentIntents reports its own orders, unless STRIPE_EVENTS has payment_intents.
 void capture(Draft& draft) {
   const Charge charge(draft);
   if (charge.captured == 0) return;
@@ -214,7 +214,7 @@ void capture(Draft& draft) {
   release(draft, charge, key);
 }
 
-// A hold that nobody has captured in time.
+// A hold that no one has captured in time.
 void expire(Draft& draft) {
   const Charge charge(draft);
   if (charge.is_captured) return;
@@ -235,7 +235,7 @@ void map_charge(std::string_view what, Draft& draft) {
   if (what == "expired") return expire(draft);
 }
 
-// What a shop with PaymentIntents of its own has. Each Checkout and invoice has one, too.
+// For shops that create their own PaymentIntents. Each Checkout and invoice has one, too.
 void map_payment_intent(std::string_view what, Draft& draft) {
   if (what != "succeeded") return;
   const Node payment = draft.object();

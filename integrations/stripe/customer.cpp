@@ -10,9 +10,9 @@ void map_customer(std::string_view what, Draft& draft) {
   const auto id = customer["id"].text();
   const auto email = customer["email"].text();
   const auto now = draft.created();
-  // The smallest step before it: what happened in this second belongs to the new address.
+  // The smallest step before it: an event of the same second belongs to the new address.
   draft.record_email_of(id, draft.previous()["email"].text(), now - 1ms);
-  // The other way round at the end: what happened in the same second still has an address.
+  // The smallest step after it: an event of the same second still has the address.
   if (what == "deleted") draft.record_email_removal_of(id, now + 1ms);
   if (what == "updated" && usable_email(email).empty()) draft.record_email_removal_of(id, now);
   draft.record_email_of(id, email, now);

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 // Requests to Stripe at the same time: far below its limit of 100 a second, 25 in test mode.
 constexpr std::size_t kFetchesAtOnce = 8;
 
-// Before what could not be done is tried again.
+// Before a body that could not be tracked is tried again.
 constexpr auto kPause = 1s;
 
 bool is_customer(std::string_view key) { return key.starts_with(kCustomerKey); }
@@ -50,7 +50,7 @@ std::optional<WallTime> DeferredBodies::run_once() {
   const auto next = parts_.config.fact_store->next_due();
   if (!next) parts_.log.write_kind(Kind::kUntracked, next.error().message);
   auto due = next.value_or(std::nullopt);
-  // A body that could not be tracked is due still: not at once again.
+  // A body that could not be tracked is still due: not again at once.
   if (due && !all_done) due = std::max(*due, now + kPause);
   return due && next_fetch ? std::min(*due, *next_fetch) : due ? due : next_fetch;
 }
@@ -86,7 +86,7 @@ void DeferredBodies::count_end(const Handled& handled) {
   ++(handled.fate == Fate::kUnusable ? counts.lost : counts.released);
 }
 
-// Asks Stripe for what thin events name. Returns when to ask again.
+// Fetches the thin events that are due. Returns when to fetch again.
 std::optional<WallTime> DeferredBodies::fetch_thin() {
   const postbox::Clock& clock = *parts_.config.clock;
   const auto awaited = parts_.config.fact_store->awaited_keys();
@@ -97,9 +97,9 @@ std::optional<WallTime> DeferredBodies::fetch_thin() {
   const std::string& api_key = parts_.settings.now().api_key;
   if (keys.empty()) return std::nullopt;
   if (api_key.empty()) {
-    parts_.log.write_kind(
-        Kind::kThin,
-        std::to_string(keys.size()) + " thin events wait, and STRIPE_API_KEY is not set any more");
+    parts_.log.write_kind(Kind::kThin,
+                          std::to_string(keys.size()) +
+                              " thin events are waiting, and STRIPE_API_KEY is no longer set");
     return std::nullopt;
   }
   if (std::exchange(used_key_, api_key) != api_key) schedule_.start_over();
@@ -129,7 +129,7 @@ void DeferredBodies::fetch(const std::vector<std::string>& keys, const std::stri
       handle_fetched(answer);
     }
   }
-  // Where one comes, what the others suffer is their own: the key may not read their objects.
+  // When one was fetched, the failures are the others' own: the key may not read their objects.
   if (concerns_all && !has_come) return schedule_.record_common_failure(parts_.config.clock->now());
   if (has_come && schedule_.resume_all()) {
     parts_.log.write(LogLevel::kInfo, "Stripe webhook: thin events are fetched again");
@@ -139,7 +139,7 @@ void DeferredBodies::fetch(const std::vector<std::string>& keys, const std::stri
 void DeferredBodies::put_off(const ThinAnswer& answer) {
   schedule_.record_failure(answer.key, parts_.config.clock->now());
   parts_.log.write_kind(Kind::kThin, "a thin event cannot be fetched: " + answer.trouble + "; " +
-                                         std::to_string(schedule_.waiting()) + " wait");
+                                         std::to_string(schedule_.waiting()) + " are waiting");
 }
 
 // The whole event is handled as one that has just come, and may have to wait itself, under its own
@@ -154,8 +154,8 @@ void DeferredBodies::handle_fetched(const ThinAnswer& answer) {
   if (handled.fate != Fate::kWaiting) count_end(handled);
 }
 
-// Asks for one of the customers whom bodies wait for, so that the others whose time comes need
-// not wait for all answers. False when there is none left to be asked for.
+// Asks the resolver for one of the customers whom bodies wait for: between two answers the bodies
+// whose time comes are tracked. False when there is no customer left to ask for.
 bool DeferredBodies::resolve_one(WallTime now) {
   if (!parts_.config.resolver) return false;
   const auto awaited = parts_.config.fact_store->awaited_keys();
@@ -166,7 +166,7 @@ bool DeferredBodies::resolve_one(WallTime now) {
     if (asked_.contains(key)) asked.insert(key);
     if (next.empty() && is_customer(key) && !asked_.contains(key)) next = key;
   }
-  asked_ = std::move(asked);  // what nobody waits for any more may be asked for again
+  asked_ = std::move(asked);  // a customer whom no body waits for may be asked for again
   if (next.empty()) return false;
   asked_.insert(next);
   if (const auto email = ask_resolver(next)) {
@@ -185,7 +185,7 @@ std::optional<std::string> DeferredBodies::ask_resolver(std::string_view key) {
     return parts_.config.resolver(has_account ? id.substr(colon + 1) : id,
                                   has_account ? id.substr(0, colon) : std::string_view());
   } catch (...) {
-    parts_.log.write_kind(Kind::kUntracked, "the resolver threw");
+    parts_.log.write_kind(Kind::kUntracked, "the resolver threw an exception");
     return std::nullopt;
   }
 }

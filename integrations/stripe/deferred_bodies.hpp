@@ -1,11 +1,11 @@
-// DeferredBodies handles the bodies that wait again: when the fact that they wait for is told, when
-// the resolver or Stripe tells it, and when their time has come.
+// DeferredBodies handles waiting bodies again: when another webhook, the resolver or Stripe has
+// told the fact that they wait for, and when their time has come.
 //
 // Place:     inside the integration: behind Reception, over the FactStore's waiting bodies.
 // Threads:   release() and stop() from any, at the same time; run_once() from one.
 // Lifetime:  a member of Reception.
-// Failure:   what cannot be done is logged and stays: a body leaves the store only after its events
-//            are on disk, or when no event can be made of it.
+// Failure:   logged, and the body stays: it leaves the store only after its events are on disk, or
+//            when no event can be made of it.
 #pragma once
 
 #include <atomic>
@@ -33,10 +33,10 @@ class DeferredBodies {
   // As Webhook::run_once().
   std::optional<postbox::WallTime> run_once();
 
-  // Let release() and run_once() return after the body that they have in hand, now and forever.
+  // Make release() and run_once() return after the body that they are handling, now and forever.
   void stop() noexcept;
 
-  // How many bodies wait, also those of other processes.
+  // The number of waiting bodies, including those of other processes.
   [[nodiscard]] std::uint64_t waiting() const noexcept;
 
  private:

@@ -5,10 +5,10 @@
 namespace stripe {
 namespace {
 
-// Before an order's key that is the shop's own, where facts and decisions have it.
+// Marks the shop's own key of an order in facts and decisions.
 constexpr char kShopsKey = '=';
 
-// Klaviyo refuses some addresses and takes others only to drop their events.
+// Klaviyo refuses some addresses, and accepts others and drops their events.
 bool is_usable(std::string_view email) {
   constexpr std::size_t kLongest = 99;
   return email.size() <= kLongest && klaviyo::is_email(email) && !klaviyo::is_dropped_email(email);
@@ -107,7 +107,8 @@ std::string Draft::decide_order(const std::vector<std::string_view>& aliases,
   return order;
 }
 
-// A customer's id, say, is no key of one order: the second payment under it has its own.
+// The first payment under a key owns it. A key that a second payment has, such as a customer's id,
+// is not the key of an order: the second one gets none.
 std::string Draft::reference(std::string_view owner) {
   constexpr std::size_t kLongest = 200;
   if (!account_.empty()) return {};  // the shop's keys are not the platform's
@@ -192,7 +193,7 @@ void Draft::add_event(Report report, Event event) {
   mapping_.events.push_back(std::move(event));
 }
 
-// Either generation's id may be all that a later body has.
+// A later body may have either id alone.
 void Draft::record_email(std::string_view email, postbox::WallTime as_of) {
   for (const auto* name : {"customer", "customer_account"}) {
     record_email_of(object_[name].id(), email, as_of);

@@ -5,10 +5,10 @@
 // Lifetime:  the events own what they say.
 // Failure:   kInvalidArgument names the member that is missing or unusable, without its value.
 //
-// The mapping knows no state: an event follows from one body, so that order and repetition do not
-// matter. Its unique_id is made of the ids of Stripe's objects, not of the delivery: what Stripe
-// reports several times, in webhooks of different types, is one event. What one body lacks, a
-// FactLookup may know from others.
+// The mapping has no state: an event follows from one body, so that order and repetition do not
+// matter. Its unique_id is made of the ids of Stripe's objects, not of the delivery: one purchase
+// that Stripe reports several times, in webhooks of different types, is one event. A FactLookup may
+// know from other bodies what one body lacks.
 #pragma once
 
 #include <functional>
@@ -25,8 +25,8 @@
 
 namespace stripe {
 
-// Placed Order alone, without an Ordered Product for each line: those of an invoice are parts of
-// periods and credits, and do not add up to what was paid.
+// Placed Order alone, without an Ordered Product for each line: the lines of an invoice are parts
+// of periods and credits, and do not add up to the amount paid.
 class OrderPlaced {
  public:
   explicit OrderPlaced(klaviyo::Order order) : order_(std::move(order)) {}
@@ -46,7 +46,7 @@ class OrderPlaced {
 using Event = std::variant<OrderPlaced, klaviyo::OrderEvent, klaviyo::SubscriptionEvent,
                            klaviyo::PaymentEvent, klaviyo::CartEvent>;
 
-// Something that a body says and another one lacks, under one of these keys:
+// A Fact is something that one body says and another one lacks, under one of these keys:
 //
 //   customer:<cus_…>     the customer's e-mail address; empty once it was removed
 //   order:<pi_… or ch_…> the id of the order that was paid: in_…, pi_… itself, or the shop's own
@@ -62,11 +62,11 @@ using Event = std::variant<OrderPlaced, klaviyo::OrderEvent, klaviyo::Subscripti
 struct Fact {
   std::string key;
   std::string value;
-  postbox::WallTime as_of{};  // since when it is so
+  postbox::WallTime as_of{};  // the time from which it holds
 };
 
-// What an event was made with and must keep when it is reported again, though more may be known by
-// then; else it would be another event. Keys:
+// A Decision is what an event was made with. The event must keep it when it is reported again, even
+// if more is known by then: otherwise it would be another event. Keys:
 //
 //   profile:<unique_id>        whose event it is: an e-mail address or an external id
 //   refund:<ch_…>:<in all>     the order that the refund is of
@@ -78,7 +78,7 @@ struct Fact {
 //   disputed:<du_…>            the order that the dispute is of
 //   failure:<re_…>             the order that the failed refund was of
 //   failed:<ch_…>:<n>          a refund that failed
-//   turn:<evt_…>               how many refunds of the charge had failed before this one
+//   turn:<evt_…>               the number of refunds of the charge that had failed before
 struct Decision {
   std::string key;
   std::string value;
@@ -88,7 +88,7 @@ struct Decision {
 using FactLookup =
     std::function<std::optional<std::string>(std::string_view key, postbox::WallTime at)>;
 
-// Returns a decision's value, or nothing when it was not made yet.
+// Returns the value of a decision, or nothing when it was not made yet.
 using DecisionLookup = std::function<std::optional<std::string>(std::string_view key)>;
 
 struct MappingOptions {
@@ -104,29 +104,29 @@ struct Mapping {
   postbox::WallTime created{};  // when it happened, as far as it was read
 
   std::vector<Event> events;
-  std::string ignored;  // why there are no events: "no mapping", "test mode", "thin event"
+  std::string ignored;  // the reason for no events: "no mapping", "test mode", "thin event"
 
   // No version of this program makes anything of the type.
   bool is_unhandled = false;
 
-  // It would be events if it had the object in it: a thin event (v2.core.event) has ids alone.
+  // A thin event (v2.core.event) of a handled type: it has ids in place of the object.
   bool is_thin = false;
 
-  // Of whom has bought: it counts at once, also while the body waits.
+  // The buyers whose carts end. They end at once, even if the body waits.
   std::vector<klaviyo::CartCompletion> completions;
 
   std::vector<Fact> facts;  // what the body says
 
-  // To be kept before the events are tracked. When somebody else has decided otherwise meanwhile,
-  // the body must be mapped again.
+  // To be stored before the events are tracked. When another delivery has decided otherwise in the
+  // meantime, the body must be mapped again.
   std::vector<Decision> decisions;
 
-  // The keys of what would make better events: with the address instead of Stripe's id of the
-  // customer, or with the order that was refunded.
+  // The keys of facts that would make better events: with the customer's address in place of
+  // Stripe's id, or with the order that was refunded.
   std::vector<std::string> missing;
 };
 
-// Whether webhooks of the type become events, or tell what events need.
+// Whether webhooks of the type become events or bring facts.
 [[nodiscard]] bool is_handled(std::string_view type) noexcept;
 
 [[nodiscard]] postbox::Result<Mapping> to_events(std::string_view body,

@@ -15,7 +15,7 @@ using postbox::sqlite::Failure;
 using postbox::sqlite::Query;
 using postbox::sqlite::Transaction;
 
-// Stripe delivers for up to three days; what has been replaced is of use for so long.
+// Stripe delivers for up to three days: so long a replaced value is of use.
 constexpr std::chrono::hours kLate{24 * 4};
 
 constexpr const char* kSchema = R"(
@@ -43,7 +43,7 @@ WallTime time_in(const Query& row, int column) {
 
 std::int64_t limit_of(std::size_t limit) { return static_cast<std::int64_t>(limit); }
 
-// Binds texts as what the columns hold: a blob equals no text.
+// Binds strings as the columns hold them, as text: a blob never equals a text.
 template <class Value>
 const Value& as_column(const Value& value) {
   return value;

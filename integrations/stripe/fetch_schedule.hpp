@@ -1,9 +1,9 @@
-// FetchSchedule says when which thin event is asked for: each alone backs off after a failure of
-// its own, and all of them after one that concerns them all.
+// FetchSchedule decides when each thin event is fetched. An event backs off after a failure of its
+// own, and all of them after a failure that they share.
 //
-// Place:     inside the integration: Reception's thread.
+// Place:     inside the integration: DeferredBodies.
 // Threads:   one at a time.
-// Lifetime:  a member of Reception. A restart forgets it, and asks for everything at once.
+// Lifetime:  a member of DeferredBodies. After a restart every event is due at once.
 // Failure:   none.
 #pragma once
 
@@ -20,7 +20,7 @@ namespace stripe {
 
 class FetchSchedule {
  public:
-  // The keys of all that wait; those that have gone are forgotten.
+  // Sets the keys of all that wait, and forgets the others.
   void set_waiting(const std::vector<std::string>& keys) {
     std::map<std::string, Retry> retries;
     for (const std::string& key : keys) {
@@ -39,7 +39,7 @@ class FetchSchedule {
     return keys;
   }
 
-  // When due_keys() next has something; nothing when nothing waits.
+  // When due_keys() next returns a key; nothing when none waits.
   [[nodiscard]] std::optional<postbox::SteadyTime> next_due() const {
     if (retries_.empty()) return std::nullopt;
     const auto first =
@@ -52,7 +52,7 @@ class FetchSchedule {
   }
   void record_common_failure(postbox::SteadyTime now) { delay(all_, now); }
 
-  // One has come: what failed with all the others is due. Returns whether all had failed.
+  // One was fetched: after a common failure all the others are due. Returns whether there was one.
   bool resume_all() {
     if (all_.failures == 0) return false;
     start_over();
@@ -61,7 +61,7 @@ class FetchSchedule {
 
   void remove(const std::string& key) { retries_.erase(key); }
 
-  // Everything is due: there is another key.
+  // Everything is due: the API key is another one.
   void start_over() {
     for (auto& [key, retry] : retries_) retry = {};
     all_ = {};

@@ -7,8 +7,9 @@ namespace {
 
 constexpr std::string_view kWhole = " whole";
 
-// Whether `source` is what leaves nothing of the order. Settled once for each source, in a list of
-// those that were refunded whole.
+// Whether `source` leaves nothing of the order. The list has the sources in the order in which they
+// were decided, each with the money that it covers and whether it was the last: a source that is
+// reported again finds its own entry, so that one source of an order is the last, always the same.
 bool is_the_last(Draft& draft, const OrderKey& order, const GivenBack& back) {
   const std::string list = "whole:" + order.unique_id;
   std::int64_t sum = back.covers;
@@ -29,7 +30,8 @@ bool is_the_last(Draft& draft, const OrderKey& order, const GivenBack& back) {
   }
 }
 
-// The bank's own movements, of one sign, in the dispute's currency; else the disputed amount.
+// The sum of the bank's own movements of one sign in the dispute's currency; otherwise the disputed
+// amount.
 std::int64_t moved(const Draft& draft, bool is_taken) {
   const Node dispute = draft.object();
   const Node all = dispute["balance_transactions"];
@@ -95,7 +97,7 @@ void withdraw(Draft& draft) {
   give_back(draft, Report::kDisputes, std::move(order), std::move(back));
 }
 
-// Only what was taken comes back.
+// Money comes back only if it was taken.
 void reinstate(Draft& draft) {
   const auto id = draft.need_id();
   if (!draft.has_fact("dispute", id)) return draft.await_fact("dispute", id);
@@ -145,7 +147,7 @@ void map_dispute(std::string_view what, Draft& draft) {
   if (what == "funds_reinstated" || (what == "closed" && status == "won")) reinstate(draft);
 }
 
-// A refund that did not get through: the money is the shop's again.
+// A refund has failed: the money is the shop's again.
 void map_refund(std::string_view /*what*/, Draft& draft) {
   const Node refund = draft.object();
   const auto status = refund["status"].text();

@@ -1,4 +1,5 @@
-// Money that is taken from an order after it was paid, by whomever, and money that comes back.
+// Refunds and disputes: money that is taken from an order after it was paid, and money that comes
+// back.
 //
 // Place:     inside the integration: the mapping of charges, refunds and disputes.
 // Threads:   one thread.
@@ -16,15 +17,15 @@ namespace stripe {
 struct GivenBack {
   std::string source;        // the charge or dispute
   std::string currency;      // as Stripe writes it
-  std::int64_t covers = 0;   // of the order's money, when the source takes no more; 0: it may
-  klaviyo::Refund refund{};  // with the key that it has as a part
+  std::int64_t covers = 0;   // of the order's money, once the source takes no more; else 0
+  klaviyo::Refund refund{};  // with its key as a partial refund
 };
 
-// Adds a Refunded Order when nothing is left of the order, else a Partially Refunded Order. An
-// order may have several charges, and Klaviyo takes one Refunded Order of each order.
+// Adds a Refunded Order when nothing is left of the order, otherwise a Partially Refunded Order. An
+// order may have several charges; Klaviyo accepts one Refunded Order for each order.
 void give_back(Draft& draft, Report report, klaviyo::Order order, GivenBack back);
 
-// Adds what shows money that had been given back and is there again: it is an order once more.
+// Adds a Placed Order for money that had been given back and has returned.
 void take_again(Draft& draft, Report report, klaviyo::Order order, klaviyo::MinorUnits amount,
                 std::string_view why);
 

@@ -9,8 +9,7 @@ using postbox::WallTime;
 
 constexpr std::string_view kRenewal = "subscription_cycle";
 
-// What became of a line's and an invoice's members since 2025-03-31: both shapes may stand in one
-// body.
+// The members of a line and of an invoice that moved on 2025-03-31: one body may have both shapes.
 Node line_details(Node line) {
   const Node parent = line["parent"];
   const Node details = parent["subscription_item_details"];
@@ -37,13 +36,13 @@ bool is_proration(Node line) {
   return line["proration"].is_true() || line_details(line)["proration"].is_true();
 }
 
-// Of a subscription's item, not something sold once with it.
+// A line of a subscription's item, as opposed to something sold once with it.
 bool is_subscription_line(Node line) {
   return line["type"].text() == "subscription" ||
          line["parent"]["subscription_item_details"].is_object();
 }
 
-// The price of a line, of whichever generation.
+// The price of a line: `pricing`, or the older `price` or `plan`.
 struct LinePrice {
   explicit LinePrice(Node line) {
     const Node now = line["pricing"]["price_details"];
@@ -81,8 +80,8 @@ std::optional<klaviyo::OrderItem> item_of(Node line, const klaviyo::Currency& cu
   return item;
 }
 
-// Those of the first page: a longer invoice says `has_more`, and the rest is
-// not in the body. What was paid does not follow from the lines.
+// The lines of the first page: the body of a longer invoice has `has_more` and not the rest. The
+// amount paid does not follow from the lines.
 std::vector<klaviyo::OrderItem> items_of(Node invoice, const klaviyo::Currency& currency) {
   const Node lines = invoice["lines"]["data"];
   std::vector<klaviyo::OrderItem> items;
@@ -92,7 +91,7 @@ std::vector<klaviyo::OrderItem> items_of(Node invoice, const klaviyo::Currency& 
   return items;
 }
 
-// When it was paid: the same in each of the webhooks that report it.
+// The time of the payment: the same in each webhook that reports it.
 WallTime paid_at(const Draft& draft) {
   return draft.object()["status_transitions"]["paid_at"].time().value_or(draft.created());
 }
@@ -111,7 +110,7 @@ Report report_of(Node invoice) {
   return subscription_of(invoice).empty() ? Report::kInvoices : Report::kSubscriptions;
 }
 
-// What has paid it, as far as bodies say.
+// The payments of the invoice, as far as bodies have named them.
 std::vector<std::string> payments_of(Draft& draft) {
   const Node invoice = draft.object();
   std::vector<std::string> payments;
@@ -133,7 +132,8 @@ OrderKey order_of(Draft& draft) {
   const auto payments = payments_of(draft);
   std::vector<std::string_view> aliases(payments.begin(), payments.end());
   aliases.push_back(id);
-  // A PaymentIntent that is an order of its own is known to be this one's only then.
+  // Only that fact says that a PaymentIntent, which would be an order of its own, is this
+  // invoice's.
   if (payments.empty() && draft.reports(Report::kPaymentIntents) &&
       !draft.find_decision(draft.key("order", id))) {
     draft.await_fact("payment", id);
@@ -172,8 +172,8 @@ struct Period {
   friend auto operator<=>(const Period&, const Period&) = default;
 };
 
-// The invoice's own period is the one before. Lines that settle a change or usage are about the
-// past, too, and one for something sold once may have a period without length.
+// The period that the invoice pays for. Its own `period` is the one before; lines for a change or
+// for usage are about the past, too, and a line for something sold once may have an empty period.
 std::optional<Period> paid_period(Node invoice) {
   const Node lines = invoice["lines"]["data"];
   std::optional<Period> best;
@@ -187,8 +187,8 @@ std::optional<Period> paid_period(Node invoice) {
   return best;
 }
 
-// The first payment of a subscription, at the end of its trial say, is no renewal, though Stripe
-// calls it one of a cycle.
+// The first payment of a subscription, such as that at the end of a trial, is no renewal, though
+// Stripe's billing reason is the same.
 bool is_first_payment(const Draft& draft, std::string_view subscription) {
   const auto period = paid_period(draft.object());
   const auto trial_end = draft.find_fact(draft.key("trial", subscription));
@@ -246,7 +246,7 @@ klaviyo::PaymentAttempt attempt_of(Draft& draft, std::string unique_id) {
   return payment;
 }
 
-// An invoice that is sent is never tried again by Stripe: there is no last attempt.
+// Stripe does not retry an invoice that it sends by mail: there is no last attempt.
 bool is_charged(Node invoice) {
   const auto method = first_of(invoice["collection_method"].text(), invoice["billing"].text());
   return method != "send_invoice";
@@ -264,7 +264,7 @@ void fail_payment(Draft& draft) {
   draft.add_event(report_of(invoice), klaviyo::payment_failed(std::move(payment)));
 }
 
-// The address on an invoice is that of the moment at which it was made final.
+// The address on an invoice is the customer's at the time when it was finalized.
 void record_email(Draft& draft) {
   const Node invoice = draft.object();
   draft.record_email(
@@ -272,7 +272,7 @@ void record_email(Draft& draft) {
       invoice["status_transitions"]["finalized_at"].time().value_or(draft.created()));
 }
 
-// Which payments paid it: removed in 2025-03-31, since when the list is there on request only.
+// The payments of an invoice. Bodies since 2025-03-31 have the list on request only.
 void record_payments(Draft& draft) {
   const Node invoice = draft.object();
   const auto id = invoice["id"].text();

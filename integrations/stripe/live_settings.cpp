@@ -19,7 +19,7 @@ std::vector<postbox::SettingInForce> settings_of(const Config& config) {
   return in_force;
 }
 
-// Returns `to` with what reload() applies of `from`.
+// Returns `to` with the settings of `from` that reload() applies.
 Config with_live(const Config& from, Config to) {
   for (const auto& row : Config::settings()) {
     if (row.setting().is_reloadable) row.copy(from, to);

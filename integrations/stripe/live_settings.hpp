@@ -1,10 +1,11 @@
-// LiveSettings are those settings of a webhook that reload() may change while others read them.
+// LiveSettings are the settings of a webhook that reload() can change while other threads read
+// them.
 //
 // Place:     inside the integration: Reception.
-// Threads:   now() from any thread, without a lock: one would stay taken forever in a child of
-//            fork(). reload() from any thread, one at a time.
-// Lifetime:  what now() returns lives as long as the object: sets that gave way stay.
-// Failure:   kInvalidConfig changes nothing, nor does std::bad_alloc.
+// Threads:   now() from any thread, without a lock, which a child of fork() might inherit taken.
+//            reload() from any thread, one at a time.
+// Lifetime:  what now() returns lives as long as the object: replaced sets are kept.
+// Failure:   kInvalidConfig and std::bad_alloc change nothing.
 #pragma once
 
 #include <atomic>
@@ -22,16 +23,16 @@ class LiveSettings {
  public:
   explicit LiveSettings(const Config& config);
 
-  // Has what reload() applies; the rest has its defaults.
+  // The settings that reload() applies; all others have their defaults.
   [[nodiscard]] const Config& now() const noexcept { return *now_.load(); }
 
-  // Read the environment again; `log` is told what has changed, and what needs a restart.
+  // Read the environment again; write what has changed, and what needs a restart, to `log`.
   [[nodiscard]] postbox::Result<void> reload(WebhookLog& log);
 
-  // "STRIPE_TEST_MODE=false, …": what reload() applies, without the secrets.
+  // "STRIPE_TEST_MODE=false, …": the settings that reload() applies, without the secrets.
   [[nodiscard]] std::string to_string() const;
 
-  // Returns `config` with what is in force.
+  // Returns `config` with the settings in force.
   [[nodiscard]] Config applied_to(Config config) const;
 
  private:

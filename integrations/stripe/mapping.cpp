@@ -74,7 +74,7 @@ Mapping ignored(Node event, std::string_view why) {
   return mapping;
 }
 
-// It names the object and does not have it. "v1.invoice.paid" is the thin form of "invoice.paid".
+// A thin event names the object and does not have it: "v1.invoice.paid" for "invoice.paid".
 Mapping map_thin(Node event, const MappingOptions& options) {
   constexpr std::string_view kVersion = "v1.";
   if (event["livemode"].boolean() == false && !options.test_mode) {
@@ -82,7 +82,7 @@ Mapping map_thin(Node event, const MappingOptions& options) {
   }
   Mapping mapping = ignored(event, "thin event");
   const std::string_view type = mapping.type;
-  (void)event["id"].need_text("id");  // what is kept until it is fetched is told apart by it
+  (void)event["id"].need_text("id");  // the key under which it waits
   mapping.is_thin = type.starts_with(kVersion) && is_handled(type.substr(kVersion.size()));
   mapping.is_unhandled = !mapping.is_thin;
   return mapping;

@@ -1,4 +1,4 @@
-// Stripe's amounts as this library's: what differs is the digits of a few currencies.
+// Conversion of Stripe's amounts to this library's: a few currencies have other digits.
 //
 // Place:     inside the integration: the mapping of every amount.
 // Threads:   pure functions.
@@ -14,7 +14,7 @@
 
 namespace stripe {
 
-// Stripe's "eur" as EUR. An unknown one is kept, and a violation of the event that carries it.
+// Stripe's "eur" as EUR. An unknown code is kept, and a violation of the event that carries it.
 [[nodiscard]] klaviyo::Currency currency_of(std::string_view code);
 
 // `amount` in Stripe's minor unit. Stripe counts ISK and UGX in hundredths, though neither has any
@@ -22,8 +22,8 @@ namespace stripe {
 [[nodiscard]] std::optional<klaviyo::MinorUnits> minor_units(std::int64_t amount,
                                                              const klaviyo::Currency& currency);
 
-// An amount in Stripe's minor unit with its fraction: "0.75". Nothing when it is none, is negative
-// or has more digits than an integer.
+// Parses an amount in Stripe's minor unit with a fraction: "0.75". Nothing when it is no number, is
+// negative or has more digits than an integer.
 [[nodiscard]] std::optional<klaviyo::Decimal> parse_amount(std::string_view text);
 
 // The same amount in the currency's major unit.

@@ -10,7 +10,7 @@ std::int64_t at_least_one(std::optional<std::int64_t> count) {
   return std::max<std::int64_t>(1, count.value_or(1));
 }
 
-// None at all is a quantity, too; a price that depends on use has none.
+// Zero is a quantity, too; a price that depends on use has none.
 std::int64_t quantity_of(std::optional<std::int64_t> count) {
   return std::max<std::int64_t>(0, count.value_or(1));
 }
@@ -31,7 +31,7 @@ void read_packages(Node transform, PlanItem& item) {
   item.rounds_up = transform["round"].text() == "up";
 }
 
-// What a `plan` says, the only description until 2019. It may be the changed part of one.
+// The item in a `plan`, the only description before 2019. It may be the changed part of one.
 void read_plan(Node plan, PlanItem& item) {
   const auto take = [&](const char* name, std::string_view& target) {
     if (const auto id = plan[name].id(); !id.empty()) target = id;
@@ -49,7 +49,7 @@ void read_plan(Node plan, PlanItem& item) {
   read_packages(plan["transform_usage"], item);
 }
 
-// `currency` is the subscription's. A price has its own, and options for payers in others.
+// `currency` is the subscription's. A price has its own currency, and options for payers in others.
 void read_price(Node price, std::string_view currency, PlanItem& item) {
   item.price_id = price["id"].text();
   item.product_id = price["product"].id();

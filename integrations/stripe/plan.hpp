@@ -1,4 +1,4 @@
-// Plan is what somebody subscribes to: the items of a subscription, now or before an update.
+// Plan is the list of a subscription's items, now or before an update.
 //
 // Place:     inside the integration: the mapping of subscriptions.
 // Threads:   plain values.
@@ -21,15 +21,15 @@ struct PlanItem {
   std::string_view currency;  // the payer's, as Stripe writes it
   std::string_view interval;  // "month"
   std::int64_t interval_count = 1;
-  bool is_metered = false;  // what is paid depends on use
+  bool is_metered = false;  // the price depends on use
 
-  // Of one unit, in Stripe's minor unit; nothing for tiers, and where only the price in another
-  // currency than the payer's is known.
+  // The price of one unit, in Stripe's minor unit; nothing for tiers, and when the price is known
+  // in another currency than the payer's only.
   std::optional<klaviyo::Decimal> amount;
 
   std::int64_t quantity = 1;
 
-  // Sold in packages of so many units; one that is not full is paid whole, or not at all.
+  // Units in a package. A package that is not full is paid whole (rounds_up) or not at all.
   std::int64_t package = 1;
   bool rounds_up = false;
 };
@@ -38,8 +38,8 @@ using Plan = std::vector<PlanItem>;
 
 [[nodiscard]] Plan plan_of(Node subscription);
 
-// What it was before an update; nothing when the update did not touch it. Since 2017 the items are
-// given whole, so that they stand there also when only their period has moved.
+// The plan before an update; nothing when the update did not touch it. Since 2017 bodies have all
+// items, even if only their period has moved.
 [[nodiscard]] std::optional<Plan> plan_before(Node previous, const Plan& now,
                                               std::string_view currency);
 

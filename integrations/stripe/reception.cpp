@@ -82,7 +82,7 @@ struct Reception::Impl {
     }
   }
 
-  // Called by a thread: what is thrown here would end the program.
+  // On the worker's thread an exception would end the program.
   std::optional<WallTime> run_once() noexcept {
     logger_.report_repeats(false);
     try {
@@ -129,7 +129,7 @@ struct Reception::Impl {
     return outbox->empty() ? std::string() : *outbox + "-stripe";
   }
 
-  // Without a secret nothing can come that would wait.
+  // Without a secret no body is accepted, and none can wait.
   void start_worker() {
     if (settings_.now().secrets.empty() || !config_.threads) return;
     worker_.start({[this](bool is_stopping) {
@@ -157,7 +157,7 @@ struct Reception::Impl {
       log_.write_kind(Kind::kMended, "a body held half a surrogate pair: U+FFFD took its place");
     }
     Handled handled = handler_.handle(body, now, std::nullopt);
-    // Bodies whose time has come are left to the worker: Stripe waits for an answer.
+    // The worker takes the bodies whose time has come: Stripe waits for an answer.
     if (!handled.facts.empty()) deferred_.release(handled.facts, WallTime::min(), now);
     return handled;
   }

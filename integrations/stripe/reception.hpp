@@ -1,10 +1,12 @@
-// Reception does the work of a Webhook in one process: it verifies, maps and tracks what comes,
-// lets bodies wait, and has a thread for those.
+// Reception is a Webhook in one process: it checks signatures, counts the results, and owns the
+// stages behind it and the thread for bodies that wait.
 //
 // Place:     inside the integration: behind Webhook.
 // Threads:   handle() and counts() from any thread, at the same time; run_once() from one.
-// Lifetime:  the tracker must outlive it. Its end waits for the body that its thread has in hand.
-// Failure:   as Webhook; the constructor throws when there is no memory or no thread.
+// Lifetime:  the tracker must outlive it. The destructor waits for the body that its thread is
+//            handling.
+// Failure:   as Webhook; the constructor throws std::bad_alloc and, without a thread,
+//            std::system_error.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +28,7 @@ class Reception {
   Reception& operator=(const Reception&) = delete;
   ~Reception();
 
-  // With everything that was made and is in force: another one may share it.
+  // With the parts that were made and the settings in force: another Reception may share them.
   [[nodiscard]] Config config_in_force() const;
 
   [[nodiscard]] postbox::Result<void> reload();

@@ -1,4 +1,4 @@
-// Reports are the families of what Stripe reports, each of which becomes events or not.
+// Reports is a set of Stripe's reports: those that become events.
 //
 // Place:     STRIPE_EVENTS, Config::reports; the mapping asks it for each event.
 // Threads:   plain values.
@@ -18,12 +18,12 @@ namespace stripe {
 // In the order of kReportNames.
 enum class Report : std::uint8_t {
   kCheckout,        // Placed Order and Payment Failed of a Checkout in payment mode
-  kInvoices,        // Placed Order and failed payments of invoices that are no subscription's
-  kSubscriptions,   // the lives of subscriptions, and Placed Order and failed payments of theirs
+  kInvoices,        // Placed Order and failed payments of invoices without a subscription
+  kSubscriptions,   // all of subscriptions, and Placed Order and failed payments of their invoices
   kRefunds,         // refunds, those that failed, and holds that were released
-  kDisputes,        // money that a bank takes back, and what of it comes back
+  kDisputes,        // money that a bank takes back, and money of a dispute that is won
   kAbandoned,       // Abandoned Checkout of a session that has expired
-  kPaymentIntents,  // Placed Order of a PaymentIntent that a shop has made itself
+  kPaymentIntents,  // Placed Order of a PaymentIntent that the shop has created
 };
 
 inline constexpr std::array<std::string_view, 7> kReportNames = {
@@ -54,7 +54,7 @@ class Reports {
   std::uint32_t bits_ = 0;
 };
 
-// All that Stripe alone can tell. PaymentIntents are not: each Checkout and invoice has one, too.
+// All that is reported once. PaymentIntents are not in it: each Checkout and invoice has one, too.
 inline constexpr Reports kDefaultReports{Report::kCheckout,      Report::kInvoices,
                                          Report::kSubscriptions, Report::kRefunds,
                                          Report::kDisputes,      Report::kAbandoned};

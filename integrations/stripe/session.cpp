@@ -8,19 +8,20 @@ std::string_view email_of(Node session) {
   return email.empty() ? session["customer_email"].text() : email;
 }
 
-// What was paid, by its most lasting name.
+// The id of the payment that lasts longest.
 std::string_view payment_of(Node session) {
   const auto id = session["payment_intent"].id();
   return id.empty() ? session["id"].text() : id;
 }
 
-// Made for the session, and not named in it yet.
+// Stripe creates an invoice for the session, and the session does not name it yet.
 bool awaits_invoice(Node session) {
   return session["invoice"].id().empty() && session["invoice_creation"]["enabled"].is_true() &&
          !session["payment_intent"].id().empty();
 }
 
-// The shop's own key; else that of the invoice, which is an order, too; else the payment's.
+// The shop's own key; otherwise that of the invoice, which is an order, too; otherwise the
+// payment's.
 OrderKey order_of(Draft& draft) {
   const Node session = draft.object();
   const auto invoice = session["invoice"].id();
@@ -35,7 +36,7 @@ OrderKey order_of(Draft& draft) {
   }
   const bool is_settled = !awaits_invoice(session) || has_reference || order != payment;
   order = draft.decide_order({payment, invoice}, order);
-  // Else it would be taken for what it waits for.
+  // A body that waits for this fact must not record it itself.
   if (is_settled) draft.record_order(payment, order);
   return draft.order_key(order);
 }
@@ -46,7 +47,7 @@ void place_order(Draft& draft) {
   const Node session = draft.object();
   if (session["mode"].text() != "payment") return;
   const OrderKey key = order_of(draft);
-  // Also of what is paid later, by a webhook without an address.
+  // Decided even if the session is not paid yet: the webhook of a later payment has no address.
   auto customer = draft.profile({email_of(session), draft.customer(), key.id}, key.unique_id);
   if (session["payment_status"].text() != "paid" && !is_free(session)) return;
   const auto currency = draft.need_currency();
@@ -72,7 +73,7 @@ void place_order(Draft& draft) {
   draft.add_event(Report::kCheckout, OrderPlaced(std::move(order)));
 }
 
-// Whoever has completed a checkout has bought, paid or not yet.
+// A customer who has completed a checkout has bought, paid or not yet.
 void complete(Draft& draft) {
   const Node session = draft.object();
   klaviyo::CartCompletion::Whose whose;
@@ -86,7 +87,7 @@ void complete(Draft& draft) {
   place_order(draft);
 }
 
-// A payment that needs days has failed after the checkout.
+// A delayed payment has failed, days after the checkout.
 void fail_payment(Draft& draft) {
   klaviyo::PaymentAttempt payment;
   payment.payment_id = draft.need_id();
@@ -99,7 +100,7 @@ void fail_payment(Draft& draft) {
   draft.add_event(Report::kCheckout, klaviyo::payment_failed(std::move(payment)));
 }
 
-// Whom nobody can write to has not abandoned anything.
+// A session without an address is not reported: no one can write to the customer.
 void abandon(Draft& draft) {
   const Node session = draft.object();
   const auto email = email_of(session);

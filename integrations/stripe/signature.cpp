@@ -18,7 +18,7 @@ constexpr std::string_view kBlank = " \t\r\n\v\f";
 
 constexpr std::string_view kPrefix = "whsec_";
 
-// What stands near a signing secret in Stripe's dashboard, and is taken for it.
+// The prefixes of what people take for a signing secret in Stripe's dashboard.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kForeign{
     {{"sk_", "an API key does"},
      {"rk_", "a restricted API key does"},
@@ -123,7 +123,7 @@ std::string signed_bytes(std::string_view time, std::string_view body) {
   return bytes;
 }
 
-// Looks at every pair, so that the time it takes tells nothing.
+// Compares every pair, so that the time it takes reveals nothing.
 bool any_matches(const Header& header, std::string_view body,
                  const std::vector<std::string>& secrets) {
   const std::string bytes = signed_bytes(header.time_text, body);

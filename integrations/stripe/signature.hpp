@@ -5,8 +5,8 @@
 // Lifetime:  keep nothing.
 // Failure:   a SignatureCheck other than kValid. Nothing says which part of a signature was wrong.
 //
-// The rules are those of Stripe's own libraries, and where these disagree, the stricter one that
-// Stripe's own deliveries pass: https://docs.stripe.com/webhooks#verify-manually
+// The rules are those of Stripe's own libraries. Where these disagree, the strictest rule that
+// Stripe's deliveries pass applies: https://docs.stripe.com/webhooks#verify-manually
 #pragma once
 
 #include <chrono>
@@ -29,7 +29,7 @@ enum class SignatureCheck : std::uint8_t {
   kMismatch,
   kTooOld,
   kInFuture,
-  kBadSecret,  // none, or a blank one: anybody could sign
+  kBadSecret,  // none, or a blank one: anyone could sign
 };
 
 // "signature_mismatch": for log lines.
@@ -38,14 +38,14 @@ enum class SignatureCheck : std::uint8_t {
 // What Stripe's libraries use.
 inline constexpr std::chrono::seconds kTolerance{300};
 
-// The time is not checked: for bodies that were recorded.
+// Does not check the time: for recorded bodies.
 inline constexpr std::optional<std::chrono::seconds> kNoTolerance{};
 
 // Check the Stripe-Signature `header` of `body`, the bytes as they came: JSON that was read and
 // written again has another signature. One match of any signature with any of the `secrets` is
 // enough: a secret that is being replaced stays valid for a while, and several endpoints may share
-// an address. A secret is the whole text, whsec_ included. The time of signing may be `tolerance`
-// before or after `now`.
+// an address. A secret is the whole string, whsec_ included. The time of signing may be up to
+// `tolerance` before or after `now`.
 [[nodiscard]] SignatureCheck verify(std::string_view body, std::string_view header,
                                     const std::vector<std::string>& secrets, postbox::WallTime now,
                                     std::optional<std::chrono::seconds> tolerance = kTolerance);
@@ -54,9 +54,9 @@ inline constexpr std::optional<std::chrono::seconds> kNoTolerance{};
 [[nodiscard]] std::string sign(std::string_view body, std::string_view secret,
                                postbox::WallTime now);
 
-// Split "whsec_…, whsec_…" at the commas, without the blanks and quotes around each. Fails with
-// kInvalidConfig when one of them is no signing secret: whsec_ and something behind it. The message
-// does not show it.
+// Splits "whsec_…, whsec_…" at the commas, without the blanks and quotes around each part. Fails
+// with kInvalidConfig when a part is not a signing secret: whsec_ and something after it. The
+// message does not show it.
 [[nodiscard]] postbox::Result<std::vector<std::string>> parse_secrets(std::string_view text);
 
 }  // namespace stripe

@@ -37,7 +37,7 @@ class SqliteFactStore final : public FactStore, private postbox::Inherited {
   ~SqliteFactStore() override {
     const postbox::NoFork no_fork;
     withdraw();
-    // Nothing of SQLite may be called: it stays open until the child ends.
+    // Otherwise SQLite may not be called, and the connection stays open until the child ends.
     if (!postbox::forked_at_rest()) (void)database_.release();
     database_.reset();
   }
@@ -105,8 +105,9 @@ class SqliteFactStore final : public FactStore, private postbox::Inherited {
   }
 
  private:
-  // Runs `work` on the open database; an exception of it becomes the result. A file that turns out
-  // to be damaged is replaced, and `work` has another try.
+  // Runs `work` on the open database and returns its result, or its exception as an Error. A file
+  // that turns out to be damaged is replaced, and `work` is run once more: it must be a transaction
+  // of its own, so that the first attempt has changed nothing.
   template <class Work>
   auto use(Work work) -> decltype(work(std::declval<Database&>())) {
     const postbox::NoFork no_fork;
@@ -133,7 +134,9 @@ class SqliteFactStore final : public FactStore, private postbox::Inherited {
     }
   }
 
-  static Error named(const Error& error) { return error.with_context("what webhooks remember"); }
+  static Error named(const Error& error) {
+    return error.with_context("the fact store of webhooks");
+  }
 
   Database& open() {
     // Another process may have moved the file aside.
@@ -154,7 +157,7 @@ class SqliteFactStore final : public FactStore, private postbox::Inherited {
     return *database_;
   }
 
-  // Under the NameLock. Kept open whatever becomes of the tables: whose file is damaged moves it.
+  // The caller holds the NameLock, so that no other process moves the file before it is open.
   std::unique_ptr<Database> open_file() {
     postbox::sqlite::create_private_file(path_);
     if (const auto only = postbox::check_only_name(path_); !only) throw Failure(only.error());
@@ -164,7 +167,9 @@ class SqliteFactStore final : public FactStore, private postbox::Inherited {
     return database;
   }
 
-  // Another process may have done it: then a healthy file bears the name, and stays.
+  // Two processes that meet the damage must not both move the file: the second one would move the
+  // new one. Whoever comes second finds that its own file no longer has the name, and opens the new
+  // one at the next attempt.
   void replace_damaged_file() {
     const postbox::NameLock name(path_, kBusy);
     if (name.trouble()) throw Failure(*name.trouble());
@@ -181,7 +186,7 @@ class SqliteFactStore final : public FactStore, private postbox::Inherited {
     log_(LogLevel::kError,
          "the file '" + path_ + "' was damaged and is kept as '" + aside +
              "': " + std::to_string(waiting) +
-             " webhooks that wait were salvaged, with the addresses and orders that could be read; "
+             " waiting webhooks were salvaged, with the addresses and orders that could be read; "
              "check the disk");
   }
 
@@ -198,7 +203,8 @@ class SqliteFactStore final : public FactStore, private postbox::Inherited {
 
   [[nodiscard]] bool in_memory() const noexcept { return path_.empty(); }
 
-  // What was in memory is known to the child, too; what waits there is the parent's to track.
+  // The child keeps facts and decisions that were in memory. The bodies that wait there are the
+  // parent's: it tracks them.
   [[nodiscard]] bool give_up() noexcept override {
     if (!postbox::sqlite_locks_are_free()) return false;
     if (!database_) return true;

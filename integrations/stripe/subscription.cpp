@@ -7,7 +7,7 @@ namespace {
 
 using postbox::WallTime;
 
-// One that Klaviyo's schema does not know is left out of the event.
+// An interval that Klaviyo's schema does not know is left out of the event.
 constexpr auto kUnknownInterval = static_cast<klaviyo::Interval>(0xff);
 
 std::optional<WallTime> period_end_of(Node subscription) {
@@ -20,7 +20,8 @@ std::optional<WallTime> period_end_of(Node subscription) {
   return last;
 }
 
-// The mapping of one subscription; each kind of event takes from it what all have in common.
+// Mapper is the mapping of one subscription: a function for each kind of webhook, on what they
+// share.
 class Mapper {
  public:
   explicit Mapper(Draft& draft)
@@ -53,7 +54,7 @@ class Mapper {
                                     {.involuntary = involuntary, .reason = std::string(reason())}));
   }
 
-  // Bodies until 2026 do not say why: then a trial has ended without a payment method.
+  // Bodies before 2026 give no reason: then a trial has ended without a payment method.
   void paused() {
     const auto reason = pause_of(now_);
     pause(reason.empty() ? "trial_ended_without_payment_method" : reason, {});
@@ -64,7 +65,7 @@ class Mapper {
     resume(pause_of(before_));
   }
 
-  // Also sent when a trial is ended early: then there is nothing to be reminded of.
+  // Also sent when a trial is ended early: then no reminder is due.
   void trial_will_end() {
     const auto end = now_["trial_end"].time();
     if (status() != "trialing" || !end) return;
@@ -90,7 +91,7 @@ class Mapper {
     if (end) draft_.record_fact("trial", id(), second_of(*end));
   }
 
-  // The first time that it is active is the start, whatever stood before.
+  // A subscription starts when it is active for the first time, whatever its status was before.
   void follow_status(std::string_view was) {
     const bool is_change = !was.empty() && was != status();
     if (status() == "active") {
@@ -100,11 +101,11 @@ class Mapper {
     }
     if (!is_change) return;
     if (status() == "trialing") return start_trial({}, was != "incomplete");
-    // It has not been active yet, unless somebody who pays was granted the trial.
+    // It has not been active yet, unless a paying customer was granted the trial.
     if (was == "incomplete" || was == "trialing") draft_.record_fact("fresh", id());
   }
 
-  // What was active once, as far as is known, recovers and does not start.
+  // A subscription that was active before recovers; it does not start again.
   [[nodiscard]] bool is_first_start(std::string_view was) const {
     if (const auto started = draft_.find_decision(draft_.key("started", id()))) {
       return *started == second_of(draft_.created());
@@ -118,7 +119,7 @@ class Mapper {
     return (was == "past_due" || was == "unpaid") && is_in_first_period();
   }
 
-  // Of those that are paid: it began where the trial ended.
+  // The first period that is paid begins where the trial ends.
   [[nodiscard]] bool is_in_first_period() const {
     const auto trial_end = now_["trial_end"].time();
     const Node item = now_["items"]["data"].size() > 0 ? now_["items"]["data"].at(0) : Node();
@@ -205,7 +206,7 @@ class Mapper {
                          std::move(cancellation)));
   }
 
-  // Invoices are made and not collected: the subscription stays active.
+  // Invoices are created but not collected: the subscription stays active.
   void follow_collection() {
     if (!before_.has("pause_collection")) return;
     const bool is_paused = now_["pause_collection"].is_object();
@@ -244,7 +245,7 @@ class Mapper {
     return subscription;
   }
 
-  // Nothing for a fraction of what the currency's minor unit is.
+  // Nothing for a fraction of the currency's minor unit.
   static std::optional<klaviyo::MinorUnits> whole_units(const klaviyo::Decimal& amount,
                                                         const klaviyo::Currency& currency) {
     return amount.digits == 0 ? minor_units(amount.scaled, currency) : std::nullopt;
@@ -265,7 +266,7 @@ class Mapper {
       if (price) subscription.price.minor = price->count;
       if (!price) subscription.exact_price = major_units(*item.amount, subscription.price.currency);
     }
-    // As Stripe calls it, beside the integration's PlanId.
+    // Stripe's name for it, beside the integration's PlanId.
     subscription.properties.push_back({"PriceId", std::string(item.price_id)});
   }
 

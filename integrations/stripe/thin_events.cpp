@@ -14,8 +14,7 @@ using postbox::HttpResponse;
 using postbox::TransportFailure;
 using Json = nlohmann::json;
 
-// Both kinds of API want one; an event that Stripe has kept comes in its own version whatever we
-// ask for.
+// The v1 and the v2 API require one; a stored event comes in its own version all the same.
 constexpr std::string_view kApiVersion = "2026-10-28.endive";
 
 // An invoice of many lines has some 200 KiB.
@@ -42,9 +41,9 @@ bool is_plain(std::string_view text, std::string_view also) {
   });
 }
 
-// One thin event on its way to a whole one. The event that Stripe keeps is best: what it has in it
-// was so when it happened. Where it keeps none there is the object as it is now, and of what has
-// changed the values of then.
+// Fetch turns one thin event into a whole one. The event that Stripe has stored is best: its object
+// is as it was at the time. If there is none, the object as it is now is taken, with the changed
+// members as they were at the time.
 class Fetch {
  public:
   explicit Fetch(const WaitingBody& waiting) : answer_{waiting.key} {
@@ -56,10 +55,10 @@ class Fetch {
     ask_for_event(text_of(thin_, "snapshot_event"));
   }
 
-  // The path of the next request; empty when there is none.
+  // The path of the next request; empty when no further one is needed.
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
-  // The account that the event is of; empty for the key's own.
+  // The account of the event; empty for the API key's own.
   [[nodiscard]] std::string context() const {
     std::string context = text_of(thin_, "context");
     return is_plain(context, "/") ? context : std::string();
@@ -74,7 +73,7 @@ class Fetch {
     if (response.status != 200) return refuse(response.status, asked);
     Json found = Json::parse(response.body, nullptr, false);
     if (!found.is_object()) {
-      return fail("what answers " + asked + " is not Stripe: 200 without JSON", true);
+      return fail("the answer to " + asked + " is not Stripe's: 200 without JSON", true);
     }
     switch (step_) {
       case Step::kKept:
@@ -107,7 +106,7 @@ class Fetch {
     if (is_plain(id_, {})) {
       return ask(Step::kThin, "/v2/core/events/" + id_);
     }
-    fail("its id is none", false);
+    fail("its id is not valid", false);
   }
 
   void refuse(int status, const std::string& asked) {
@@ -115,8 +114,8 @@ class Fetch {
     if (status == 401) return fail(what + ": STRIPE_API_KEY is not valid", true);
     if (status == 403) {
       return fail(what +
-                      ": STRIPE_API_KEY may not read it; allow the key to read events, and the "
-                      "objects that they are of",
+                      ": STRIPE_API_KEY may not read it; allow the key to read events and "
+                      "their objects",
                   true);
     }
     if (status == 404) {

@@ -1,11 +1,10 @@
-// ThinEvents asks Stripe for what thin events name but do not have: an event as an endpoint with
-// the payload style "snapshot" would get it.
+// ThinEvents fetches thin events from Stripe, as an endpoint with the payload style "snapshot"
+// would get them.
 //
-// Place:     inside the integration: Reception's thread, before the mapping.
+// Place:     inside the integration: DeferredBodies, before the mapping.
 // Threads:   fetch() from one thread at a time; stop() from any.
-// Lifetime:  a member of Reception.
-// Failure:   ThinAnswer says why there is no event. What throws for want of memory leaves nothing
-//            half done.
+// Lifetime:  a member of DeferredBodies.
+// Failure:   ThinAnswer says why there is no event. std::bad_alloc leaves nothing half done.
 //
 // Sources: docs.stripe.com/changelog/endive/2026-09-30/thin-events-for-api-v1-resources-generally-
 // available (snapshot_event, changes, related_object), docs.stripe.com/event-destinations.
@@ -22,25 +21,25 @@
 namespace stripe {
 
 struct ThinAnswer {
-  std::string key{};   // of the body that waits
-  std::string body{};  // empty: there is none
-  std::string trouble{};
+  std::string key{};      // of the waiting body
+  std::string body{};     // empty when it could not be fetched
+  std::string trouble{};  // the reason then
 
-  // The others would fail like it: the way to Stripe, the key, or the rate.
+  // A trouble that all share: the network, the API key, or the rate limit.
   bool is_general = false;
 };
 
 class ThinEvents {
  public:
-  // A null `http` is made at the first fetch.
+  // A null `http` is replaced at the first fetch.
   ThinEvents(std::shared_ptr<postbox::HttpClient> http, std::string api_url, std::string ca_file);
 
-  // Ask for all of them at the same time; returns an answer for each, or less after stop(). Three
-  // requests in a row are the most that one takes, each within 15 s.
+  // Fetch all of them at the same time. Returns an answer for each, or fewer after stop(). One
+  // event takes at most three requests, one after the other, of 15 s each.
   [[nodiscard]] std::vector<ThinAnswer> fetch(const std::vector<WaitingBody>& events,
                                               std::string_view api_key);
 
-  // Let fetch() return, now and for ever.
+  // Make fetch() return, now and forever.
   void stop() noexcept;
 
  private:

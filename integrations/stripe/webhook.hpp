@@ -1,12 +1,11 @@
-// Webhook takes what Stripe sends and tracks it, so that a route needs to do nothing but pass on
-// the status.
+// Webhook takes what Stripe sends and tracks it, so that a route has only to pass on the status.
 //
 // Place:     between the app's route and the tracker.
 // Threads:   handle() may be called from any thread, at the same time; run_once() from one.
 // Lifetime:  movable, not copyable; one that was moved from answers 503. The tracker must outlive
 //            it. fork() at any time: the first call in the child starts a webhook of the child's
-//            own with the same settings and the same file; where the child's tracker is closed,
-//            each is answered with 503.
+//            own with the same settings and the same file; if the child's tracker is closed, every
+//            delivery is answered with 503.
 // Failure:   nothing throws. Every answer but 2xx makes Stripe deliver again, for up to three days.
 #pragma once
 
@@ -24,8 +23,8 @@ namespace stripe {
 
 class Webhook {
  public:
-  // Fails with kInvalidConfig. Without a secret it starts and answers 503: an app must run on a
-  // machine that has none.
+  // Fails with kInvalidConfig. Without a secret it starts and answers 503: an app must run on
+  // machines that have none.
   [[nodiscard]] static postbox::Result<Webhook> start(Config config, postbox::Tracker& tracker);
 
   // The same, passing on the error of Config::from_env().
@@ -40,27 +39,27 @@ class Webhook {
   // empty when there is none. Takes as long as the commit of the events.
   [[nodiscard]] Answer handle(std::string_view body, std::string_view signature);
 
-  // Ask the resolver for what bodies wait for, and Stripe for what thin events name; track those
-  // that are complete and those whose time has come. Returns when the next one's comes. Takes as
-  // long as the resolver, or three requests to Stripe at 15 s each. Only for Config::threads =
+  // Ask the resolver for the addresses that bodies wait for, and Stripe for thin events; track the
+  // bodies that are complete and those whose time has come. Returns when to call it again. Takes as
+  // long as the resolver, or three requests to Stripe of 15 s each. Only for Config::threads =
   // false.
   std::optional<postbox::WallTime> run_once();
 
-  // Read the signing secrets and the test mode again from where Config::from_env() has read them,
-  // and apply them at once: a secret can be rolled without a restart. Tracker::reload() does not
-  // call it. Fails with kInvalidConfig and changes nothing when a value does not parse, or when the
-  // file that was there before is missing, empty or cannot be read whole.
+  // Read the settings again where Config::from_env() has read them, and apply those that need no
+  // restart at once: a secret can be rolled. Tracker::reload() does not call it. Fails with
+  // kInvalidConfig and changes nothing when a value does not parse, or when the file that was there
+  // before is missing, empty or cannot be read whole.
   [[nodiscard]] postbox::Result<void> reload();
 
   [[nodiscard]] Counts counts() const;
 
-  // The types that were delivered to this process and of which nothing is made, with how often: the
-  // endpoint need not be subscribed to them. Beyond a hundred types they are "other".
+  // The number of deliveries to this process of each type that is not handled: the endpoint need
+  // not be subscribed to them. Beyond a hundred types they are "other".
   [[nodiscard]] std::map<std::string, std::uint64_t> unhandled() const;
 
-  // Remove an address, and bodies that wait with it, from what webhooks remember: somebody has
-  // asked to be forgotten. Events are klaviyo::forget()'s. Returns how much was removed. Fails as
-  // sqlite_fact_store() does.
+  // Remove an address, and waiting bodies that contain it, from the fact store: its owner has asked
+  // to be forgotten. klaviyo::forget() removes events. Returns the number of removed facts,
+  // decisions and bodies. Fails as the FactStore does.
   [[nodiscard]] postbox::Result<std::size_t> forget(std::string_view email);
 
  private:

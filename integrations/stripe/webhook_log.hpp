@@ -1,5 +1,5 @@
-// WebhookLog writes the lines of webhooks. It says which of them are of one kind: of each kind the
-// engine's log writes one in 30 seconds, with a count.
+// WebhookLog writes the lines of webhooks and knows their kinds: the engine's log writes one line
+// of each kind in 30 seconds, with a count.
 //
 // Place:     inside the integration: between the webhook's stages and postbox::Logger.
 // Threads:   every member may be called from several threads at once.

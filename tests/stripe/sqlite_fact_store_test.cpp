@@ -228,7 +228,7 @@ TEST(StripeFactStore, WhatCanBeReadOfADamagedFileGoesOn) {
   EXPECT_EQ(value_of(*store, "a"), "1");
   EXPECT_EQ(store->find_decision("d", kNow).value(), "1");
   ASSERT_EQ(log.size(), 1U);
-  EXPECT_NE(log[0].find(std::to_string(ready->size()) + " webhooks that wait were salvaged"),
+  EXPECT_NE(log[0].find(std::to_string(ready->size()) + " waiting webhooks were salvaged"),
             std::string::npos)
       << log[0];
 }
