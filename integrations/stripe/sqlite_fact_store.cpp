@@ -168,15 +168,11 @@ class SqliteFactStore final : public FactStore, private postbox::Inherited {
   }
 
   // Two processes that meet the damage must not both move the file: the second one would move the
-  // new one. Whoever comes second finds that its own file no longer has the name, and opens the new
-  // one at the next attempt.
+  // new one.
   void replace_damaged_file() {
     const postbox::NameLock name(path_, kBusy);
     if (name.trouble()) throw Failure(*name.trouble());
-    const bool is_replaced = database_ && database_->has_moved();
-    if (database_) database_->abandon();
-    database_.reset();
-    if (is_replaced) return;
+    if (is_replaced()) return;
     const std::string aside = postbox::sqlite::name_aside(path_, "damaged");
     postbox::sqlite::set_aside(path_, aside);
     for (const char* suffix : {"-wal", "-shm"}) postbox::sqlite::remove_file(path_ + suffix);
@@ -188,6 +184,24 @@ class SqliteFactStore final : public FactStore, private postbox::Inherited {
              "': " + std::to_string(waiting) +
              " waiting webhooks were salvaged, with the addresses and orders that could be read; "
              "check the disk");
+  }
+
+  // The caller holds the NameLock. Damage that was met at opening is looked for again: it may have
+  // been in a file that has gone by now. A damaged file is closed.
+  [[nodiscard]] bool is_replaced() {
+    if (database_) {
+      const bool has_moved = database_->has_moved();
+      database_->abandon();
+      database_.reset();
+      return has_moved;
+    }
+    try {
+      database_ = open_file();
+      return true;
+    } catch (const Failure& failure) {
+      if (failure.error().code != ErrorCode::kOutboxCorrupt) throw;
+      return false;
+    }
   }
 
   std::int64_t salvage_from(const std::string& aside) {

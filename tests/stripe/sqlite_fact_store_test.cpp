@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <barrier>
 #include <fstream>
 #include <stripe/fact_store.hpp>
+#include <thread>
 
 #include "support/temporary_folder.hpp"
 
@@ -231,6 +233,27 @@ TEST(StripeFactStore, WhatCanBeReadOfADamagedFileGoesOn) {
   EXPECT_NE(log[0].find(std::to_string(ready->size()) + " waiting webhooks were salvaged"),
             std::string::npos)
       << log[0];
+}
+
+// The one that comes second must not move the new file.
+TEST(StripeFactStore, AFileThatSeveralFindDamagedIsMovedOnce) {
+  for (int round = 0; round < 20; ++round) {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("m");
+    std::ofstream(path) << std::string(4'096, 'x');
+    std::vector<std::thread> users;
+    std::barrier begin(4);
+    for (int i = 0; i < 4; ++i) {
+      users.emplace_back([&, i] {
+        const auto store = stripe::sqlite_fact_store(path);
+        begin.arrive_and_wait();
+        EXPECT_TRUE(store->put_body({"evt_" + std::to_string(i), "{}", "k", kNow}));
+      });
+    }
+    for (std::thread& user : users) user.join();
+    EXPECT_EQ(damaged_files_in(folder).size(), 1U);
+    EXPECT_EQ(stripe::sqlite_fact_store(path)->awaited_keys().value().size(), 4U);
+  }
 }
 
 TEST(StripeFactStore, AFileThatIsDamagedInUseIsReplacedByOneOfThoseWhoUseIt) {
