@@ -97,6 +97,13 @@ inline Json stripe_subscription(const std::string& status,
           {"trial_end", nullptr}};
 }
 
+// An event that has no address in it.
+inline Json stripe_trial_ending() {
+  Json subscription = stripe_subscription("trialing");
+  subscription["trial_end"] = kStripeStart + 86'400;
+  return stripe_event("customer.subscription.trial_will_end", subscription);
+}
+
 inline Json stripe_invoice(const std::string& id, const std::string& reason, long paid = 1000) {
   return {{"id", id},
           {"object", "invoice"},

@@ -91,6 +91,15 @@ class StripeShop {
     return events;
   }
 
+  // The address of each recorded event; its external id when it has none.
+  std::vector<std::string> recorded_identifiers() {
+    std::vector<std::string> all;
+    for (const Json& event : recorded()) {
+      all.push_back(event["email"].is_string() ? event["email"] : event["external_id"]);
+    }
+    return all;
+  }
+
   // Lets the tracker deliver what it has.
   void settle() {
     for (int steps = 0; steps < 10'000; ++steps) {
