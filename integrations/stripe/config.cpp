@@ -34,6 +34,28 @@ Result<std::string> parse_api_key(std::string_view text) {
                  "; expected a restricted key (rk_…) that may read events");
 }
 
+// A secret is used as it is: white space around it would make every signature wrong.
+Result<void> check_secrets(const std::vector<std::string>& secrets) {
+  const auto is_bad = [](const std::string& secret) {
+    return secret.empty() || std::ranges::any_of(secret, [](char c) {
+             return static_cast<unsigned char>(c) <= ' ' || c == 0x7f || c == ',';
+           });
+  };
+  if (std::ranges::none_of(secrets, is_bad)) return {};
+  return invalid("a secret is empty, or has a blank, a control character or a comma in it");
+}
+
+Result<void> check_api_key(const std::string& key) {
+  if (key.empty()) return {};
+  if (const auto parsed = parse_api_key(key); !parsed) return parsed.error();
+  return {};
+}
+
+Result<void> check_api_url(const std::string& url) {
+  if (const auto parsed = postbox::parse_api_url(url); !parsed) return parsed.error();
+  return {};
+}
+
 Result<std::string> parse_file(std::string_view text) { return std::string(text); }
 
 std::string show_secrets(const std::vector<std::string>& secrets) {
@@ -59,10 +81,11 @@ std::vector<postbox::BoundSetting<Config>> Config::settings() {
         .is_essential = true},
        &Config::secrets,
        &parse_secrets,
-       &show_secrets},
+       &show_secrets,
+       &check_secrets},
       {{.variable = "STRIPE_TEST_MODE",
         .section = kSection,
-        .about = "Whether to take what Stripe sends in test mode (livemode: false), too.",
+        .about = "Whether to accept Stripe's test mode (livemode: false), too.",
         .accepted = "true or false",
         .default_value = "false",
         .is_reloadable = true},
@@ -71,8 +94,8 @@ std::vector<postbox::BoundSetting<Config>> Config::settings() {
        &show_switch},
       {{.variable = "STRIPE_EVENTS",
         .section = kSection,
-        .about = "Which of Stripe's reports become events (docs/stripe.md). A shop that reports "
-                 "its orders and carts itself leaves checkout and abandoned out.",
+        .about = "The reports of Stripe that become events (docs/stripe.md). A shop that reports "
+                 "its orders and carts itself leaves out checkout and abandoned.",
         .accepted = "checkout, invoices, subscriptions, refunds, disputes, abandoned, "
                     "payment_intents; all; none",
         .default_value = "checkout, invoices, subscriptions, refunds, disputes, abandoned",
@@ -82,23 +105,24 @@ std::vector<postbox::BoundSetting<Config>> Config::settings() {
        [](Reports value) { return value.to_string(); }},
       {{.variable = "STRIPE_API_KEY",
         .section = kSection,
-        .about = "Fetches what thin events name: a restricted key that may read events and the "
-                 "objects that they are of. Without it thin events are refused with 400; snapshot "
-                 "events need none.",
+        .about = "Fetches thin events: a restricted key that may read events and their objects. "
+                 "Without it thin events are refused with 400; snapshot events need no key.",
         .accepted = "a restricted key (rk_…)",
         .is_secret = true,
         .is_reloadable = true},
        &Config::api_key,
        &parse_api_key,
-       &show_api_key},
+       &show_api_key,
+       &check_api_key},
       {{.variable = "STRIPE_API_URL",
         .section = kSection,
-        .about = "Where to fetch it, for tests.",
+        .about = "Where to fetch them, for tests.",
         .accepted = "https:// and any host, or http:// and this machine",
         .default_value = "https://api.stripe.com"},
        &Config::api_url,
        &postbox::parse_api_url,
-       &postbox::as_it_is},
+       &postbox::as_it_is,
+       &check_api_url},
       {{.variable = "POSTBOX_CA_FILE"}, &Config::ca_file, &parse_file, &postbox::or_none},
   };
 }
@@ -125,28 +149,17 @@ Result<Config> Config::from(const Environment& environment) {
 }
 
 Result<void> Config::validate() const {
-  // A secret is used as it is: white space around it would make every signature wrong.
-  const auto is_bad = [](const std::string& secret) {
-    return secret.empty() || std::ranges::any_of(secret, [](char c) {
-             return static_cast<unsigned char>(c) <= ' ' || c == 0x7f || c == ',';
-           });
+  std::vector<Error> errors;
+  postbox::check_settings(settings(), *this, errors);
+  const auto check = [&errors](bool ok, const char* message) {
+    if (!ok) errors.push_back(invalid(message));
   };
-  if (std::ranges::any_of(secrets, is_bad)) {
-    return invalid("secrets: one is empty, or has a blank, a control character or a comma in it");
-  }
-  if (tolerance && tolerance->count() <= 0) return invalid("tolerance: must be more than 0 s");
-  if (max_body.count == 0) return invalid("max_body: must be at least one byte");
-  for (const auto& [value, name] :
-       {std::pair(remember_for, "remember_for"), std::pair(disk_deadline, "disk_deadline")}) {
-    if (value.count() <= 0) return invalid(std::string(name) + ": must be more than 0 ms");
-  }
-  if (!api_key.empty()) {
-    if (const auto key = parse_api_key(api_key); !key) return key.error().with_context("api_key");
-  }
-  if (const auto url = postbox::parse_api_url(api_url); !url) {
-    return url.error().with_context("api_url");
-  }
-  if (patience.count() < 0) return invalid("patience: must not be negative");
+  check(!tolerance || tolerance->count() > 0, "tolerance: must be more than 0 s");
+  check(max_body.count > 0, "max_body: must be at least one byte");
+  check(remember_for.count() > 0, "remember_for: must be more than 0 ms");
+  check(patience.count() >= 0, "patience: must not be negative");
+  check(disk_deadline.count() > 0, "disk_deadline: must be more than 0 ms");
+  if (!errors.empty()) return postbox::joined(errors);
   return {};
 }
 

@@ -44,6 +44,23 @@ TEST(StripeConfig, ABlankSecretIsAnErrorOfStart) {
   }
 }
 
+TEST(StripeConfig, NamesEveryMemberThatCannotBeUsed) {
+  stripe::Config config;
+  config.secrets = {"whsec a"};
+  config.api_key = "pk_live";
+  config.api_url = "http://api.stripe.example";
+  config.max_body = Bytes{0};
+  config.patience = -1ms;
+  const auto valid = config.validate();
+  ASSERT_FALSE(valid);
+  EXPECT_EQ(valid.error().code, ErrorCode::kInvalidConfig);
+  for (const char* name : {"STRIPE_WEBHOOK_SECRET: ", "STRIPE_API_KEY: ", "STRIPE_API_URL: ",
+                           "max_body: ", "patience: "}) {
+    EXPECT_NE(valid.error().message.find(name), std::string::npos) << valid.error().message;
+  }
+  EXPECT_EQ(valid.error().message.find("whsec"), std::string::npos) << "a secret is not shown";
+}
+
 TEST(StripeConfig, TheTestModeTakesTheWordsOfTheFlags) {
   const auto load = [](const std::string& value) {
     return stripe::Config::from(Environment::parse("STRIPE_TEST_MODE=" + value + "\n").value());
