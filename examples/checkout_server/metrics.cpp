@@ -157,7 +157,7 @@ void write_webhooks(const stripe::Counts& c, std::ostream& out) {
 }
 
 void write_unhandled(const std::map<std::string, std::uint64_t>& unhandled, std::ostream& out) {
-  out << "# HELP stripe_unhandled_webhooks_total Webhooks of which nothing is made, by type.\n"
+  out << "# HELP stripe_unhandled_webhooks_total Webhooks that no events are made of, by type.\n"
          "# TYPE stripe_unhandled_webhooks_total counter\n";
   for (const auto& [type, count] : unhandled) {
     out << "stripe_unhandled_webhooks_total{type=\"" << escaped(type) << "\"} " << count << '\n';

@@ -120,9 +120,9 @@ void BodyHandler::count_unhandled(const std::string& type) {
     }
     unhandled_[type] = 1;
   }
-  parts_.log.write(LogLevel::kWarn, "Stripe webhook: no events are made of the type " +
-                                        type.substr(0, 100) +
-                                        ", which is answered with 200; take it from the endpoint");
+  parts_.log.write(LogLevel::kWarn,
+                   "Stripe webhook: no events are made of the type " + type.substr(0, 100) +
+                       ", which is answered with 200; remove it from the endpoint");
 }
 
 std::map<std::string, std::uint64_t> BodyHandler::unhandled() const {
