@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include <postbox/services.hpp>
 #include <postbox/testing/scripted_http_client.hpp>
 
 #include "figures.hpp"

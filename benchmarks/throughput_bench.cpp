@@ -9,8 +9,14 @@
 #include <atomic>
 #include <cstdlib>
 #include <klaviyo/destination.hpp>
+#include <klaviyo/encode.hpp>
 #include <klaviyo/klaviyo.hpp>
 #include <memory>
+#include <postbox/clock.hpp>
+#include <postbox/event.hpp>
+#include <postbox/http_client.hpp>
+#include <postbox/outbox.hpp>
+#include <postbox/services.hpp>
 #include <string>
 #include <thread>
 #include <vector>

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include <postbox/event.hpp>
+#include <postbox/services.hpp>
 #include <postbox/testing/scripted_http_client.hpp>
 
 #include "figures.hpp"

@@ -15,7 +15,7 @@
 
 #include <postbox/config.hpp>
 #include <postbox/event_view.hpp>
-#include <postbox/flags.hpp>
+#include <postbox/flag_set.hpp>
 #include <postbox/outbox.hpp>
 #include <postbox/services.hpp>
 #include <postbox/track_result.hpp>

@@ -11,10 +11,10 @@ namespace postbox {
 namespace {
 
 // "sqlite:PATH or memory:"
-std::string accepted_by(const std::vector<OutboxBackend>& backends) {
+std::string accepted_by(const std::vector<const OutboxBackend*>& backends) {
   std::string text;
-  for (const OutboxBackend& backend : backends) {
-    text += (text.empty() ? "" : " or ") + std::string(backend.accepted);
+  for (const OutboxBackend* backend : backends) {
+    text += (text.empty() ? "" : " or ") + std::string(backend->accepted);
   }
   return text;
 }
@@ -26,13 +26,14 @@ std::string_view scheme_of(std::string_view url) noexcept { return url.substr(0,
 Result<OutboxPlace> place_of(const OutboxOptions& options) {
   const std::string_view url = options.url;
   const std::string_view scheme = scheme_of(url);
-  const auto backend = std::ranges::find(options.backends, scheme, &OutboxBackend::scheme);
-  if (backend == options.backends.end() || scheme.size() == url.size()) {
+  const auto found = std::ranges::find(options.backends, scheme, &OutboxBackend::scheme);
+  if (found == options.backends.end() || scheme.size() == url.size()) {
     return not_accepted(scheme, accepted_by(options.backends));
   }
   const std::string_view place = url.substr(scheme.size() + 1);
-  if (const auto ok = backend->check(place); !ok) return ok.error();
-  return OutboxPlace{*backend, place};
+  const OutboxBackend& backend = **found;
+  if (const auto ok = backend.check(place); !ok) return ok.error();
+  return OutboxPlace{backend, place};
 }
 
 Result<std::shared_ptr<Outbox>> open_outbox(const OutboxOptions& options,

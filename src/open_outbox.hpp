@@ -16,7 +16,7 @@
 namespace postbox {
 
 struct OutboxPlace {
-  OutboxBackend backend;
+  const OutboxBackend& backend;
   std::string_view place;
 };
 

@@ -18,7 +18,7 @@
 
 #include <postbox/config.hpp>
 #include <postbox/event_view.hpp>
-#include <postbox/flags.hpp>
+#include <postbox/flag_set.hpp>
 #include <postbox/metrics.hpp>
 #include <postbox/operator.hpp>
 #include <postbox/services.hpp>

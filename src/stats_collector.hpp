@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-#include <postbox/flags.hpp>
+#include <postbox/flag_set.hpp>
 #include <postbox/outbox.hpp>
 #include <postbox/stats.hpp>
 

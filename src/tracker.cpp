@@ -2,6 +2,9 @@
 // nothing there: the parent's threads do not run, its locks may be taken forever, and its
 // connections are the parent's. So nothing of the parent's is used but what is constant or atomic;
 // a child engine made from the same parts takes its place. This file alone knows of that.
+#include <postbox/operator.hpp>
+#include <postbox/outbox.hpp>
+#include <postbox/services.hpp>
 #include <postbox/tracker.hpp>
 
 #include <algorithm>
@@ -100,14 +103,13 @@ struct Tracker::Impl {
   std::atomic<Tracker*> child{nullptr};  // this process's; never destroyed before this is
   std::atomic<bool> closed_in_child{false};
   Counters::Count turned_away{0};  // events that were offered to it in a child
-  std::shared_ptr<Impl> left_to_parent;
   Impl* next_left = nullptr;
   static inline std::atomic<Impl*> first_left{nullptr};
 
   [[nodiscard]] bool is_foreign() const noexcept { return process != fork_generation(); }
   [[nodiscard]] Impl* in_child();
   StopReport stop_in_child(milliseconds deadline);
-  static void detach(std::shared_ptr<Impl> foreign) noexcept;
+  static void detach(Impl* foreign) noexcept;
 };
 
 Result<std::vector<Tracker>> Tracker::start_all(std::vector<Account> accounts, Services shared) {
@@ -135,13 +137,21 @@ Result<std::vector<Tracker>> Tracker::start_all(std::vector<Account> accounts, S
     for (std::size_t i = 0; i < accounts.size(); ++i) {
       Pipeline& pipeline = engine->add(accounts[i].config, std::move(accounts[i].integration),
                                        std::move((*outboxes)[i]));
-      trackers.push_back(Tracker(std::make_shared<Impl>(engine, pipeline, given)));
+      trackers.push_back(Tracker(new Impl(engine, pipeline, given)));
     }
     Engine::launch(engine);
     return trackers;
   } catch (const std::exception& failure) {
     return Error{ErrorCode::kInternal, std::string("cannot start: ") + failure.what()};
   }
+}
+
+Result<std::vector<Tracker>> Tracker::start_all(std::vector<Account> accounts) {
+  return start_all(std::move(accounts), Services{});
+}
+
+Result<Tracker> Tracker::start(const ValidConfig& config, Integration integration) {
+  return start(config, std::move(integration), Services{});
 }
 
 Result<Tracker> Tracker::start(const ValidConfig& config, Integration integration,
@@ -151,13 +161,13 @@ Result<Tracker> Tracker::start(const ValidConfig& config, Integration integratio
   return std::move(started->front());
 }
 
-Tracker::Tracker(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Tracker::Tracker(Tracker&&) noexcept = default;
+Tracker::Tracker(Impl* own) : impl_(own) {}
+Tracker::Tracker(Tracker&& other) noexcept : impl_(std::exchange(other.impl_, nullptr)) {}
 
 Tracker& Tracker::operator=(Tracker&& other) noexcept {
   if (this != &other) {
     end();
-    impl_ = std::move(other.impl_);
+    impl_ = std::exchange(other.impl_, nullptr);
   }
   return *this;
 }
@@ -165,14 +175,19 @@ Tracker& Tracker::operator=(Tracker&& other) noexcept {
 Tracker::~Tracker() { end(); }
 
 void Tracker::end() noexcept {
-  if (!impl_) return;
+  if (impl_ == nullptr) return;
   stop(impl_->pipeline.config()->stop_timeout);
-  if (impl_->is_foreign()) Impl::detach(std::move(impl_));
+  Impl* const ended = std::exchange(impl_, nullptr);
+  if (ended->is_foreign()) {
+    Impl::detach(ended);
+  } else {
+    delete ended;
+  }
 }
 
 // Null, too, in a tracker that was moved from.
 Tracker::Impl* Tracker::here() const {
-  return impl_ && impl_->is_foreign() ? impl_->in_child() : impl_.get();
+  return impl_ != nullptr && impl_->is_foreign() ? impl_->in_child() : impl_;
 }
 
 // Starts the child engine at the first call in the child. Returns null when calls are to be
@@ -210,17 +225,15 @@ StopReport Tracker::Impl::stop_in_child(milliseconds deadline) {
 }
 
 // Never destroyed, for that would close what is the parent's. The list is there for leak checkers.
-void Tracker::Impl::detach(std::shared_ptr<Impl> foreign) noexcept {
+void Tracker::Impl::detach(Impl* foreign) noexcept {
   delete foreign->child.exchange(nullptr);
-  Impl* const raw = foreign.get();
-  raw->left_to_parent = std::move(foreign);
-  raw->next_left = first_left.load();
-  while (!first_left.compare_exchange_weak(raw->next_left, raw)) {
+  foreign->next_left = first_left.load();
+  while (!first_left.compare_exchange_weak(foreign->next_left, foreign)) {
   }
 }
 
 StopReport Tracker::stop(milliseconds deadline) {
-  if (!impl_) return {};
+  if (impl_ == nullptr) return {};
   if (impl_->is_foreign()) return impl_->stop_in_child(deadline);
   const MutexLock lock(impl_->stop_mutex);
   if (!impl_->stopped) impl_->stopped = impl_->engine->stop(impl_->pipeline, deadline);
@@ -228,7 +241,7 @@ StopReport Tracker::stop(milliseconds deadline) {
 }
 
 TrackResult Tracker::turn_away(const EventView& event) const {
-  if (impl_) add(impl_->turned_away, event.size(event.event));
+  if (impl_ != nullptr) add(impl_->turned_away, event.size(event.event));
   return TrackResult(TrackStatus::kClosed);
 }
 
@@ -256,7 +269,7 @@ Stats Tracker::stats() const {
   if (Impl* const impl = here()) return impl->pipeline.stats();
   Stats stats;
   stats.complete = false;
-  if (impl_) stats.offered = stats.closed = impl_->turned_away.load();
+  if (impl_ != nullptr) stats.offered = stats.closed = impl_->turned_away.load();
   return stats;
 }
 
@@ -282,6 +295,10 @@ Result<std::vector<TypedDeadLetter>> Tracker::dead_letters(const DeadLetterQuery
                                                            std::size_t max) const {
   return ask<Result<std::vector<TypedDeadLetter>>>(
       [&](const Pipeline& pipeline) { return pipeline.look().dead_letters(query, after, max); });
+}
+
+Result<std::size_t> Tracker::replay(const DeadLetterQuery& query) {
+  return replay(query, ReplayOptions{});
 }
 
 Result<std::size_t> Tracker::replay(const DeadLetterQuery& query, const ReplayOptions& options) {
@@ -335,7 +352,7 @@ const EventContext* Tracker::context() const noexcept {
 }
 
 std::optional<std::string> Tracker::outbox_file() const {
-  return impl_ ? impl_->pipeline.outbox_file() : std::nullopt;
+  return impl_ != nullptr ? impl_->pipeline.outbox_file() : std::nullopt;
 }
 
 }  // namespace postbox

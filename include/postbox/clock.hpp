@@ -6,17 +6,14 @@
 // Failure:   none; members do not throw.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 
+#include <postbox/time.hpp>
+
 namespace postbox {
 
-// Two clocks for two purposes: deadlines and waits use the steady one, which never jumps; what is
-// written to disk or sent to the vendor uses the wall clock, which survives a restart.
-using SteadyTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::nanoseconds>;
-using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono::milliseconds>;
-
+// Two clocks for two purposes, see time.hpp.
 class Clock {
  public:
   virtual ~Clock() = default;

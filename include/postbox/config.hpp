@@ -8,20 +8,23 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <postbox/bytes.hpp>
-#include <postbox/environment.hpp>
-#include <postbox/http_client.hpp>
+#include <postbox/callback.hpp>
+#include <postbox/http_options.hpp>
 #include <postbox/log.hpp>
-#include <postbox/outbox.hpp>
+#include <postbox/outbox_options.hpp>
 #include <postbox/result.hpp>
-#include <postbox/settings.hpp>
 
 namespace postbox {
+
+class Environment;  // environment.hpp
+enum class MissingFile : std::uint8_t;
+template <class Config>
+class BoundSetting;  // settings.hpp
 
 // Parse "250ms", "10s", "60m", "72h", "30d"; a unit is required.
 [[nodiscard]] Result<std::chrono::milliseconds> parse_duration(std::string_view text);
@@ -42,7 +45,7 @@ struct Config {
   // thread of the engine's, one call at a time; sending waits for it to return, track() does not.
   // An exception is caught and logged. May call the tracker, but not stop(). Beyond 1,000 rejected
   // events that wait for it, their number alone is logged. Unset by default.
-  std::function<void(std::string_view type, std::string_view key, std::string_view reason)>
+  Callback<void(std::string_view type, std::string_view key, std::string_view reason)>
       on_undeliverable{};
 
   // Where log lines go. Defaults to standard error.

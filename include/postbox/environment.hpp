@@ -20,14 +20,16 @@
 
 namespace postbox {
 
+// The way in which Environment::load() takes a file that is missing or empty.
+enum class MissingFile : std::uint8_t {
+  kIsEmpty,  // take the process's variables alone
+  kIsError,  // fail: the file was there before, so that it is being replaced, or was lost
+};
+
 // The process's variables over those of an environment file, taken at one moment.
 class Environment {
  public:
-  // The way in which load() takes a file that is missing or empty.
-  enum class Missing : std::uint8_t {
-    kIsEmpty,  // take the process's variables alone
-    kIsError,  // fail: the file was there before, so that it is being replaced, or was lost
-  };
+  using Missing = MissingFile;
 
   // Read the file and the process's environment; a variable that stands in both has the process's
   // value. The file is a .env as other programs write it, too: NAME=VALUE, "export NAME=VALUE",

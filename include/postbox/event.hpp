@@ -1,5 +1,4 @@
-// EventRecord is the value that travels down the pipeline; TrackableEvent is what a caller may
-// hand to Tracker::track().
+// EventRecord is the value that travels down the pipeline; EventBatch has those of one event.
 //
 // Place:     made on the caller's thread by an integration, stored by the outbox, sent as it is.
 // Threads:   plain values.
@@ -7,38 +6,66 @@
 // Failure:   a batch with a violation is refused as a whole.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include <postbox/clock.hpp>
+#include <postbox/time.hpp>
+#include <postbox/trackable.hpp>
 
 namespace postbox {
 
-// A family of events: one feature flag, one priority, one queue of the outbox. The number is
-// written to disk and must never change its meaning; the lowest is sent first. Two families may
-// have one flag, such as what happens now and its history.
-enum class QueueId : std::uint32_t {};
-
-struct Family {
-  QueueId queue{};
-  std::string_view name;      // "purchase", as it stands in log lines
-  std::string_view variable;  // the environment variable of its flag
-  std::string_view about{};   // a sentence for the reference of settings
-};
-
-using Key = std::array<std::byte, 16>;
-
 struct Timing;
+
+// A Timing that copies of a record share, or none. Spelled like std::shared_ptr<const Timing>,
+// whose header costs every file that includes it 13,000 lines.
+class SharedTiming {
+ public:
+  SharedTiming() = default;
+  SharedTiming(std::nullptr_t) {}      // NOLINT(google-explicit-constructor)
+  SharedTiming(const Timing& timing);  // NOLINT(google-explicit-constructor)
+  SharedTiming(Timing&& timing);       // NOLINT(google-explicit-constructor)
+
+  // Takes what a pointer or an optional has, if there is something.
+  template <class Pointer>
+  requires(!std::same_as<std::remove_cvref_t<Pointer>, SharedTiming> && requires(Pointer && p) {
+    { *p } -> std::convertible_to<const Timing&>;
+  }) SharedTiming(Pointer&& pointer) {  // NOLINT(google-explicit-constructor)
+    if (pointer) *this = SharedTiming(*std::forward<Pointer>(pointer));
+  }
+
+  SharedTiming(const SharedTiming& other) noexcept : shared_(other.shared_) {
+    if (shared_ != nullptr) share();
+  }
+  SharedTiming(SharedTiming&& other) noexcept : shared_(std::exchange(other.shared_, nullptr)) {}
+  SharedTiming& operator=(SharedTiming other) noexcept {
+    std::swap(shared_, other.shared_);
+    return *this;
+  }
+  ~SharedTiming() {
+    if (shared_ != nullptr) release();
+  }
+
+  [[nodiscard]] const Timing& operator*() const noexcept;
+  [[nodiscard]] const Timing* operator->() const noexcept { return &**this; }
+  explicit operator bool() const noexcept { return shared_ != nullptr; }
+  void reset() noexcept { *this = {}; }
+  friend bool operator==(const SharedTiming& timing, std::nullptr_t) noexcept { return !timing; }
+
+ private:
+  struct Shared;
+  void share() const noexcept;
+  void release() noexcept;
+
+  Shared* shared_ = nullptr;
+};
 
 struct EventRecord {
   QueueId queue{};
@@ -47,7 +74,7 @@ struct EventRecord {
   std::string payload;  // the destination's own encoding; opaque to the engine
 
   // What the outbox does with it beside storing it. Null for almost every event.
-  std::shared_ptr<const Timing> timing{};
+  SharedTiming timing{};
 };
 
 // An event that comes about by itself when `delay` has passed, unless something ends it: an
@@ -88,25 +115,6 @@ struct Timing {
 [[nodiscard]] inline bool has_event(const EventRecord& record) noexcept {
   return record.timing == nullptr || !record.timing->alone;
 }
-
-// One broken rule of the schema. `path` is the place in the caller's data ("items[2].quantity"),
-// `rule` says what was found and what is accepted, without personal data.
-struct Violation {
-  std::string path;
-  std::string rule;
-
-  friend bool operator==(const Violation&, const Violation&) = default;
-};
-
-// What the operator calls a vendor's types of events: (the integration's name, the name to send).
-using TypeNames = std::vector<std::pair<std::string, std::string>>;
-
-// How an event is told from others in a log and to the host when it is refused.
-struct EventName {
-  std::string_view type;      // what the vendor calls it: "Placed Order"
-  std::string_view log_name;  // what log lines call it: "purchase event"
-  std::string_view key;       // the caller's own id of it: the order's
-};
 
 // What the integration's events look up when they are encoded, such as for how long a cart may stay
 // untouched. Each integration derives its own from it.
@@ -155,12 +163,7 @@ class EventBatch {
 
   // Report what had to be changed or left out for the vendor to take the rest: warnings, in front
   // of the others, that reach the log, too. No value of the caller's may stand in a rule.
-  void mend(std::vector<Violation> changes) {
-    const auto place = warnings_.begin() + static_cast<std::ptrdiff_t>(mended_);
-    mended_ += changes.size();
-    warnings_.insert(place, std::make_move_iterator(changes.begin()),
-                     std::make_move_iterator(changes.end()));
-  }
+  void mend(std::vector<Violation> changes);
   void reserve(std::size_t records) { records_.reserve(records); }
 
   [[nodiscard]] std::vector<EventRecord>& records() noexcept { return records_; }
@@ -179,28 +182,6 @@ class EventBatch {
   std::vector<Violation> violations_;
   std::vector<Violation> warnings_;
   std::size_t mended_ = 0;
-};
-
-// What track() takes: a type that knows its family and profile, and writes itself into a batch.
-// `size()` is how many events encode() adds when nothing is wrong: one, or one per line and more.
-// encode() adds that many records, fewer where a warning of mend() says what was left out, or
-// rejects with at least one violation; records with a Timing that stands alone may take the place
-// of events, or come beside none.
-//
-// An event that knows its profile better by what the tracker is set to has a member
-// profile_key(const EventBatch&) const, too, which a flag's percentage then goes by.
-//
-// An event that means something to others also while its own family is off, as an order does to the
-// carts of its customer, has a member encode_disabled(EventBatch&) const, too. It adds records with
-// a Timing that stands alone, or nothing.
-template <class E>
-concept TrackableEvent = requires(const E& event, EventBatch& batch) {
-  { event.family() }
-  noexcept->std::convertible_to<const Family&>;
-  { event.profile_key() } -> std::convertible_to<Key>;
-  { event.size() }
-  noexcept->std::convertible_to<std::size_t>;
-  event.encode(batch);
 };
 
 }  // namespace postbox

@@ -8,7 +8,7 @@
 
 #include <cstddef>
 
-#include <postbox/event.hpp>
+#include <postbox/trackable.hpp>
 
 namespace postbox {
 

@@ -1,19 +1,18 @@
 // Flags say which event families may be sent, and for which share of the profiles.
 //
 // Place:     read by track() before anything else is done, and by the sender before each request.
-// Threads:   Flag is a plain value; FlagSet is written and read from any thread without a lock.
-// Lifetime:  a FlagSet lives as long as its tracker.
+// Threads:   a plain value; flag_set.hpp has those that threads share.
+// Lifetime:  a plain value.
 // Failure:   parse() names the value and what is accepted.
 #pragma once
 
-#include <array>
-#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-#include <postbox/event.hpp>
 #include <postbox/result.hpp>
+#include <postbox/trackable.hpp>
 
 namespace postbox {
 
@@ -47,16 +46,7 @@ class Flag {
   std::uint8_t percent_ = 0;
 };
 
-// One flag per queue. A queue that was never set is off.
-class FlagSet {
- public:
-  static constexpr std::size_t kMaxQueues = 32;
-
-  [[nodiscard]] Flag get(QueueId queue) const noexcept;
-  void set(QueueId queue, Flag flag) noexcept;  // ignores a queue number of kMaxQueues or above
-
- private:
-  std::array<std::atomic<std::uint8_t>, kMaxQueues> percent_{};
-};
+// A flag per queue is kept for so many queues, by their numbers.
+inline constexpr std::size_t kMaxQueues = 32;
 
 }  // namespace postbox

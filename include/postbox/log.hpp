@@ -7,8 +7,9 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string_view>
+
+#include <postbox/callback.hpp>
 
 namespace postbox {
 
@@ -16,7 +17,7 @@ enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError, kOff };
 
 // `line` holds no key, address, phone number or payload, and no line break. It is valid only
 // during the call. A sink must return soon: the thread that delivers events waits for it.
-using LogSink = std::function<void(LogLevel level, std::string_view line)>;
+using LogSink = Callback<void(LogLevel level, std::string_view line)>;
 
 // Returns a sink that writes "<UTC time> <level> <line>" to standard error. The default.
 [[nodiscard]] LogSink stderr_log();

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include <postbox/destination.hpp>
-#include <postbox/flags.hpp>
+#include <postbox/flag_set.hpp>
 #include <postbox/outbox.hpp>
 #include <postbox/result.hpp>
 

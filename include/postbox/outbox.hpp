@@ -33,6 +33,7 @@
 #include <postbox/event.hpp>
 #include <postbox/flags.hpp>
 #include <postbox/outbox_backend.hpp>
+#include <postbox/outbox_options.hpp>
 #include <postbox/result.hpp>
 
 namespace postbox {
@@ -282,15 +283,6 @@ class Outbox {
   [[nodiscard]] virtual Result<Maintained> maintain(std::chrono::milliseconds retention) = 0;
 
   [[nodiscard]] virtual Result<OutboxStats> stats() = 0;
-};
-
-struct OutboxOptions {
-  std::string url = "sqlite:postbox.db";  // a backend's scheme, a colon, and its place
-  Bytes max_disk = mebibytes(2'048);      // append fails with kOutboxFull beyond it
-  std::chrono::milliseconds busy_timeout{5'000};
-
-  // The kinds of stores that there are.
-  std::vector<OutboxBackend> backends{sqlite_backend(), memory_backend()};
 };
 
 // Returns the outbox that `options.url` names. Fails with kInvalidConfig when its scheme is none of

@@ -3,7 +3,7 @@
 //
 // Place:     looked up by the scheme of OutboxOptions::url, and nowhere else. SQLite's two come
 // with
-//            the library; another is a library of its own, whose value a program puts into
+//            the library; another is a library of its own, whose address a program puts into
 //            OutboxOptions::backends.
 // Threads:   its functions may be called from several threads at once.
 // Lifetime:  a plain value.
@@ -15,13 +15,13 @@
 #include <string>
 #include <string_view>
 
+#include <postbox/outbox_options.hpp>
 #include <postbox/result.hpp>
 
 namespace postbox {
 
 class Clock;
 class Outbox;
-struct OutboxOptions;
 
 struct OutboxBackend {
   std::string_view scheme;    // "sqlite": what stands before the colon
@@ -41,9 +41,5 @@ struct OutboxBackend {
   Result<std::shared_ptr<Outbox>> (*open)(std::string_view place, const OutboxOptions& options,
                                           std::shared_ptr<Clock> clock);
 };
-
-// "sqlite:PATH", a file, and "memory:", which is lost at exit: for tests.
-[[nodiscard]] OutboxBackend sqlite_backend() noexcept;
-[[nodiscard]] OutboxBackend memory_backend() noexcept;
 
 }  // namespace postbox

@@ -7,15 +7,22 @@
 //            builds, undefined otherwise. Nothing here throws.
 #pragma once
 
+// Not <utility>, here and in the other headers that a route includes: <optional> brings std::move
+// and its like, and the rest would cost 140 lines.
 #include <cassert>
 #include <optional>
 #include <type_traits>
-#include <utility>
 #include <variant>
 
 #include <postbox/error.hpp>
 
 namespace postbox {
+
+namespace detail {
+
+constexpr void expect([[maybe_unused]] bool holds) noexcept { assert(holds); }
+
+}  // namespace detail
 
 template <class T>
 class [[nodiscard]] Result {
@@ -38,11 +45,11 @@ class [[nodiscard]] Result {
   [[nodiscard]] const T* operator->() const noexcept { return get(); }
 
   [[nodiscard]] const Error& error() const& noexcept {
-    assert(!has_value());
+    detail::expect(!has_value());
     return *std::get_if<1>(&state_);
   }
   [[nodiscard]] Error&& error() && noexcept {
-    assert(!has_value());
+    detail::expect(!has_value());
     return std::move(*std::get_if<1>(&state_));
   }
 
@@ -53,11 +60,11 @@ class [[nodiscard]] Result {
 
  private:
   T* get() noexcept {
-    assert(has_value());
+    detail::expect(has_value());
     return std::get_if<0>(&state_);
   }
   const T* get() const noexcept {
-    assert(has_value());
+    detail::expect(has_value());
     return std::get_if<0>(&state_);
   }
 
@@ -75,7 +82,7 @@ class [[nodiscard]] Result<void> {
   [[nodiscard]] bool has_value() const noexcept { return !error_.has_value(); }
   explicit operator bool() const noexcept { return has_value(); }
   [[nodiscard]] const Error& error() const noexcept {
-    assert(error_.has_value());
+    detail::expect(error_.has_value());
     return *error_;
   }
 

@@ -23,16 +23,14 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <optional>
-#include <postbox/clock.hpp>
-#include <postbox/event.hpp>
+#include <postbox/time.hpp>
+#include <postbox/trackable.hpp>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 namespace postbox {
@@ -59,6 +57,16 @@ struct Field {
   Rules rules;
   std::string_view description;
 };
+
+// The field's value in `owner`.
+template <class Accessor, class T>
+[[nodiscard]] constexpr decltype(auto) value_of(const Field<Accessor>& field, const T& owner) {
+  if constexpr (std::is_member_object_pointer_v<Accessor>) {
+    return (owner.*field.get);
+  } else {
+    return field.get(owner);
+  }
+}
 
 template <class Accessor>
 [[nodiscard]] constexpr Field<Accessor> field(std::string_view name, std::string_view path,
@@ -166,7 +174,7 @@ template <class T>
     return std::string_view(value).empty();
   } else if constexpr (HasSchema<T>) {
     bool empty = true;
-    for_each_field<T>([&](const auto& f) { empty = empty && is_empty(std::invoke(f.get, value)); });
+    for_each_field<T>([&](const auto& f) { empty = empty && is_empty(value_of(f, value)); });
     return empty;
   } else if constexpr (SizedRange<T>) {
     return value.size() == 0;
@@ -182,7 +190,7 @@ void write_json(const T& value, std::string& out);
 template <HasSchema T>
 bool write_members(const T& value, bool first, std::string& out) {
   for_each_field<T>([&](const auto& f) {
-    const auto& member = std::invoke(f.get, value);
+    const auto& member = value_of(f, value);
     if (is_empty(member)) return;
     append_name(f.name, first, out);
     first = false;
@@ -195,7 +203,7 @@ bool write_members(const T& value, bool first, std::string& out) {
 template <HasSchema T>
 [[nodiscard]] std::size_t count_members(const T& value) {
   std::size_t count = 0;
-  for_each_field<T>([&](const auto& f) { count += is_empty(std::invoke(f.get, value)) ? 0 : 1; });
+  for_each_field<T>([&](const auto& f) { count += is_empty(value_of(f, value)) ? 0 : 1; });
   return count;
 }
 
@@ -254,7 +262,7 @@ void validate(const T& value, const Path& path, const Rules& rules,
   } else if constexpr (HasSchema<T>) {
     for_each_field<T>([&](const auto& f) {
       if (f.rules.derived) return;
-      validate(std::invoke(f.get, value), path.child(f.path), f.rules, violations);
+      validate(value_of(f, value), path.child(f.path), f.rules, violations);
     });
   } else if constexpr (SizedRange<T>) {
     check_count(value.size(), path, rules, violations);
@@ -274,7 +282,7 @@ void find_mended(const T& value, const Path& path, std::vector<Violation>& warni
     find_mended(std::string_view(value), path, warnings);
   } else if constexpr (HasSchema<T>) {
     for_each_field<T>([&](const auto& f) {
-      if (!f.rules.derived) find_mended(std::invoke(f.get, value), path.child(f.path), warnings);
+      if (!f.rules.derived) find_mended(value_of(f, value), path.child(f.path), warnings);
     });
   } else {
     std::size_t index = 0;

@@ -8,10 +8,9 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include <postbox/event.hpp>
+#include <postbox/trackable.hpp>
 
 namespace postbox {
 

@@ -18,39 +18,55 @@
 
 #include <chrono>
 #include <cstddef>
-#include <memory>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <postbox/clock.hpp>
 #include <postbox/config.hpp>
-#include <postbox/event.hpp>
 #include <postbox/event_view.hpp>
-#include <postbox/metrics.hpp>
-#include <postbox/operator.hpp>
-#include <postbox/outbox.hpp>
 #include <postbox/result.hpp>
-#include <postbox/services.hpp>
 #include <postbox/stats.hpp>
+#include <postbox/time.hpp>
 #include <postbox/track_result.hpp>
+#include <postbox/trackable.hpp>
 
 namespace postbox {
+
+// services.hpp
+struct Account;
+struct Integration;
+struct Services;
+
+// metrics.hpp
+struct Metrics;
+
+// operator.hpp
+class Operator;
+enum class EventHandle : std::int64_t;
+struct DeadLetterQuery;
+struct HeldQuery;
+struct ReplayOptions;
+struct TypedDeadLetter;
+struct TypedHeldEvent;
 
 class Tracker {
  public:
   // Start the workers. Fails with kInvalidConfig. An outbox that cannot be opened is no failure:
   // events wait in memory up to the cap while the writer keeps trying.
+  [[nodiscard]] static Result<Tracker> start(const ValidConfig& config, Integration integration);
   [[nodiscard]] static Result<Tracker> start(const ValidConfig& config, Integration integration,
-                                             Services services = {});
+                                             Services services);
 
   // Start one tracker for each account, in that order, on one engine: two threads and one pool of
   // connections for all. Each has its own outbox, flags, quota and pauses, and is stopped by
   // itself. `shared` may bring the parts that are the same for all, so no outbox. Fails with
   // kInvalidConfig, and starts none, when two have one outbox, or differ in Config::http.
+  [[nodiscard]] static Result<std::vector<Tracker>> start_all(std::vector<Account> accounts);
   [[nodiscard]] static Result<std::vector<Tracker>> start_all(std::vector<Account> accounts,
-                                                              Services shared = {});
+                                                              Services shared);
 
   Tracker(Tracker&&) noexcept;
   Tracker& operator=(Tracker&&) noexcept;
@@ -96,8 +112,9 @@ class Tracker {
   [[nodiscard]] Result<std::vector<TypedDeadLetter>> dead_letters(const DeadLetterQuery& query,
                                                                   EventHandle after,
                                                                   std::size_t max) const;
+  [[nodiscard]] Result<std::size_t> replay(const DeadLetterQuery& query);
   [[nodiscard]] Result<std::size_t> replay(const DeadLetterQuery& query,
-                                           const ReplayOptions& options = {});
+                                           const ReplayOptions& options);
   [[nodiscard]] Result<std::size_t> purge(const DeadLetterQuery& query);
   [[nodiscard]] Result<std::vector<TypedHeldEvent>> held_events(const HeldQuery& query,
                                                                 EventHandle after,
@@ -108,8 +125,8 @@ class Tracker {
   // Send held events although their family is off, the oldest first, with the same keys and bytes.
   // What is not delivered when the process ends, or reload() is called, is held again. Only the
   // process that sends from the outbox can. Returns how many are on their way.
-  [[nodiscard]] Result<std::size_t> send_held(const HeldQuery& query,
-                                              std::size_t max = Operator::kAll);
+  [[nodiscard]] Result<std::size_t> send_held(
+      const HeldQuery& query, std::size_t max = std::numeric_limits<std::size_t>::max());
 
   // Outbox::keep(): a text that belongs to the outbox, the same for every process that shares it.
   [[nodiscard]] Result<std::string> keep(std::string_view name, std::string_view text) const;
@@ -134,13 +151,13 @@ class Tracker {
   void end() noexcept;
   template <class Answer, class Ask>
   [[nodiscard]] Answer ask(Ask question) const;
-  explicit Tracker(std::shared_ptr<Impl> impl);
+  explicit Tracker(Impl* own);
 
   TrackResult offer(const EventView& event);
   [[nodiscard]] TrackResult turn_away(const EventView& event) const;
   TrackResult offer_durably(const EventView& event, std::chrono::milliseconds deadline);
 
-  std::shared_ptr<Impl> impl_;
+  Impl* impl_;  // owned; null: moved from
 };
 
 }  // namespace postbox

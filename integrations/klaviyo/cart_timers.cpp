@@ -4,6 +4,7 @@
 #include <klaviyo/config.hpp>
 #include <klaviyo/events/settled.hpp>
 #include <klaviyo/hash.hpp>
+#include <klaviyo/recovery.hpp>
 #include <utility>
 
 namespace klaviyo {
@@ -43,6 +44,10 @@ std::string CartTimers::recovery_url(const Cart& cart, postbox::WallTime abandon
   return token.empty() ? std::string() : app_url + "/cart/recover?token=" + token;
 }
 
+void Settled::report(const std::vector<postbox::Violation>& changes, postbox::EventBatch& batch) {
+  if (batch.violations().empty()) batch.mend(changes);
+}
+
 std::string_view default_country(const postbox::EventBatch& batch) {
   const CartTimers* timers = timers_of(batch);
   return timers == nullptr ? std::string_view() : timers->default_country;
@@ -67,37 +72,37 @@ std::vector<postbox::Key> ends_of(std::string_view user_id, const Profile& custo
   return keys;
 }
 
-std::shared_ptr<postbox::Timing> purchase_timing(const Purchase& purchase,
-                                                 const postbox::EventBatch& batch) {
+std::optional<postbox::Timing> purchase_timing(const Purchase& purchase,
+                                               const postbox::EventBatch& batch) {
   const CartTimers* timers = timers_of(batch);
-  if (timers == nullptr) return nullptr;
+  if (timers == nullptr) return std::nullopt;
   const postbox::WallTime now = batch.now();
   // Most shops note the second in which it was.
   const postbox::WallTime bought_at =
       std::chrono::ceil<std::chrono::seconds>(purchase.bought_at.value_or(now));
-  auto timing = std::make_shared<postbox::Timing>();
+  postbox::Timing timing;
   const bool is_news = now - bought_at <= timers->abandoned_after;
-  timing->as_of = is_news ? std::max(bought_at, now) : bought_at;
-  timing->ends = ends_of(purchase.user_id, purchase.customer);
-  if (!purchase.cart_id.empty()) timing->ends.push_back(cart_key(purchase.cart_id));
+  timing.as_of = is_news ? std::max(bought_at, now) : bought_at;
+  timing.ends = ends_of(purchase.user_id, purchase.customer);
+  if (!purchase.cart_id.empty()) timing.ends.push_back(cart_key(purchase.cart_id));
   return timing;
 }
 
-std::shared_ptr<postbox::Timing> cart_end(std::string_view cart_id, postbox::WallTime as_of,
-                                          const postbox::EventBatch& batch) {
-  if (timers_of(batch) == nullptr || cart_id.empty()) return nullptr;
-  auto timing = std::make_shared<postbox::Timing>();
-  timing->slot = cart_key(cart_id);
-  timing->as_of = as_of;
-  timing->ends.push_back(timing->slot);
+std::optional<postbox::Timing> cart_end(std::string_view cart_id, postbox::WallTime as_of,
+                                        const postbox::EventBatch& batch) {
+  if (timers_of(batch) == nullptr || cart_id.empty()) return std::nullopt;
+  postbox::Timing timing;
+  timing.slot = cart_key(cart_id);
+  timing.as_of = as_of;
+  timing.ends.push_back(timing.slot);
   return timing;
 }
 
-void add_alone(std::shared_ptr<postbox::Timing> timing, postbox::EventBatch& batch) {
-  if (timing == nullptr) return;
+void add_alone(std::optional<postbox::Timing> timing, postbox::EventBatch& batch) {
+  if (!timing) return;
   timing->alone = true;
   postbox::EventRecord record;
-  record.timing = std::move(timing);
+  record.timing = *std::move(timing);
   batch.add(std::move(record));
 }
 

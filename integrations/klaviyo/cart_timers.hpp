@@ -9,9 +9,8 @@
 
 #include <atomic>
 #include <chrono>
-#include <klaviyo/recovery.hpp>
+#include <klaviyo/recovery_key.hpp>
 #include <klaviyo/schemas/cart.hpp>
-#include <memory>
 #include <optional>
 #include <postbox/event.hpp>
 #include <string>
@@ -63,15 +62,15 @@ struct Purchase {
 // process, and its reminder waits until they are on again. Whoever
 // pays within the time of an abandonment has left nothing behind until now, also what was reported
 // after the order was placed; a purchase that is reported later ends what is older than itself.
-[[nodiscard]] std::shared_ptr<postbox::Timing> purchase_timing(const Purchase& purchase,
-                                                               const postbox::EventBatch& batch);
+[[nodiscard]] std::optional<postbox::Timing> purchase_timing(const Purchase& purchase,
+                                                             const postbox::EventBatch& batch);
 
 // The end of the cart of that id, at `as_of`; null for a batch of no tracker.
-[[nodiscard]] std::shared_ptr<postbox::Timing> cart_end(std::string_view cart_id,
-                                                        postbox::WallTime as_of,
-                                                        const postbox::EventBatch& batch);
+[[nodiscard]] std::optional<postbox::Timing> cart_end(std::string_view cart_id,
+                                                      postbox::WallTime as_of,
+                                                      const postbox::EventBatch& batch);
 
 // Adds a timing, if there is one, without its event, whose family is off.
-void add_alone(std::shared_ptr<postbox::Timing> timing, postbox::EventBatch& batch);
+void add_alone(std::optional<postbox::Timing> timing, postbox::EventBatch& batch);
 
 }  // namespace klaviyo

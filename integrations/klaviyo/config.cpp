@@ -5,7 +5,9 @@
 #include <klaviyo/metric_names.hpp>
 #include <klaviyo/phone.hpp>
 #include <optional>
+#include <postbox/environment.hpp>
 #include <postbox/schema.hpp>
+#include <postbox/settings.hpp>
 #include <string>
 
 #include "base/http_url.hpp"
@@ -250,6 +252,10 @@ std::string QuotaShare::to_string() const {
   return text;
 }
 
+Result<Config> Config::from_env(std::string file, std::vector<postbox::Family> own_families) {
+  return from_env(std::move(file), std::move(own_families), Environment::Missing::kIsEmpty);
+}
+
 Result<Config> Config::from_env(std::string file, std::vector<postbox::Family> own_families,
                                 Environment::Missing missing) {
   return read_env({}, std::move(file), std::move(own_families), missing);
@@ -279,7 +285,7 @@ Result<Config> Config::read_env(std::string prefix, std::string file,
   config.environment_file = *std::move(absolute);
   config.variable_prefix = std::move(prefix);
   config.needs_environment_file = environment->has_file();
-  config.as_read = std::make_shared<const Config>(config);
+  config.as_read = {config};
   return config;
 }
 

@@ -11,12 +11,10 @@
 #include <chrono>
 #include <cstdint>
 #include <klaviyo/families.hpp>
-#include <memory>
 #include <optional>
 #include <postbox/config.hpp>
 #include <postbox/flags.hpp>
 #include <postbox/result.hpp>
-#include <postbox/settings.hpp>
 #include <postbox/tracker.hpp>
 #include <string>
 #include <string_view>
@@ -112,8 +110,8 @@ struct Config {
   std::string variable_prefix;
 
   // The result of from_env(), whatever was changed in code since: reload() tells by it which
-  // setting was changed in the environment and needs a restart.
-  std::shared_ptr<const Config> as_read;
+  // setting was changed in the environment and needs a restart. One, or none.
+  std::vector<Config> as_read;
 
   // What from_env() has to say of the file, such as lines that it left out: start() logs it.
   std::vector<std::string> warnings;
@@ -128,8 +126,10 @@ struct Config {
   // one, unless `missing` says otherwise. Fails with kInvalidConfig, and a line for each variable
   // whose value cannot be used.
   [[nodiscard]] static postbox::Result<Config> from_env(
-      std::string file = ".env", std::vector<postbox::Family> own_families = {},
-      postbox::Environment::Missing missing = postbox::Environment::Missing::kIsEmpty);
+      std::string file = ".env", std::vector<postbox::Family> own_families = {});
+  [[nodiscard]] static postbox::Result<Config> from_env(std::string file,
+                                                        std::vector<postbox::Family> own_families,
+                                                        postbox::MissingFile missing);
 
   // The same for one of several accounts of a process: every variable has `prefix` in front, such
   // as US_KLAVIYO_API_KEY, and none counts without it, so that no account gets another's key or
@@ -153,7 +153,7 @@ struct Config {
  private:
   [[nodiscard]] static postbox::Result<Config> read_env(std::string prefix, std::string file,
                                                         std::vector<postbox::Family> own_families,
-                                                        postbox::Environment::Missing missing);
+                                                        postbox::MissingFile missing);
 };
 
 // "pk_…1234", or "none". The only form in which a key may be shown.
@@ -167,20 +167,24 @@ struct Config {
 
 // Check, connect the parts and start the workers. Parts that are set in `overrides` replace the
 // real ones.
-[[nodiscard]] postbox::Result<postbox::Tracker> start(Config config,
-                                                      postbox::Services overrides = {});
+[[nodiscard]] postbox::Result<postbox::Tracker> start(Config config);
+[[nodiscard]] postbox::Result<postbox::Tracker> start(Config config, postbox::Services overrides);
 
 // The same, passing on the error of Config::from_env().
+[[nodiscard]] postbox::Result<postbox::Tracker> start(postbox::Result<Config> config);
 [[nodiscard]] postbox::Result<postbox::Tracker> start(postbox::Result<Config> config,
-                                                      postbox::Services overrides = {});
+                                                      postbox::Services overrides);
 
 // Start several accounts, a tracker for each in their order, on one engine: see
 // Tracker::start_all(). Fails with kInvalidConfig, and starts none, also when two have the same
 // key.
+[[nodiscard]] postbox::Result<std::vector<postbox::Tracker>> start(std::vector<Config> accounts);
 [[nodiscard]] postbox::Result<std::vector<postbox::Tracker>> start(std::vector<Config> accounts,
-                                                                   postbox::Services shared = {});
+                                                                   postbox::Services shared);
 [[nodiscard]] postbox::Result<std::vector<postbox::Tracker>> start(
-    std::vector<postbox::Result<Config>> accounts, postbox::Services shared = {});
+    std::vector<postbox::Result<Config>> accounts);
+[[nodiscard]] postbox::Result<std::vector<postbox::Tracker>> start(
+    std::vector<postbox::Result<Config>> accounts, postbox::Services shared);
 
 // Open what an account has on disk for people's questions: no key is needed, nothing is sent, and a
 // server may be running on it. Fails with kInvalidConfig.

@@ -231,7 +231,7 @@ std::string park_text(const Verdict& verdict) {
 
 Destination::Destination(const Connection& connection,
                          std::span<const postbox::Family> own_families)
-    : queues_(every_queue(own_families)) {
+    : queues_(every_queue({own_families.begin(), own_families.end()})) {
   apply(connection);
 }
 Destination::~Destination() = default;

@@ -109,8 +109,8 @@ postbox::EventRecord encode_profile(const postbox::Key& profile_key, std::string
   record.queue = kProfile.queue;
   record.profile_key = profile_key;
   record.dedup_key = update_key(profile_key, profile, now);
-  record.timing = std::make_shared<const postbox::Timing>(postbox::Timing{
-      .slot = slot_of(profile_key, profile, unset), .as_of = now, .in_order = true});
+  record.timing =
+      postbox::Timing{.slot = slot_of(profile_key, profile, unset), .as_of = now, .in_order = true};
   EventHead head;
   head.profile = profile;
   head.kind = kProfileKind;
@@ -131,8 +131,7 @@ postbox::EventRecord encode_consent(const postbox::Key& consent_key, std::string
   record.dedup_key = update_key(consent_key, record.payload, now);
   // A slot of its own: nothing gives way. Somebody who was put on a list and taken off it must have
   // been on it: whoever is not is unsubscribed from everything.
-  record.timing = std::make_shared<const postbox::Timing>(
-      postbox::Timing{.slot = record.dedup_key, .as_of = now, .in_order = true});
+  record.timing = postbox::Timing{.slot = record.dedup_key, .as_of = now, .in_order = true};
   return record;
 }
 

@@ -1,8 +1,10 @@
 #include <klaviyo/families.hpp>
 
+#include <algorithm>
+
 namespace klaviyo {
 
-std::vector<postbox::Family> every_queue(std::span<const postbox::Family> own) {
+std::vector<postbox::Family> every_queue(const std::vector<postbox::Family>& own) {
   std::vector<postbox::Family> queues(kFamilies.begin(), kFamilies.end());
   queues.insert(queues.end(), own.begin(), own.end());
   std::ranges::sort(queues, {}, &postbox::Family::queue);

@@ -7,13 +7,11 @@
 // Failure:   a name or a number that is not accepted does not compile.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <postbox/event.hpp>
 #include <postbox/flags.hpp>
-#include <span>
+#include <postbox/trackable.hpp>
 #include <string_view>
 #include <vector>
 
@@ -63,7 +61,7 @@ inline constexpr std::uint32_t kLastOwnQueue = 15;
   return postbox::QueueId{static_cast<std::uint32_t>(queue) | (kLastOwnQueue + 1)};
 }
 static_assert(static_cast<std::size_t>(backfill_queue(postbox::QueueId{kLastOwnQueue})) <
-                  postbox::FlagSet::kMaxQueues,
+                  postbox::kMaxQueues,
               "every FlagSet has the queues of the backfills");
 
 // The family that `queue` belongs to, as an index: a backfill has its family's flag.
@@ -73,7 +71,7 @@ static_assert(static_cast<std::size_t>(backfill_queue(postbox::QueueId{kLastOwnQ
 
 // Every queue of this library's families and `own` ones in order of priority: what happens now,
 // then the backfills under the same flags.
-[[nodiscard]] std::vector<postbox::Family> every_queue(std::span<const postbox::Family> own);
+[[nodiscard]] std::vector<postbox::Family> every_queue(const std::vector<postbox::Family>& own);
 
 namespace detail {
 
@@ -81,12 +79,14 @@ namespace detail {
 template <std::size_t Size>
 struct FamilyName {
   consteval FamilyName(const char (&name)[Size]) {  // NOLINT(google-explicit-constructor)
-    std::copy_n(name, Size, text.begin());
+    for (std::size_t i = 0; i < Size; ++i) text[i] = name[i];
   }
   [[nodiscard]] constexpr std::string_view view() const { return {text.data(), Size - 1}; }
   [[nodiscard]] constexpr bool is_plain() const {
-    return Size > 1 && std::all_of(text.begin(), text.end() - 1,
-                                   [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
+    for (const char c : view()) {
+      if ((c < 'a' || c > 'z') && c != '_') return false;
+    }
+    return Size > 1;
   }
 
   std::array<char, Size> text{};
@@ -97,9 +97,10 @@ inline constexpr auto kOwnVariable = [] {
   constexpr std::string_view kBefore = "KLAVIYO_";
   constexpr std::string_view kAfter = "_EVENTS_ENABLED";
   std::array<char, kBefore.size() + Name.view().size() + kAfter.size()> text{};
-  auto at = std::copy(kBefore.begin(), kBefore.end(), text.begin());
+  auto* at = text.data();
+  for (const char c : kBefore) *at++ = c;
   for (const char c : Name.view()) *at++ = c == '_' ? c : static_cast<char>(c - 'a' + 'A');
-  std::copy(kAfter.begin(), kAfter.end(), at);
+  for (const char c : kAfter) *at++ = c;
   return text;
 }();
 

@@ -3,6 +3,7 @@
 #include <klaviyo/metric_names.hpp>
 #include <klaviyo/schemas/purchase.hpp>
 #include <postbox/config.hpp>
+#include <postbox/environment.hpp>
 #include <postbox/schema.hpp>
 #include <string>
 #include <vector>

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cstdint>
 #include <klaviyo/recovery.hpp>
+#include <klaviyo/recovery_key.hpp>
+#include <memory>
 
 namespace klaviyo {
 namespace {

@@ -16,31 +16,15 @@
 // another key from one that was changed.
 #pragma once
 
-#include <memory>
-#include <optional>
-#include <postbox/clock.hpp>
 #include <postbox/result.hpp>
+#include <postbox/time.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace klaviyo {
 
-// A secret, ready to sign. Cheap to copy.
-class RecoveryKey {
- public:
-  explicit RecoveryKey(std::string_view secret);
-
-  // HMAC-SHA256 of `text`: 32 bytes. Nothing when OpenSSL refuses.
-  [[nodiscard]] std::optional<std::string> sign(std::string_view text) const;
-
-  // What a token of this key is known by: 4 bytes.
-  [[nodiscard]] const std::string& id() const noexcept { return id_; }
-
- private:
-  std::shared_ptr<const void> keyed_;  // OpenSSL's context, copied for each signature
-  std::string id_;
-};
+class RecoveryKey;  // recovery_key.hpp
 
 // Whether a token can name the cart: its id has at most 200 bytes and holds no e-mail address.
 [[nodiscard]] bool fits_a_link(std::string_view cart_id) noexcept;

@@ -8,6 +8,11 @@
 #include <klaviyo/settings.hpp>
 #include <memory>
 #include <optional>
+#include <postbox/environment.hpp>
+#include <postbox/flag_set.hpp>
+#include <postbox/operator.hpp>
+#include <postbox/services.hpp>
+#include <postbox/tracker.hpp>
 #include <postbox/version.hpp>
 #include <string>
 #include <string_view>
@@ -158,7 +163,7 @@ class Reloader {
            std::shared_ptr<CartTimers> timers)
       : config_(std::move(config)),
         in_force_(std::move(in_force)),
-        as_read_(config_.as_read ? *config_.as_read : config_),
+        as_read_(config_.as_read.empty() ? config_ : config_.as_read.front()),
         destination_(std::move(destination)),
         timers_(std::move(timers)) {}
 
@@ -310,6 +315,20 @@ Result<postbox::Tracker> start(Config config, Services overrides) {
   auto trackers = start(std::move(one), std::move(overrides));
   if (!trackers) return trackers.error();
   return std::move(trackers->front());
+}
+
+Result<postbox::Tracker> start(Config config) { return start(std::move(config), Services{}); }
+
+Result<postbox::Tracker> start(Result<Config> config) {
+  return start(std::move(config), Services{});
+}
+
+Result<std::vector<postbox::Tracker>> start(std::vector<Config> accounts) {
+  return start(std::move(accounts), Services{});
+}
+
+Result<std::vector<postbox::Tracker>> start(std::vector<Result<Config>> accounts) {
+  return start(std::move(accounts), Services{});
 }
 
 Result<postbox::Tracker> start(Result<Config> config, Services overrides) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <postbox/config.hpp>
+#include <postbox/environment.hpp>
 #include <stripe/reports.hpp>
 
 #include "base/not_accepted.hpp"

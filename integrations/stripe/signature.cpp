@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <postbox/config.hpp>
+#include <postbox/environment.hpp>
 #include <stripe/signature.hpp>
 #include <utility>
 

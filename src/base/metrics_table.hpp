@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include <postbox/event.hpp>
+#include <postbox/flag_set.hpp>
 #include <postbox/flags.hpp>
 #include <postbox/metrics.hpp>
 #include <postbox/track_result.hpp>

@@ -13,7 +13,7 @@
 #include <postbox/clock.hpp>
 #include <postbox/config.hpp>
 #include <postbox/destination.hpp>
-#include <postbox/flags.hpp>
+#include <postbox/flag_set.hpp>
 #include <postbox/http_client.hpp>
 #include <postbox/outbox.hpp>
 #include <postbox/rate_gate.hpp>

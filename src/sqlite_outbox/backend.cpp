@@ -73,12 +73,16 @@ Result<std::shared_ptr<Outbox>> open_memory(std::string_view /*place*/,
 
 }  // namespace
 
-OutboxBackend sqlite_backend() noexcept {
-  return {"sqlite", "sqlite:PATH", &check_path, &resolve_path, &look_at_path, &open_file};
+const OutboxBackend& sqlite_backend() noexcept {
+  static constexpr OutboxBackend kBackend{"sqlite",      "sqlite:PATH", &check_path,
+                                          &resolve_path, &look_at_path, &open_file};
+  return kBackend;
 }
 
-OutboxBackend memory_backend() noexcept {
-  return {"memory", "memory:", &check_nothing, &resolve_nothing, &look_at_nothing, &open_memory};
+const OutboxBackend& memory_backend() noexcept {
+  static constexpr OutboxBackend kBackend{"memory",         "memory:",        &check_nothing,
+                                          &resolve_nothing, &look_at_nothing, &open_memory};
+  return kBackend;
 }
 
 }  // namespace postbox

@@ -1,5 +1,7 @@
 // What the engine does while its store fails.
 #include <gtest/gtest.h>
+#include <postbox/http_client.hpp>
+#include <postbox/outbox.hpp>
 
 #include "support/broken_outbox.hpp"
 #include "support/engine_harness.hpp"

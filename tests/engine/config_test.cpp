@@ -1,4 +1,5 @@
 #include <postbox/config.hpp>
+#include <postbox/environment.hpp>
 
 #include <gmock/gmock.h>
 

@@ -3,6 +3,9 @@
 
 #include <fstream>
 #include <iterator>
+#include <postbox/http_client.hpp>
+#include <postbox/operator.hpp>
+#include <postbox/outbox.hpp>
 
 #include "support/engine_harness.hpp"
 #include "support/temporary_folder.hpp"

@@ -1,3 +1,4 @@
+#include <postbox/flag_set.hpp>
 #include <postbox/flags.hpp>
 
 #include <gtest/gtest.h>

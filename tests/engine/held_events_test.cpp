@@ -1,6 +1,8 @@
 // What an operator does with events that are held because their family is switched off, by the
 // whole engine.
 #include <gmock/gmock.h>
+#include <postbox/http_client.hpp>
+#include <postbox/operator.hpp>
 
 #include "support/engine_harness.hpp"
 

@@ -3,6 +3,8 @@
 
 #include <cstdlib>
 #include <new>
+#include <postbox/clock.hpp>
+#include <postbox/http_client.hpp>
 #include <utility>
 
 #include "support/engine_harness.hpp"

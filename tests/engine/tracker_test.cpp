@@ -1,3 +1,8 @@
+#include <postbox/clock.hpp>
+#include <postbox/event.hpp>
+#include <postbox/http_client.hpp>
+#include <postbox/operator.hpp>
+#include <postbox/outbox.hpp>
 #include <postbox/tracker.hpp>
 
 #include <gmock/gmock.h>

@@ -1,5 +1,6 @@
 // A token is refused, or it is exactly what was signed: no second text stands for the same link.
 #include <klaviyo/recovery.hpp>
+#include <klaviyo/recovery_key.hpp>
 
 #include <cstdint>
 #include <cstdlib>

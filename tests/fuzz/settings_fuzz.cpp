@@ -1,6 +1,7 @@
 // Klaviyo's settings: a flag, a quota share or an address is accepted whole or refused, and what
 // was accepted means the same when it is written and read again.
 #include <klaviyo/config.hpp>
+#include <postbox/environment.hpp>
 
 #include "base/http_url.hpp"
 #include "fuzz_input.hpp"

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <postbox/clock.hpp>
 #include <stripe/stripe.hpp>
 #include <thread>
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <optional>
+#include <postbox/operator.hpp>
 #include <postbox/testing/scripted_http_client.hpp>
 #include <thread>
 

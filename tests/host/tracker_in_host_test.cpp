@@ -7,6 +7,12 @@
 #include <sys/time.h>
 
 #include <csignal>
+#include <klaviyo/encode.hpp>
+#include <postbox/clock.hpp>
+#include <postbox/event.hpp>
+#include <postbox/http_client.hpp>
+#include <postbox/outbox.hpp>
+#include <postbox/services.hpp>
 #include <stdexcept>
 #include <stripe/stripe.hpp>
 

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include <klaviyo/klaviyo.hpp>
+#include <postbox/operator.hpp>
+#include <postbox/services.hpp>
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/testing/scripted_http_client.hpp>
 

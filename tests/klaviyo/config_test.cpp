@@ -3,6 +3,9 @@
 #include <filesystem>
 #include <fstream>
 #include <klaviyo/klaviyo.hpp>
+#include <postbox/clock.hpp>
+#include <postbox/environment.hpp>
+#include <postbox/outbox.hpp>
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/testing/scripted_http_client.hpp>
 #include <postbox/version.hpp>

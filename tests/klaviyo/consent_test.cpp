@@ -3,6 +3,7 @@
 
 #include <klaviyo/cart_timers.hpp>
 #include <map>
+#include <postbox/operator.hpp>
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/testing/scripted_http_client.hpp>
 #include <random>

@@ -1,6 +1,9 @@
 // identify(): profiles without an event, on a way of their own.
 #include <gtest/gtest.h>
 
+#include <postbox/event.hpp>
+#include <postbox/http_client.hpp>
+#include <postbox/operator.hpp>
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/testing/scripted_http_client.hpp>
 

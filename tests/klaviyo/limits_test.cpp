@@ -2,7 +2,10 @@
 // klaviyo_time_limits_test.cpp.
 #include <algorithm>
 #include <iterator>
+#include <klaviyo/encode.hpp>
+#include <klaviyo/schemas/profile_fields.hpp>
 #include <limits>
+#include <postbox/event.hpp>
 
 #include "support/klaviyo_limits.hpp"
 

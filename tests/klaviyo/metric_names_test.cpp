@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <klaviyo/metric_names.hpp>
+#include <postbox/environment.hpp>
+#include <postbox/event.hpp>
 #include <postbox/testing/expect_tracked.hpp>
 #include <postbox/testing/manual_clock.hpp>
 

@@ -1,4 +1,6 @@
 #include <gtest/gtest.h>
+#include <klaviyo/schemas/profile_fields.hpp>
+#include <postbox/event.hpp>
 
 #include "support/klaviyo_test_data.hpp"
 

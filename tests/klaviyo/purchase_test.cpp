@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <klaviyo/schemas/purchase_fields.hpp>
 #include <limits>
+#include <postbox/event.hpp>
+#include <postbox/services.hpp>
 
 #include "support/klaviyo_test_data.hpp"
 

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <klaviyo/catalogue.hpp>
 #include <klaviyo/destination.hpp>
+#include <klaviyo/schemas/profile_fields.hpp>
 #include <map>
+#include <postbox/event.hpp>
 #include <set>
 
 #include "simulator.hpp"

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <klaviyo/recovery.hpp>
+#include <klaviyo/recovery_key.hpp>
 
 #include "support/klaviyo_test_data.hpp"
 

@@ -1,6 +1,9 @@
 // The flags are set to false, the server starts anew, somebody buys meanwhile, and the flags are
 // set again: whoever has bought gets no reminder. With the outbox in a file, which is all that
 // stays.
+#include <postbox/operator.hpp>
+#include <postbox/outbox.hpp>
+
 #include "support/abandoned_carts.hpp"
 #include "support/temporary_folder.hpp"
 

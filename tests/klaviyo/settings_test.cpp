@@ -4,6 +4,7 @@
 #include <fstream>
 #include <klaviyo/klaviyo.hpp>
 #include <klaviyo/settings.hpp>
+#include <postbox/outbox.hpp>
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/testing/scripted_http_client.hpp>
 #include <utility>

@@ -1,6 +1,8 @@
 // What Klaviyo would ignore without a word is said to the caller, with the path of his own field,
 // and what it keeps is not.
 #include <gmock/gmock.h>
+#include <postbox/event.hpp>
+#include <postbox/services.hpp>
 
 #include "support/klaviyo_test_data.hpp"
 

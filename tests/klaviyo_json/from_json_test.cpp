@@ -9,6 +9,7 @@
 #include <klaviyo/klaviyo.hpp>
 #include <klaviyo_json/from_json.hpp>
 #include <nlohmann/json.hpp>
+#include <postbox/event.hpp>
 #include <postbox/rfc3339.hpp>
 #include <string>
 #include <vector>

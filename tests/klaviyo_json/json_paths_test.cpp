@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <klaviyo_json/json_paths.hpp>
+#include <postbox/event.hpp>
 #include <string>
 #include <vector>
 

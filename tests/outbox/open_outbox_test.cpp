@@ -39,7 +39,7 @@ TEST(OpenOutbox, ABackendOfTheProgramsOwnIsFoundByItsScheme) {
     return std::string(place);
   };
   Config config;
-  config.outbox.backends.push_back(backend);
+  config.outbox.backends.push_back(&backend);
   config.outbox.url = "cluster:shop";
   const auto valid = config.validate();
   ASSERT_TRUE(valid) << valid.error().message;

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <postbox/clock.hpp>
+#include <postbox/http_client.hpp>
+#include <postbox/outbox.hpp>
 #include <sstream>
 #include <string>
 

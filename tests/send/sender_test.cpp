@@ -1,3 +1,8 @@
+#include <postbox/clock.hpp>
+#include <postbox/event.hpp>
+#include <postbox/http_client.hpp>
+#include <postbox/operator.hpp>
+
 #include "support/engine_harness.hpp"
 
 namespace postbox::tests {

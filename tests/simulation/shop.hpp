@@ -13,6 +13,10 @@
 #include <utility>
 #include <vector>
 
+#include <postbox/clock.hpp>
+#include <postbox/event.hpp>
+#include <postbox/outbox.hpp>
+#include <postbox/services.hpp>
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/tracker.hpp>
 

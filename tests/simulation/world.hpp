@@ -12,6 +12,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <postbox/operator.hpp>
 #include <random>
 #include <set>
 #include <stdexcept>

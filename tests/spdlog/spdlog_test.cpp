@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/ostream_sink.h>
+#include <postbox/services.hpp>
 #include <postbox/spdlog.hpp>
 
 #include <klaviyo/klaviyo.hpp>

@@ -6,6 +6,7 @@
 
 #include <klaviyo/cart_timers.hpp>
 #include <optional>
+#include <postbox/outbox.hpp>
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/testing/scripted_http_client.hpp>
 #include <string>

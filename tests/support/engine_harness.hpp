@@ -6,6 +6,9 @@
 
 #include <optional>
 
+#include <postbox/clock.hpp>
+#include <postbox/outbox.hpp>
+#include <postbox/services.hpp>
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/testing/scripted_http_client.hpp>
 #include <postbox/tracker.hpp>

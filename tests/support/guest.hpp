@@ -3,6 +3,9 @@
 #pragma once
 
 #include <klaviyo/klaviyo.hpp>
+#include <postbox/clock.hpp>
+#include <postbox/outbox.hpp>
+#include <postbox/services.hpp>
 
 #include "child_process.hpp"
 #include "conservation.hpp"

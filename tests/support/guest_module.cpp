@@ -8,6 +8,8 @@
 #include <klaviyo/klaviyo.hpp>
 #include <memory>
 #include <optional>
+#include <postbox/http_client.hpp>
+#include <postbox/services.hpp>
 #include <string>
 
 namespace {

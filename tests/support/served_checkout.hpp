@@ -11,6 +11,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <postbox/services.hpp>
+
 #include "../examples/checkout_server/http_server.hpp"
 
 namespace checkout {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <stripe/stripe.hpp>
 
+#include <postbox/http_client.hpp>
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/testing/scripted_http_client.hpp>
 

@@ -8,6 +8,9 @@
 #include <string>
 #include <vector>
 
+#include <postbox/clock.hpp>
+#include <postbox/event.hpp>
+#include <postbox/outbox.hpp>
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/tracker.hpp>
 

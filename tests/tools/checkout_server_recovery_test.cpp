@@ -1,4 +1,6 @@
 // The example server's way back to a cart: GET /cart/recover.
+#include <klaviyo/recovery_key.hpp>
+
 #include "support/served_checkout.hpp"
 
 namespace checkout {

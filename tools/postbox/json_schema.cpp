@@ -3,6 +3,7 @@
 #include <klaviyo/encode.hpp>
 #include <klaviyo/request.hpp>
 #include <klaviyo/schemas/profile.hpp>
+#include <klaviyo/schemas/profile_fields.hpp>
 #include <string>
 
 #include "samples.hpp"

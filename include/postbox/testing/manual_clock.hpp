@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <postbox/clock.hpp>
+#include <postbox/services.hpp>  // which brings it to a tracker
 
 namespace postbox::testing {
 

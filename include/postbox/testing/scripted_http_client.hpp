@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <postbox/http_client.hpp>
+#include <postbox/services.hpp>  // which brings it to a tracker
 
 namespace postbox::testing {
 

@@ -6,11 +6,12 @@
 // Failure:   none here: track() rejects with every violation.
 #pragma once
 
-#include <klaviyo/encode.hpp>
-#include <postbox/event.hpp>
-#include <utility>
+#include <postbox/trackable.hpp>
 
 namespace klaviyo {
+
+// Make every event of the batch one of history, see mark_backfill().
+void mark_backfills(postbox::EventBatch& batch);
 
 template <postbox::TrackableEvent E>
 class Backfill {
@@ -29,7 +30,7 @@ class Backfill {
   [[nodiscard]] std::size_t size() const noexcept { return event_.size(); }
   void encode(postbox::EventBatch& batch) const {
     event_.encode(batch);
-    for (postbox::EventRecord& record : batch.records()) mark_backfill(record);
+    mark_backfills(batch);
   }
 
  private:

@@ -7,7 +7,7 @@
 #include <klaviyo/events/settled.hpp>
 #include <klaviyo/recovery.hpp>
 #include <klaviyo/schemas/cart_fields.hpp>
-#include <klaviyo/schemas/ignored.hpp>
+#include <klaviyo/schemas/ignored_of_event.hpp>
 
 namespace klaviyo {
 namespace {
@@ -100,19 +100,19 @@ bool is_end(const Cart& cart, const CartDetails& details) {
 }
 
 // Updates start the timer; an emptied cart, and one whose abandonment is reported, end it.
-std::shared_ptr<const postbox::Timing> timing_of(const Update& update, const CartDetails& details,
-                                                 postbox::EventBatch& batch) {
+std::optional<postbox::Timing> timing_of(const Update& update, const CartDetails& details,
+                                         postbox::EventBatch& batch) {
   const CartTimers* timers = cart_timers(batch);
-  if (timers == nullptr) return nullptr;
-  auto timing = std::make_shared<postbox::Timing>();
-  timing->slot = cart_key(update.cart.cart_id);
+  if (timers == nullptr) return std::nullopt;
+  postbox::Timing timing;
+  timing.slot = cart_key(update.cart.cart_id);
   // The clock of a browser, or of another server, may be ahead of the one that dates the order.
-  timing->as_of = std::min(update.updated_at, batch.now());
-  if (std::holds_alternative<CartUpdate>(details)) timing->quiet = timers->quiet;
+  timing.as_of = std::min(update.updated_at, batch.now());
+  if (std::holds_alternative<CartUpdate>(details)) timing.quiet = timers->quiet;
   if (is_end(update.cart, details)) {
-    timing->ends.push_back(timing->slot);
+    timing.ends.push_back(timing.slot);
   } else {
-    timing->timer = timer_of(update, *timers, batch);
+    timing.timer = timer_of(update, *timers, batch);
   }
   return timing;
 }
@@ -120,12 +120,12 @@ std::shared_ptr<const postbox::Timing> timing_of(const Update& update, const Car
 // A timer without a delay: the store makes it an event unless a purchase has ended it.
 postbox::EventRecord unless_bought(const Update& update, postbox::WallTime since,
                                    postbox::EventRecord event) {
-  auto timing = std::make_shared<postbox::Timing>();
-  timing->slot = cart_key(update.cart.cart_id);
-  timing->as_of = since;
-  timing->timer =
+  postbox::Timing timing;
+  timing.slot = cart_key(update.cart.cart_id);
+  timing.as_of = since;
+  timing.timer =
       postbox::Timer{{}, ends_of(update.cart.user_id, update.cart.customer), std::move(event)};
-  timing->alone = true;
+  timing.alone = true;
   postbox::EventRecord record;
   record.queue = kCart.queue;
   record.timing = std::move(timing);

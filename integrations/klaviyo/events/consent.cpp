@@ -5,6 +5,7 @@
 #include <klaviyo/events/consent.hpp>
 #include <klaviyo/events/settled.hpp>
 #include <klaviyo/hash.hpp>
+#include <klaviyo/schemas/profile_fields.hpp>
 #include <utility>
 
 namespace klaviyo {

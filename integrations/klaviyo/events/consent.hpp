@@ -17,7 +17,7 @@
 #include <klaviyo/families.hpp>
 #include <klaviyo/schemas/consent.hpp>
 #include <klaviyo/schemas/profile.hpp>
-#include <postbox/event.hpp>
+#include <postbox/trackable.hpp>
 #include <vector>
 
 namespace klaviyo {

@@ -9,15 +9,13 @@
 #pragma once
 
 #include <concepts>
-#include <klaviyo/encode.hpp>
-#include <klaviyo/events/settled.hpp>
+#include <cstddef>
 #include <klaviyo/schemas/custom.hpp>
 #include <klaviyo/schemas/ignored.hpp>
 #include <klaviyo/schemas/table_rules.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace klaviyo {
@@ -44,21 +42,50 @@ concept TypedEvent = std::derived_from<T, EventBasics> && postbox::HasSchema<T> 
 
 namespace detail {
 
-// An EventHead with the texts that it points at.
-struct OwnedHead {
-  std::string kind;
-  std::string unique_id;
-  EventHead head;
+// The typed fields of an event without their type, so that what is done with them is compiled once.
+struct TypedFields {
+  const void* event;
+  void (*validate)(const void*, std::vector<postbox::Violation>&);
+  std::size_t (*count)(const void*);
+  bool (*has_name)(std::string_view);
+  bool (*write)(const void*, bool first, std::string& out);
+  void (*find_ignored)(const void*, std::vector<postbox::Violation>&);
+  void (*find_mended)(const void*, std::vector<postbox::Violation>&);
 };
 
-// Append the value to the contents that a default unique_id is made of; nothing without one.
-void append_worth(const std::optional<Money>& value, std::string& contents);
+template <class T>
+TypedFields typed_fields(const T& event) {
+  using Violations = std::vector<postbox::Violation>;
+  return {&event,
+          [](const void* e, Violations& violations) {
+            postbox::validate(*static_cast<const T*>(e), postbox::Path(), violations);
+          },
+          [](const void* e) { return postbox::count_members(*static_cast<const T*>(e)); },
+          postbox::has_field<T>,
+          [](const void* e, bool first, std::string& out) {
+            return postbox::write_members(*static_cast<const T*>(e), first, out);
+          },
+          [](const void* e, Violations& warnings) {
+            klaviyo::find_ignored(*static_cast<const T*>(e), warnings);
+          },
+          [](const void* e, Violations& warnings) {
+            postbox::find_mended(*static_cast<const T*>(e), postbox::Path(), warnings);
+          }};
+}
 
-// Checks the rest and fills `owned`. `contents` is what a default unique_id is made of. False when
-// the batch has a violation.
-[[nodiscard]] bool begin_event(const EventBasics& event, std::string_view metric,
-                               const postbox::Family& family, std::string_view contents,
-                               postbox::EventBatch& batch, OwnedHead& owned);
+// What encode() needs of an event.
+struct TypedView {
+  const EventBasics* basics;
+  std::string_view metric;
+  const postbox::Family* family;
+  TypedFields fields;
+  const std::vector<postbox::Violation>* changes;  // of the identifiers, by normalize()
+};
+
+void encode(const TypedView& event, postbox::EventBatch& batch);
+
+// profile_key() as the batch's tracker knows it: by its default country.
+[[nodiscard]] postbox::Key profile_key(const Profile& customer, const postbox::EventBatch& batch);
 
 }  // namespace detail
 
@@ -74,12 +101,12 @@ class Event {
   [[nodiscard]] postbox::Key profile_key() const { return klaviyo::profile_key(event_.customer); }
   // The same as the batch's tracker knows it: by its default country.
   [[nodiscard]] postbox::Key profile_key(const postbox::EventBatch& batch) const {
-    return Settled::profile_key(*this, batch);
+    return detail::profile_key(event_.customer, batch);
   }
   [[nodiscard]] std::size_t size() const noexcept { return 1; }
   void encode(postbox::EventBatch& batch) const {
-    batch.set_name({batch.name_of(metric()), metric(), event_.unique_id});
-    Settled::encode(*this, batch);
+    detail::encode({&event_, metric(), &T::kFamily, detail::typed_fields(event_), &changes_},
+                   batch);
   }
 
   [[nodiscard]] std::string_view metric() const noexcept {
@@ -92,26 +119,6 @@ class Event {
   [[nodiscard]] const T& fields() const noexcept { return event_; }
 
  private:
-  friend struct Settled;
-  static constexpr bool kIsProfile = false;
-
-  [[nodiscard]] const Profile& customer() const noexcept { return event_.customer; }
-  [[nodiscard]] Profile& customer() noexcept { return event_.customer; }
-  void encode_settled(postbox::EventBatch& batch) const {
-    postbox::validate(event_, postbox::Path(), batch.violations());
-    validate_basics(event_, postbox::count_members(event_), postbox::has_field<T>, batch.now(),
-                    batch.violations());
-    std::string contents;
-    if (event_.unique_id.empty()) {
-      write_properties(event_.properties, postbox::write_members(event_, true, contents), contents);
-      detail::append_worth(event_.value, contents);
-    }
-    detail::OwnedHead owned;
-    if (!detail::begin_event(event_, metric(), family(), contents, batch, owned)) return;
-    warn_of_ignored(event_, event_.properties, event_.customer, batch);
-    add_event(owned.head, event_, event_.properties, json_size_hint(event_.properties), batch);
-  }
-
   static constexpr TableFault kFault = table_fault<T>();
   static_assert(kFault != TableFault::kNoName, "a field of the table has no name or no path");
   static_assert(kFault != TableFault::kReserved,

@@ -4,7 +4,8 @@
 #include <klaviyo/events/profile.hpp>
 #include <klaviyo/events/scratch.hpp>
 #include <klaviyo/events/settled.hpp>
-#include <klaviyo/schemas/ignored.hpp>
+#include <klaviyo/schemas/ignored_of_event.hpp>
+#include <postbox/operator.hpp>
 
 namespace klaviyo {
 

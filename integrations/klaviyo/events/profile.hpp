@@ -13,7 +13,6 @@
 #include <klaviyo/families.hpp>
 #include <klaviyo/schemas/profile.hpp>
 #include <postbox/tracker.hpp>
-#include <utility>
 #include <vector>
 
 namespace klaviyo {

@@ -4,7 +4,7 @@
 #include <klaviyo/events/purchase.hpp>
 #include <klaviyo/events/scratch.hpp>
 #include <klaviyo/events/settled.hpp>
-#include <klaviyo/schemas/ignored.hpp>
+#include <klaviyo/schemas/ignored_of_event.hpp>
 #include <klaviyo/schemas/purchase_fields.hpp>
 
 namespace klaviyo {
@@ -114,7 +114,7 @@ Occurrence occurrence(const Order& order, const Refund& refund) {
 }
 
 // Whoever has bought has left no cart behind.
-std::shared_ptr<postbox::Timing> timing_of(const Order& order, const postbox::EventBatch& batch) {
+std::optional<postbox::Timing> timing_of(const Order& order, const postbox::EventBatch& batch) {
   return purchase_timing(
       {.cart_id = order.cart_id, .customer = order.customer, .bought_at = order.placed_at}, batch);
 }

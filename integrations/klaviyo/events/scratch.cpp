@@ -1,5 +1,6 @@
 #include <klaviyo/events/scratch.hpp>
 #include <klaviyo/per_thread.hpp>
+#include <klaviyo/schemas/profile_fields.hpp>
 #include <string>
 
 namespace klaviyo {

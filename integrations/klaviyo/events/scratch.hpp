@@ -7,7 +7,7 @@
 // Failure:   a profile larger than Klaviyo takes is a violation.
 #pragma once
 
-#include <klaviyo/schemas/item.hpp>
+#include <klaviyo/schemas/item_fields.hpp>
 #include <klaviyo/schemas/profile.hpp>
 #include <postbox/event.hpp>
 #include <string_view>

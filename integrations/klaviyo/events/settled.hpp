@@ -8,8 +8,9 @@
 #pragma once
 
 #include <klaviyo/schemas/profile.hpp>
-#include <postbox/event.hpp>
+#include <postbox/trackable.hpp>
 #include <string_view>
+#include <vector>
 
 namespace klaviyo {
 
@@ -21,6 +22,9 @@ namespace klaviyo {
 // itself. An event lets this see its customer(), its `changes_` and whether it is of a profile
 // alone.
 struct Settled {
+  // Warn of what was changed, unless the event is rejected.
+  static void report(const std::vector<postbox::Violation>& changes, postbox::EventBatch& batch);
+
   template <class Event, class Use>
   static auto use(const Event& event, const postbox::EventBatch& batch, const Use& what) {
     if (is_settled(event.customer())) return what(event);
@@ -36,7 +40,7 @@ struct Settled {
   static void encode(const Event& event, postbox::EventBatch& batch) {
     use(event, batch, [&](const Event& settled) {
       settled.encode_settled(batch);
-      if (batch.violations().empty()) batch.mend(settled.changes_);
+      report(settled.changes_, batch);
     });
   }
 

@@ -4,7 +4,8 @@
 #include <klaviyo/events/scratch.hpp>
 #include <klaviyo/events/settled.hpp>
 #include <klaviyo/events/subscription.hpp>
-#include <klaviyo/schemas/ignored.hpp>
+#include <klaviyo/schemas/ignored_of_event.hpp>
+#include <klaviyo/schemas/payment_fields.hpp>
 #include <klaviyo/schemas/subscription_fields.hpp>
 
 namespace klaviyo {
@@ -28,9 +29,9 @@ std::size_t size_hint(const PaymentAttempt& payment) {
 }
 
 // A subscription that begins is what its cart was for.
-std::shared_ptr<postbox::Timing> timing_of(Kind kind, const Subscription& subscription,
-                                           const postbox::EventBatch& batch) {
-  if (kind != Kind::kStarted && kind != Kind::kTrialStarted) return nullptr;
+std::optional<postbox::Timing> timing_of(Kind kind, const Subscription& subscription,
+                                         const postbox::EventBatch& batch) {
+  if (kind != Kind::kStarted && kind != Kind::kTrialStarted) return std::nullopt;
   return purchase_timing({.cart_id = subscription.cart_id,
                           .user_id = subscription.user_id,
                           .customer = subscription.customer,

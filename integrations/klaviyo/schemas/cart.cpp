@@ -1,6 +1,7 @@
 #include <klaviyo/encode.hpp>
 #include <klaviyo/hash.hpp>
 #include <klaviyo/schemas/cart_fields.hpp>
+#include <klaviyo/schemas/profile_fields.hpp>
 
 namespace klaviyo {
 namespace {

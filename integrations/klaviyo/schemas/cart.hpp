@@ -14,8 +14,8 @@
 #include <klaviyo/schemas/profile.hpp>
 #include <klaviyo/schemas/property.hpp>
 #include <optional>
-#include <postbox/clock.hpp>
 #include <postbox/schema.hpp>
+#include <postbox/time.hpp>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -87,18 +87,5 @@ inline constexpr std::array<CartMetric, std::variant_size_v<CartDetails>> kCartM
 // of the checkout and an abandonment are <cart id>_<second of updated_at>.
 [[nodiscard]] std::string cart_unique_id(const Cart& cart, const CartDetails& details,
                                          postbox::WallTime updated_at);
-
-// Append every broken rule. `now` bounds the times: after 1990, at most one year ahead.
-void validate_cart(const Cart& cart, const CartDetails& details, const FlatLists& lists,
-                   postbox::WallTime now, std::vector<postbox::Violation>& violations);
-
-// The properties of the events of kCartMetrics. value: what lies in the cart, zero for an empty
-// one. An abandoned checkout has no value, and the amount as a property: nobody has paid it.
-template <class Details>
-struct CartProperties {
-  const Cart* cart;
-  const FlatLists* lists;
-  const Details* details;
-};
 
 }  // namespace klaviyo

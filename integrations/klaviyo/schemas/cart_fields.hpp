@@ -7,8 +7,26 @@
 #pragma once
 
 #include <klaviyo/schemas/cart.hpp>
+#include <klaviyo/schemas/item_fields.hpp>
 #include <postbox/schema.hpp>
 #include <tuple>
+
+namespace klaviyo {
+
+// Append every broken rule. `now` bounds the times: after 1990, at most one year ahead.
+void validate_cart(const Cart& cart, const CartDetails& details, const FlatLists& lists,
+                   postbox::WallTime now, std::vector<postbox::Violation>& violations);
+
+// The properties of the events of kCartMetrics. value: what lies in the cart, zero for an empty
+// one. An abandoned checkout has no value, and the amount as a property: nobody has paid it.
+template <class Details>
+struct CartProperties {
+  const Cart* cart;
+  const FlatLists* lists;
+  const Details* details;
+};
+
+}  // namespace klaviyo
 
 namespace klaviyo::detail {
 

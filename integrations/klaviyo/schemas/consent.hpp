@@ -9,7 +9,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <postbox/clock.hpp>
+#include <postbox/time.hpp>
 #include <string>
 #include <vector>
 

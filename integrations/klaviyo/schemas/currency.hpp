@@ -7,13 +7,13 @@
 //            it; parse() refuses it at once.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <postbox/result.hpp>
 #include <string_view>
+#include <vector>
 
 namespace klaviyo {
 
@@ -85,30 +85,35 @@ inline constexpr std::string_view kWithdrawnTwoDigits =
 inline constexpr std::string_view kWithdrawnNoDigits =
     "ADP BEF BYB BYR ESP GRD ITL LUF MGF PTE TPE TRL ";
 
-inline constexpr std::size_t kCurrencyCount =
-    (kTwoDigits.size() + kNoDigits.size() + kThreeDigits.size() + kFourDigits.size() +
-     kWithdrawnTwoDigits.size() + kWithdrawnNoDigits.size()) /
-    4;
+// Codes of one number of digits, in alphabetical order.
+struct CurrencyGroup {
+  std::string_view codes;  // each with a blank behind it
+  std::uint8_t exponent;
 
-constexpr auto make_currency_table() {
-  std::array<CurrencyDigits, kCurrencyCount> table{};
-  std::size_t next = 0;
-  const auto add = [&](std::string_view codes, std::uint8_t exponent) {
-    for (std::size_t i = 0; i < codes.size(); i += 4) {
-      table[next++] = CurrencyDigits{{codes[i], codes[i + 1], codes[i + 2]}, exponent};
+  // Whether `code`, of three characters, is one of them.
+  [[nodiscard]] constexpr bool has(std::string_view code) const noexcept {
+    std::size_t first = 0;
+    std::size_t end = codes.size() / 4;
+    while (first < end) {
+      const std::size_t middle = first + (end - first) / 2;
+      const std::string_view found = codes.substr(4 * middle, 3);
+      if (found == code) return true;
+      if (found < code) {
+        first = middle + 1;
+      } else {
+        end = middle;
+      }
     }
-  };
-  add(kTwoDigits, 2);
-  add(kNoDigits, 0);
-  add(kThreeDigits, 3);
-  add(kFourDigits, 4);
-  add(kWithdrawnTwoDigits, 2);
-  add(kWithdrawnNoDigits, 0);
-  std::sort(table.begin(), table.end());
-  return table;
-}
+    return false;
+  }
+};
 
-inline constexpr auto kCurrencies = make_currency_table();
+inline constexpr std::array<CurrencyGroup, 6> kCurrencyGroups = {{{kTwoDigits, 2},
+                                                                  {kNoDigits, 0},
+                                                                  {kThreeDigits, 3},
+                                                                  {kFourDigits, 4},
+                                                                  {kWithdrawnTwoDigits, 2},
+                                                                  {kWithdrawnNoDigits, 0}}};
 
 // No code has a character beyond ASCII, so that blanks of every kind may go byte by byte.
 constexpr std::string_view trimmed_code(std::string_view code) {
@@ -126,7 +131,7 @@ constexpr char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c
 }  // namespace detail
 
 // Every code in alphabetical order; funds, metals and test codes are not among them.
-[[nodiscard]] constexpr const auto& currencies() noexcept { return detail::kCurrencies; }
+[[nodiscard]] const std::vector<CurrencyDigits>& currencies();
 
 constexpr Currency::Currency(std::string_view code) noexcept {
   for (const char c : code.substr(0, text_.size())) {
@@ -138,16 +143,12 @@ constexpr Currency::Currency(std::string_view code) noexcept {
   if (code.size() != 3) return;
   const std::array<char, 3> key{detail::upper(code[0]), detail::upper(code[1]),
                                 detail::upper(code[2])};
-  const auto& table = detail::kCurrencies;
-  const auto* end = table.data() + table.size();
-  const auto* found = std::lower_bound(
-      table.data(), end, key, [](const CurrencyDigits& row, const std::array<char, 3>& wanted) {
-        return row.code < wanted;
-      });
-  if (found == end || found->code != key) return;
-  text_ = {key[0], key[1], key[2]};
-  size_ = 3;
-  exponent_ = found->exponent;
+  for (const detail::CurrencyGroup& group : detail::kCurrencyGroups) {
+    if (!group.has({key.data(), key.size()})) continue;
+    text_ = {key[0], key[1], key[2]};
+    size_ = 3;
+    exponent_ = group.exponent;
+  }
 }
 
 }  // namespace klaviyo

@@ -14,8 +14,8 @@
 #include <klaviyo/schemas/profile.hpp>
 #include <klaviyo/schemas/property.hpp>
 #include <optional>
-#include <postbox/clock.hpp>
 #include <postbox/schema.hpp>
+#include <postbox/time.hpp>
 #include <string>
 #include <string_view>
 #include <tuple>

@@ -14,13 +14,10 @@
 
 #include <concepts>
 #include <cstdint>
-#include <functional>
-#include <klaviyo/schemas/item.hpp>
 #include <klaviyo/schemas/money.hpp>
-#include <klaviyo/schemas/profile.hpp>
 #include <klaviyo/schemas/property.hpp>
-#include <postbox/event.hpp>
 #include <postbox/schema.hpp>
+#include <postbox/trackable.hpp>
 #include <vector>
 
 namespace klaviyo {
@@ -45,53 +42,19 @@ template <class T>
   }
 }
 
+inline constexpr const char* kIsEmpty = "is empty and not sent: Klaviyo reads it as never set";
+
 // Nothing for kNo.
 void warn(Ignored what, const postbox::Path& path, std::vector<postbox::Violation>& warnings);
-
-// Own properties of an event, and of a profile, which stand at `path`.
-void find_ignored(const std::vector<Property>& properties, const postbox::Path& path,
-                  std::vector<postbox::Violation>& warnings);
-void find_ignored_of_profile(const std::vector<Property>& properties, const postbox::Path& path,
-                             std::vector<postbox::Violation>& warnings);
-
-// The customer of an event, at `path`: known by a phone number alone, whose event an account
-// without SMS drops; properties to remove, which an event does not.
-void find_ignored_of_customer(const Profile& customer, const postbox::Path& path,
-                              std::vector<postbox::Violation>& warnings);
-
-// Categories beyond the 4,000 that the flat list can hold.
-void find_ignored(const FlatLists& lists, std::vector<postbox::Violation>& warnings);
 
 // The fields of a table.
 template <postbox::HasSchema Fields>
 void find_ignored(const Fields& fields, std::vector<postbox::Violation>& warnings) {
   const postbox::Path root;
   postbox::for_each_field<Fields>([&](const auto& field) {
-    const auto& value = std::invoke(field.get, fields);
+    const auto& value = postbox::value_of(field, fields);
     warn(what_is_ignored(value), root.child(field.path), warnings);
   });
-}
-
-// What is written otherwise than it was given, because it is no UTF-8 or too long.
-void find_mended(const std::vector<Property>& properties, const postbox::Path& path,
-                 std::vector<postbox::Violation>& warnings);
-void find_mended(const Profile& profile, const postbox::Path& path,
-                 std::vector<postbox::Violation>& warnings);
-
-// All of an event.
-template <postbox::HasSchema Fields>
-void warn_of_ignored(const Fields& fields, const std::vector<Property>& properties,
-                     const Profile& customer, postbox::EventBatch& batch) {
-  const postbox::Path root;
-  find_ignored(fields, batch.warnings());
-  find_ignored(properties, root.child("properties"), batch.warnings());
-  std::vector<postbox::Violation> mended;
-  postbox::find_mended(fields, root, mended);
-  find_mended(properties, root.child("properties"), mended);
-  find_mended(customer, root.child("customer"), mended);
-  batch.mend(std::move(mended));
-  const postbox::Path path = root.child("customer");
-  find_ignored_of_customer(customer, path, batch.warnings());
 }
 
 }  // namespace klaviyo

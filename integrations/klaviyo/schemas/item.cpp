@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <klaviyo/schemas/item.hpp>
+#include <klaviyo/schemas/item_fields.hpp>
 #include <unordered_set>
 
 namespace klaviyo {

@@ -1,6 +1,37 @@
 #include <klaviyo/schemas/money.hpp>
 
+#include <algorithm>
+
 namespace klaviyo {
+namespace {
+
+// has() looks by halves.
+constexpr bool is_sorted(std::string_view codes) {
+  for (std::size_t at = 4; at < codes.size(); at += 4) {
+    if (codes.substr(at - 4, 3) >= codes.substr(at, 3)) return false;
+  }
+  return codes.size() % 4 == 0;
+}
+static_assert(std::ranges::all_of(detail::kCurrencyGroups, is_sorted,
+                                  &detail::CurrencyGroup::codes));
+
+std::vector<CurrencyDigits> all_currencies() {
+  std::vector<CurrencyDigits> table;
+  for (const auto& [codes, exponent] : detail::kCurrencyGroups) {
+    for (std::size_t at = 0; at < codes.size(); at += 4) {
+      table.push_back({{codes[at], codes[at + 1], codes[at + 2]}, exponent});
+    }
+  }
+  std::ranges::sort(table);
+  return table;
+}
+
+}  // namespace
+
+const std::vector<CurrencyDigits>& currencies() {
+  static const std::vector<CurrencyDigits> table = all_currencies();
+  return table;
+}
 
 postbox::Result<Currency> Currency::parse(std::string_view code) {
   const Currency currency(code);

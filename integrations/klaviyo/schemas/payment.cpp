@@ -1,5 +1,6 @@
 #include <klaviyo/encode.hpp>
-#include <klaviyo/schemas/payment.hpp>
+#include <klaviyo/schemas/payment_fields.hpp>
+#include <klaviyo/schemas/profile_fields.hpp>
 
 namespace klaviyo {
 

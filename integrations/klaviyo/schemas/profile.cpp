@@ -3,7 +3,7 @@
 #include <klaviyo/email.hpp>
 #include <klaviyo/hash.hpp>
 #include <klaviyo/phone.hpp>
-#include <klaviyo/schemas/profile.hpp>
+#include <klaviyo/schemas/profile_fields.hpp>
 #include <klaviyo/unicode.hpp>
 
 namespace klaviyo {

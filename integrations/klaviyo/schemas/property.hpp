@@ -13,8 +13,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <klaviyo/schemas/money.hpp>
-#include <postbox/clock.hpp>
 #include <postbox/schema.hpp>
+#include <postbox/time.hpp>
 #include <string>
 #include <string_view>
 #include <variant>

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <klaviyo/encode.hpp>
+#include <klaviyo/schemas/profile_fields.hpp>
 #include <klaviyo/schemas/purchase_fields.hpp>
 #include <unordered_map>
 

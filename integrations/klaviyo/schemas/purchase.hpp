@@ -14,8 +14,8 @@
 #include <klaviyo/schemas/profile.hpp>
 #include <klaviyo/schemas/property.hpp>
 #include <optional>
-#include <postbox/clock.hpp>
 #include <postbox/schema.hpp>
+#include <postbox/time.hpp>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -158,13 +158,7 @@ using OrderDetails = std::variant<Fulfillment, OrderCancellation, Refund, Delive
 // stock code that stands twice in an order is two events, and a repeated report is none.
 [[nodiscard]] std::string line_key(const OrderItem& item, std::size_t index);
 
-// Append every broken rule. `now` bounds placed_at: after 1990, at most one year ahead.
-void validate_order(const Order& order, postbox::WallTime now,
-                    std::vector<postbox::Violation>& violations);
-
-// The same for what happened to the order, with `now` as the bound of its own time.
-void validate_order(OrderKind kind, const Order& order, const OrderDetails& details,
-                    postbox::WallTime now, std::vector<postbox::Violation>& violations);
+struct FlatLists;
 
 // The properties of "Placed Order". unique_id: order_unique_id(). value: order_total().
 struct PlacedOrder {
@@ -181,14 +175,6 @@ struct OrderedProduct {
 
   const Order* order;
   const OrderItem* item;
-};
-
-// The properties of the events of kOrderMetrics. value: the order's total; of a refund, its amount.
-template <class Details>
-struct OrderProperties {
-  const Order* order;
-  const FlatLists* lists;  // of order->items
-  const Details* details;
 };
 
 }  // namespace klaviyo

@@ -6,9 +6,30 @@
 // Failure:   see schema.hpp.
 #pragma once
 
+#include <klaviyo/schemas/item_fields.hpp>
 #include <klaviyo/schemas/purchase.hpp>
 #include <postbox/schema.hpp>
 #include <tuple>
+
+namespace klaviyo {
+
+// Append every broken rule. `now` bounds placed_at: after 1990, at most one year ahead.
+void validate_order(const Order& order, postbox::WallTime now,
+                    std::vector<postbox::Violation>& violations);
+
+// The same for what happened to the order, with `now` as the bound of its own time.
+void validate_order(OrderKind kind, const Order& order, const OrderDetails& details,
+                    postbox::WallTime now, std::vector<postbox::Violation>& violations);
+
+// The properties of the events of kOrderMetrics. value: the order's total; of a refund, its amount.
+template <class Details>
+struct OrderProperties {
+  const Order* order;
+  const FlatLists* lists;  // of order->items
+  const Details* details;
+};
+
+}  // namespace klaviyo
 
 template <>
 struct postbox::Schema<klaviyo::Address> {

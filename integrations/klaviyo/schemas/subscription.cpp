@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <klaviyo/encode.hpp>
+#include <klaviyo/schemas/profile_fields.hpp>
 #include <klaviyo/schemas/subscription_fields.hpp>
 
 namespace klaviyo {

@@ -13,8 +13,8 @@
 #include <klaviyo/schemas/profile.hpp>
 #include <klaviyo/schemas/property.hpp>
 #include <optional>
-#include <postbox/clock.hpp>
 #include <postbox/schema.hpp>
+#include <postbox/time.hpp>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -176,10 +176,5 @@ using SubscriptionDetails = std::variant<SubscriptionStart, Renewal, PlanChange,
                                                  const Subscription& subscription,
                                                  const SubscriptionDetails& details,
                                                  postbox::WallTime time);
-
-// Append every broken rule. `now` bounds the event's time: after 1990, at most one year ahead.
-void validate_subscription(SubscriptionKind kind, const Subscription& subscription,
-                           const SubscriptionDetails& details, postbox::WallTime now,
-                           std::vector<postbox::Violation>& violations);
 
 }  // namespace klaviyo

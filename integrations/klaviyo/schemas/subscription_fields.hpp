@@ -13,6 +13,15 @@
 
 namespace klaviyo {
 
+// Append every broken rule. `now` bounds the event's time: after 1990, at most one year ahead.
+void validate_subscription(SubscriptionKind kind, const Subscription& subscription,
+                           const SubscriptionDetails& details, postbox::WallTime now,
+                           std::vector<postbox::Violation>& violations);
+
+}  // namespace klaviyo
+
+namespace klaviyo {
+
 // The properties of one kind of event. It has no value of its own: the money of a period is counted
 // by Placed Order, and would count twice.
 template <class Details>

@@ -10,14 +10,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <postbox/schema.hpp>
-#include <span>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
-#include <utility>
 
 namespace klaviyo {
 
@@ -45,7 +42,8 @@ constexpr TableFault name_fault(std::string_view name) {
   return TableFault::kNone;
 }
 
-constexpr TableFault names_fault(std::span<const std::string_view> names) {
+template <std::size_t Count>
+constexpr TableFault names_fault(const std::array<std::string_view, Count>& names) {
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (const TableFault fault = name_fault(names[i]); fault != TableFault::kNone) return fault;
     for (std::size_t before = 0; before < i; ++before) {
