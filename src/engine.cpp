@@ -4,6 +4,8 @@
 #include <thread>
 #include <utility>
 
+#include "base/assert.hpp"
+
 namespace postbox {
 namespace {
 
@@ -75,6 +77,7 @@ bool Engine::end_work_of(Pipeline& pipeline, milliseconds deadline) {
   network_.wake();
   const bool in_time = pipeline.wait_for_end(until);
   const MutexLock lock(mutex_);
+  POSTBOX_ASSERT(ended_ < pipelines_.size());
   if (++ended_ < pipelines_.size()) return in_time;
   const bool writer_left = writer_.join_until(until);
   return sender_.join_until(until) && writer_left && in_time;

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "base/assert.hpp"
+
 namespace postbox {
 namespace {
 
@@ -29,7 +31,9 @@ IntakeQueue::Pushed IntakeQueue::push(std::vector<EventRecord>& records, WallTim
   Pushed pushed{Answer::kAccepted, 0};
   {
     const MutexLock lock(mutex_);
+    POSTBOX_ASSERT(durable_through_ <= pushed_);
     if (closed_) return {Answer::kClosed, 0};
+    if (records.empty()) return {Answer::kAccepted, pushed_};
     if (!fits(events, bytes, share, room)) return {Answer::kFull, 0};
     Piece& piece = last_piece(records.size());
     Taken& content = piece.content;
@@ -65,6 +69,7 @@ IntakeQueue::Taken IntakeQueue::take() {
   const MutexLock lock(mutex_);
   if (queue_.empty()) return {};
   Taken content = std::move(queue_.front().content);
+  POSTBOX_ASSERT(!content.records.empty() && !content.offered.empty());
   queue_.pop_front();
   return content;
 }
@@ -73,6 +78,8 @@ void IntakeQueue::settle_durable(std::size_t events, std::uint64_t bytes) {
   bool wake_callers = false;
   {
     const MutexLock lock(mutex_);
+    POSTBOX_ASSERT(events <= pushed_ - durable_through_);
+    POSTBOX_ASSERT(bytes <= pending_bytes_);
     durable_through_ += events;
     pending_bytes_ -= bytes;
     wake_callers = waiting_callers_ > 0;

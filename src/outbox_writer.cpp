@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/assert.hpp"
 #include "base/backoff.hpp"
 
 namespace postbox {
@@ -35,6 +36,7 @@ SteadyTime OutboxWriter::run_once(SteadyTime now) {
     fail(now, appended.error());
     return retry_at_;
   }
+  POSTBOX_ASSERT(appended->inserted + appended->duplicates <= batch_.records.size());
   failures_in_a_row_ = 0;
   appended_ = true;
   timed_ = std::ranges::any_of(batch_.records,

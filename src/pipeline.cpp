@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/assert.hpp"
 #include "base/fork_gate.hpp"
 #include "base/guarded.hpp"
 
@@ -218,6 +219,7 @@ Pipeline::Step Pipeline::run_sender() {
 
 // Under the lock, so that wait_for_end() does not miss it.
 void Pipeline::end(std::atomic<bool>& part) {
+  POSTBOX_ASSERT(!part.load());
   {
     const MutexLock lock(mutex_);
     part = true;
@@ -246,9 +248,11 @@ void Pipeline::end_here() {
 }
 
 StopReport Pipeline::report_end(bool in_time) {
+  POSTBOX_ASSERT(intake_.closed());
   StopReport report{.in_time = in_time, .in_memory = intake_.pending()};
   if (in_time) {
     const Stats left = stats();
+    POSTBOX_ASSERT(left.waiting >= report.in_memory);
     report.in_outbox = left.waiting - report.in_memory + left.held + left.in_flight;
   }
   logger_.report_repeats(true);

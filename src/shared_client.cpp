@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/assert.hpp"
+
 namespace postbox {
 
 class SharedClient::Share : public HttpClient {
@@ -22,6 +24,7 @@ class SharedClient::Share : public HttpClient {
 
   std::vector<HttpCompletion> poll(std::chrono::nanoseconds max_wait) override {
     if (finished_.empty()) all_.poll(max_wait);
+    POSTBOX_ASSERT(finished_.size() <= all_.untaken_);
     all_.untaken_ -= finished_.size();
     return std::exchange(finished_, {});
   }
@@ -39,6 +42,7 @@ class SharedClient::Share : public HttpClient {
 
   void forget() noexcept {
     std::erase_if(all_.owners_, [this](const auto& transfer) { return transfer.second == this; });
+    POSTBOX_ASSERT(finished_.size() <= all_.untaken_);
     all_.untaken_ -= finished_.size();
     finished_.clear();
   }

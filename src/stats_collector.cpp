@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/assert.hpp"
+
 namespace postbox {
 namespace {
 
@@ -60,6 +62,8 @@ StatsCollector::Collected StatsCollector::collect(const Counters& counters,
   s.recovered = rows(*baseline_);
   s.fired = grown(before.fired, after.fired);
   s.armed = current->armed;
+  // Where no other process appends, nobody delivers what nobody accepted.
+  POSTBOX_ASSERT(s.duplicates <= s.purged);
   s.offered += s.recovered + s.fired;
   s.accepted += s.recovered + s.fired;
   return collected;

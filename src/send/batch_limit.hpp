@@ -15,6 +15,8 @@
 
 #include <postbox/bytes.hpp>
 
+#include "base/assert.hpp"
+
 namespace postbox {
 
 // The slowest link on which a request is given the time to end. Slower ones end it, and shrink it.
@@ -28,6 +30,7 @@ class BatchLimit {
 
   // A request with `sent` bytes was answered after `took` of the time that it was allowed.
   void answered(Bytes sent, std::chrono::nanoseconds took, std::chrono::nanoseconds allowed) {
+    POSTBOX_ASSERT(least() <= limit_ && limit_ <= most_);
     if (took <= allowed / 4) {
       limit_ = std::clamp(Bytes{sent.count * 2}, limit_, most_);
     } else if (took > allowed / 2) {
@@ -36,7 +39,10 @@ class BatchLimit {
   }
 
   // It ran out of time, or the answer says that it is too large (413).
-  void refused(Bytes sent) { limit_ = std::clamp(Bytes{sent.count / 2}, least(), limit_); }
+  void refused(Bytes sent) {
+    POSTBOX_ASSERT(least() <= limit_ && limit_ <= most_);
+    limit_ = std::clamp(Bytes{sent.count / 2}, least(), limit_);
+  }
 
  private:
   // Smaller requests gain nothing: an event of a kilobyte alone has more around it.

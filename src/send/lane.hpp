@@ -23,6 +23,8 @@
 #include "send_gate.hpp"
 #include "sender_parts.hpp"
 
+#include "base/assert.hpp"
+
 namespace postbox {
 
 class SendLane {
@@ -44,6 +46,7 @@ class SendLane {
   // What one request may carry. One event may go whatever its size.
   [[nodiscard]] std::size_t most_events() const noexcept { return limits_.max_events; }
   [[nodiscard]] Bytes most_bytes() const noexcept {
+    POSTBOX_ASSERT(batch_.limit() <= limits_.max_bytes);
     return std::min(limits_.max_bytes, batch_.limit());
   }
 
@@ -92,8 +95,14 @@ class SendLane {
   // The way of one request: it counts against the limits; it is under way; it no longer is; it was
   // answered, and the answer is judged thus.
   void started(SteadyTime now) { rate_->started(now); }
-  void entered() noexcept { ++in_flight_; }
-  void left() noexcept { --in_flight_; }
+  void entered() noexcept {
+    ++in_flight_;
+    POSTBOX_ASSERT(in_flight_ <= limits_.max_in_flight);
+  }
+  void left() noexcept {
+    POSTBOX_ASSERT(in_flight_ > 0);
+    --in_flight_;
+  }
   void all_left() noexcept { in_flight_ = 0; }
   void ended(const Parcel& parcel, const HttpCompletion& completion, const Verdict& verdict,
              SteadyTime now) {

@@ -6,6 +6,8 @@
 
 #include "settler.hpp"
 
+#include "base/assert.hpp"
+
 namespace postbox {
 namespace {
 
@@ -155,6 +157,10 @@ void Loader::fill(Shelf& shelf, Settler& settler, bool probe, SteadyTime now) {
       parts_.undeliverable.tell({}, {}, "damaged on the disk");
     }
   }
+  POSTBOX_ASSERT(claim->events.size() <= planned->limits.max_events);
+  POSTBOX_ASSERT(std::ranges::all_of(claim->events, [&](const ClaimedEvent& event) {
+    return event.record.queue == shelf.queue && event.attempts > 0;
+  }));
   shelf.look = shelf.backlog = claim->limited;
   if (claim->events.empty()) return;
   put_least_failed_first(*claim);
@@ -226,8 +232,11 @@ const Parcel* Loader::peek(std::size_t lane) const {
 Parcel Loader::take(std::size_t lane) {
   Shelf& shelf = *shelf_of(next_shelf(lane)->queue);
   std::deque<Parcel>& parcels = shelf.of(lane);
+  POSTBOX_ASSERT(!parcels.empty());
   Parcel parcel = std::move(parcels.front());
   parcels.pop_front();
+  POSTBOX_ASSERT(parcel.lane == lane && !parcel.pieces.empty());
+  POSTBOX_ASSERT(parcel.pieces.size() <= lanes_[lane].most_events());
   shelf.used += static_cast<double>(parcel.pieces.size()) / shelf.weight;
   return parcel;
 }
@@ -235,6 +244,7 @@ Parcel Loader::take(std::size_t lane) {
 void Loader::put_first(Parcel parcel) {
   if (parcel.pieces.empty()) return;
   Shelf* shelf = shelf_of(parcel.pieces.front().event.record.queue);
+  POSTBOX_ASSERT(shelf != nullptr && shelf->find(parcel.lane) != nullptr);
   shelf->of(parcel.lane).push_front(std::move(parcel));
 }
 

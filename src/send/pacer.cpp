@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/assert.hpp"
 #include "base/backoff.hpp"
 
 namespace postbox {
@@ -62,7 +63,6 @@ SteadyTime Pacer::nth_last_start(std::int64_t n) const {
   return n > size ? SteadyTime::min() : starts_[static_cast<std::size_t>(size - n)];
 }
 
-// Requests that may still start in the present window.
 RateUse Pacer::use(SteadyTime now) const {
   if (is_unlimited()) return {};
   const auto whole = [](std::int64_t requests) {
@@ -78,6 +78,7 @@ RateUse Pacer::use(SteadyTime now) const {
   return use;
 }
 
+// Requests that may still start in the present window.
 std::int64_t Pacer::left(SteadyTime now) const {
   if (!end_) return allowance() - started_since(now - lane_.steady.length);
   const auto for_others = static_cast<std::int64_t>(
@@ -135,6 +136,7 @@ std::size_t Pacer::capacity(SteadyTime now, milliseconds span) {
 
 void Pacer::started(SteadyTime now) {
   roll(now);
+  POSTBOX_ASSERT(ours_ >= 0 && unanswered_ >= 0);
   ++ours_;
   ++unanswered_;
   if (is_unlimited()) return;
@@ -148,6 +150,7 @@ void Pacer::ended(SteadyTime start, SteadyTime now, const std::optional<RateHint
   unanswered_ = std::max<std::int64_t>(0, unanswered_ - 1);
   roll(now);
   if (!hint || lane_.steady.requests == 0) return;
+  POSTBOX_ASSERT(start <= now);
   limit_ = std::max<std::int64_t>(1, hint->limit);
   align({start + hint->reset - kRounding, now + hint->reset + kRounding}, now);
   if (now + hint->reset + kRounding < end_->earliest) return;  // of the window before
@@ -170,6 +173,7 @@ void Pacer::refused(SteadyTime now, milliseconds retry_after) {
 
 std::optional<Pacer::End> Pacer::overlap(End a, End b) {
   const End both{std::max(a.earliest, b.earliest), std::min(a.latest, b.latest)};
+  POSTBOX_ASSERT(a.earliest <= a.latest && b.earliest <= b.latest);
   if (both.earliest > both.latest) return std::nullopt;
   return both;
 }
@@ -186,6 +190,7 @@ void Pacer::align(End seen, SteadyTime now) {
 
 void Pacer::roll(SteadyTime now) {
   if (!end_ || now < end_->latest) return;
+  POSTBOX_ASSERT(lane_.steady.length.count() > 0);
   const auto windows = (now - end_->latest) / lane_.steady.length + 1;
   const auto later = windows * lane_.steady.length;
   begin_window({end_->earliest + later, end_->latest + later}, now);

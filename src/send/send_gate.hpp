@@ -21,6 +21,7 @@
 
 #include <postbox/clock.hpp>
 
+#include "base/assert.hpp"
 #include "base/backoff.hpp"
 
 namespace postbox {
@@ -66,6 +67,7 @@ class SendGate {
   std::chrono::milliseconds pause(SteadyTime now, std::chrono::milliseconds retry_after,
                                   Random& random) noexcept {
     if (now < closed_until_ && now + retry_after <= closed_until_) return {};
+    POSTBOX_ASSERT(retry_after >= std::chrono::milliseconds{});
     const bool already = now < closed_until_;
     if (!already) ++pauses_;
     const auto wait = std::max(retry_after, full_jitter(backoff_ceiling(pauses_), random));
@@ -89,6 +91,7 @@ class SendGate {
 
   // The same, but a pause that the vendor asked for stays.
   void unpark() noexcept {
+    POSTBOX_ASSERT(!parked_ || probing_);
     if (parked_) reopen();
   }
 
@@ -104,6 +107,7 @@ class SendGate {
     closed_until_ = std::max(closed_until_, until);
     probing_ = true;
     parked_ = false;
+    POSTBOX_ASSERT(closed_until_ >= until);
   }
 
   std::chrono::milliseconds probe_interval_;

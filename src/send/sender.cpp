@@ -7,6 +7,8 @@
 
 #include "pacer.hpp"
 
+#include "base/assert.hpp"
+
 namespace postbox {
 namespace {
 
@@ -92,6 +94,7 @@ SteadyTime Sender::run_once(SteadyTime now) {
     settle(now);  // events held back by their flag
   }
   report_outage(now);
+  POSTBOX_ASSERT(in_flight_.size() <= config_->max_in_flight);
   publish_lanes(now);
   parts_.logger.report_repeats(false);
   return next_wake(now);
@@ -142,6 +145,8 @@ void Sender::collect(SteadyTime now) {
     if (found == in_flight_.end()) continue;
     Parcel parcel = std::move(found->second);
     in_flight_.erase(found);
+    POSTBOX_ASSERT(parcel.lane < lanes_.size() && !parcel.pieces.empty());
+    POSTBOX_ASSERT(parcel.started <= now);
     lanes_[parcel.lane].left();
     judge(std::move(parcel), completion, now);
   }
@@ -201,6 +206,7 @@ void Sender::apply(const Verdict& verdict, Parcel parcel, SteadyTime now) {
     }
     log_outcome(piece, verdict);
     count(parcel, piece, EventOutcome::kDelivered);
+    POSTBOX_ASSERT(piece.claimed <= now);
     const auto since_claim = std::chrono::floor<milliseconds>(now - piece.claimed);
     parts_.metrics.to_delivery.add(piece.event.age + since_claim, 1);
     settler_.finish(piece.token, {.handle = piece.event.handle, .kind = OutcomeKind::kDelivered});
@@ -211,6 +217,7 @@ void Sender::apply(const Verdict& verdict, Parcel parcel, SteadyTime now) {
 // parcel is halved, and what is small enough goes one by one: halving on would take two requests of
 // the bulk lane's few for each bad event. All of them go first: they have waited longest.
 void Sender::split(Parcel parcel, const std::vector<std::size_t>& culprits) {
+  POSTBOX_ASSERT(parcel.pieces.size() > 1);
   constexpr std::size_t kSmall = 64;
   const auto [single, bulk] = parts_.destination.route(parcel.pieces.front().event.record.queue);
   std::vector<bool> named(parcel.pieces.size());
@@ -238,6 +245,7 @@ void Sender::split(Parcel parcel, const std::vector<std::size_t>& culprits) {
 
 // The events of one request wait together, so that they travel together again.
 void Sender::retry_or_bury(const Parcel& parcel, const Verdict& verdict) {
+  POSTBOX_ASSERT(verdict.kind == VerdictKind::kRetry);
   std::uint32_t attempts = 0;
   for (const Piece& piece : parcel.pieces) attempts = std::max(attempts, piece.event.attempts);
   if (!retry_budget_.spend()) attempts += kUncovered;
@@ -390,6 +398,7 @@ void Sender::start(Parcel parcel, SteadyTime now) {
   if (parcel.pieces.empty()) return;
   if (now + config_->http.total_timeout > parcel.leased_until) return settler_.release(parcel);
   const auto leased = std::chrono::floor<milliseconds>(parcel.leased_until - now);
+  POSTBOX_ASSERT(leased >= config_->http.total_timeout);
   parcel.allowed = std::min(leased, time_allowed(parcel.bytes(), config_->http.total_timeout,
                                                  config_->lease - config_->http.total_timeout));
   const auto id = send(parcel);
@@ -404,6 +413,7 @@ void Sender::start(Parcel parcel, SteadyTime now) {
   parcel.started = now;
   in_flight_.emplace(*id, std::move(parcel));
   lane.entered();
+  POSTBOX_ASSERT(in_flight_.size() <= config_->max_in_flight);
 }
 
 Result<TransferId> Sender::send(const Parcel& parcel) {

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/assert.hpp"
+
 namespace postbox {
 namespace {
 
@@ -11,6 +13,8 @@ constexpr std::size_t kMaxClaims = 64;
 }  // namespace
 
 void Settler::finish(ClaimToken token, Outcome outcome) {
+  POSTBOX_ASSERT(outcome.delay >= std::chrono::milliseconds{});
+  POSTBOX_ASSERT(outcome.kind == OutcomeKind::kDead || outcome.reason.empty());
   outcomes_[token].push_back(std::move(outcome));
   ++count_;
 }
@@ -38,12 +42,14 @@ Settler::Settlement Settler::settle(SteadyTime now, bool last) {
   if (!turn_.works(now) || !(turn_.is_due() || is_full() || last)) return settlement;
   while (!outcomes_.empty()) {
     const auto& [token, outcomes] = *outcomes_.begin();
+    POSTBOX_ASSERT(outcomes.size() <= count_);
     const auto settled = parts_.outbox.settle(token, outcomes);
     if (!settled) {
       report_outbox_failure(parts_, turn_, now, settled.error());
       return settlement;
     }
     turn_.used(now);
+    POSTBOX_ASSERT(settled->applied + settled->stale <= outcomes.size());
     add<&Stats::stale_settles>(parts_.counters, settled->stale);
     settlement.any = true;
     // What is stale may be claimed again, and what waited behind one that is gone.
@@ -56,6 +62,7 @@ Settler::Settlement Settler::settle(SteadyTime now, bool last) {
     count_ -= outcomes.size();
     outcomes_.erase(outcomes_.begin());
   }
+  POSTBOX_ASSERT(count_ == 0);
   return settlement;
 }
 

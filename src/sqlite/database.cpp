@@ -11,6 +11,8 @@
 #include <system_error>
 #include <thread>
 
+#include "base/assert.hpp"
+
 namespace postbox::sqlite {
 namespace {
 
@@ -324,6 +326,7 @@ WriterGuard::WriterGuard(WriterMutex& mutex, std::chrono::milliseconds timeout) 
 }
 
 Transaction::Transaction(Database& database, Kind kind) : database_(database) {
+  POSTBOX_ASSERT(!database.in_transaction());
   if (kind == Kind::kRead) {
     Query(database_, "BEGIN").run();
     return;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/assert.hpp"
+
 namespace postbox::sqlite {
 
 bool Leases::holds(std::int64_t row, SteadyTime now) const {
@@ -14,7 +16,12 @@ void Leases::add(std::span<const std::int64_t> rows, std::span<const std::int64_
                  const Lease& lease) {
   if (rows.empty()) return;
   const MutexLock lock(mutex_);
-  for (const std::int64_t row : rows) leases_[row] = lease;
+  POSTBOX_ASSERT(std::ranges::is_sorted(rows) && rows.front() > 0);
+  for (const std::int64_t row : rows) {
+    // Nobody claims what another holds; a token is never used twice.
+    POSTBOX_ASSERT(!leases_.contains(row) || leases_[row].token != lease.token);
+    leases_[row] = lease;
+  }
   for (const std::int64_t row : in_order) {
     if (const auto found = leases_.find(row); found != leases_.end()) found->second.in_order = true;
   }
@@ -61,6 +68,7 @@ std::int64_t Leases::leased_through(std::int64_t queue, SteadyTime now) {
   constexpr std::chrono::seconds kInterval{5};
   const MutexLock lock(mutex_);
   Front& front = fronts_[queue];
+  POSTBOX_ASSERT(front.through >= 0);
   if (now - front.looked_at >= kInterval) front = {0, now};
   return front.through;
 }

@@ -35,6 +35,15 @@ TEST(IntakeQueue, RefusesWholeBatchesAtTheCapAndTakesThemAgainWhenDurable) {
   EXPECT_EQ(queue.pending(), 5U);
 }
 
+// An event that says nothing of others brings none.
+TEST(IntakeQueue, ACallWithoutRecordsLeavesNothingToTake) {
+  Doorbell bell;
+  IntakeQueue queue(5, mebibytes(1), bell);
+  EXPECT_EQ(push(queue, 0), Answer::kAccepted);
+  EXPECT_TRUE(queue.is_empty());
+  EXPECT_FALSE(queue.ring_for(IntakeQueue::Ring::kAny));
+}
+
 TEST(IntakeQueue, CountsBytes) {
   Doorbell bell;
   IntakeQueue queue(100, kibibytes(1), bell);
