@@ -34,7 +34,7 @@ class Callback<R(Args...)> {
     if constexpr (std::is_pointer_v<Function> || kIsStdFunction) {
       if (function == nullptr) return;
     }
-    function_ = new Function(std::forward<F>(function));
+    function_ = new Function(static_cast<F&&>(function));
     traits_ = &kTraits<Function>;
   }
 
@@ -45,8 +45,12 @@ class Callback<R(Args...)> {
     other.function_ = nullptr;
   }
   Callback& operator=(Callback other) noexcept {
-    std::swap(function_, other.function_);
-    std::swap(traits_, other.traits_);
+    void* const function = function_;
+    const Traits* const traits = traits_;
+    function_ = other.function_;
+    traits_ = other.traits_;
+    other.function_ = function;
+    other.traits_ = traits;
     return *this;
   }
   ~Callback() {
@@ -58,7 +62,7 @@ class Callback<R(Args...)> {
 
   R operator()(Args... args) const {
     assert(function_ != nullptr);
-    return traits_->call(function_, std::forward<Args>(args)...);
+    return traits_->call(function_, static_cast<Args&&>(args)...);
   }
 
  private:
@@ -70,7 +74,7 @@ class Callback<R(Args...)> {
   template <class F>
   static constexpr Traits kTraits = {
       [](void* f, Args&&... args) -> R {
-        return (*static_cast<F*>(f))(std::forward<Args>(args)...);
+        return (*static_cast<F*>(f))(static_cast<Args&&>(args)...);
       },
       [](const void* f) -> void* { return new F(*static_cast<const F*>(f)); },
       [](void* f) noexcept { delete static_cast<F*>(f); }};
