@@ -142,7 +142,7 @@ void write_histogram(std::string_view name, std::string_view help,
       << name << "_count " << histogram.count() << '\n';
 }
 
-// What Stripe has delivered, by the names of stripe::Counts. `waiting` falls again, so no counter.
+// Deliveries of Stripe by the names of stripe::Counts. `waiting` falls again, so no counter.
 void write_webhooks(const stripe::Counts& c, std::ostream& out) {
   const std::pair<std::string_view, std::uint64_t> states[] = {
       {"received", c.received}, {"refused", c.refused},       {"unusable", c.unusable},

@@ -116,8 +116,8 @@ struct Timing {
   return record.timing == nullptr || !record.timing->alone;
 }
 
-// What the integration's events look up when they are encoded, such as for how long a cart may stay
-// untouched. Each integration derives its own from it.
+// EventContext holds settings that an integration's events look up when they are encoded, such as
+// for how long a cart may stay untouched. Each integration derives its own from it.
 struct EventContext {
   EventContext() = default;
   EventContext(const EventContext&) = delete;

@@ -62,6 +62,15 @@ std::string cause_of(const HttpCompletion& completion, const Verdict& verdict) {
   return verdict.http_status > 0 ? "HTTP " + std::to_string(verdict.http_status) : "no answer";
 }
 
+// Whatever a destination throws when it is asked for words about an event, or memory that ends
+// meanwhile, must not keep the event from being settled: it would be sent again without end.
+void say(const auto& words) noexcept {
+  try {
+    words();
+  } catch (...) {
+  }
+}
+
 }  // namespace
 
 Sender::Sender(const ValidConfig& config, SenderParts parts)
@@ -273,9 +282,10 @@ void Sender::retry_or_bury(const Parcel& parcel, const Verdict& verdict) {
 }
 
 // By what is known of it, for Metrics.
-void Sender::count(const Parcel& parcel, const Piece& piece, EventOutcome outcome) {
+void Sender::count(const Parcel& parcel, const Piece& piece, EventOutcome outcome) noexcept {
   const EventRecord& record = piece.event.record;
-  const std::string type = parts_.destination.type_of(record);
+  std::string type;
+  say([&] { type = parts_.destination.type_of(record); });
   parts_.metrics.add_outcome(
       {record.queue, type, lanes_[parcel.lane].name(), outcome, parcel.cause});
 }
@@ -286,8 +296,10 @@ void Sender::bury(const Parcel& parcel, const Piece& piece, const Verdict& verdi
   log_outcome(piece, dead);
   count(parcel, piece, EventOutcome::kDead);
   const EventRecord& record = piece.event.record;
-  parts_.undeliverable.tell(parts_.destination.type_of(record), parts_.destination.key_of(record),
-                            dead.reason);
+  say([&] {
+    parts_.undeliverable.tell(parts_.destination.type_of(record), parts_.destination.key_of(record),
+                              dead.reason);
+  });
   settler_.finish(piece.token, {.handle = piece.event.handle,
                                 .kind = OutcomeKind::kDead,
                                 .http_status = dead.http_status,
@@ -314,9 +326,11 @@ void Sender::put_off(const Parcel& parcel, Verdict verdict, SteadyTime now) {
 void Sender::note_failure(const Parcel& parcel, const Verdict& verdict, SteadyTime now) {
   if (parcel.pieces.empty()) return;
   const bool is_certain = verdict.foreign || verdict.kind == VerdictKind::kPark;
-  outage_.failed(parcel.lane, verdict.reason,
-                 parts_.destination.outage_line(parcel.pieces.front().event.record, verdict),
-                 is_certain, now);
+  say([&] {
+    outage_.failed(parcel.lane, verdict.reason,
+                   parts_.destination.outage_line(parcel.pieces.front().event.record, verdict),
+                   is_certain, now);
+  });
 }
 
 void Sender::report_outage(SteadyTime now) {
@@ -351,8 +365,10 @@ std::string Sender::waiting_text() {
 }
 
 void Sender::log_outcome(const Piece& piece, const Verdict& verdict) {
-  const LogLine line = parts_.destination.log_line(piece.event.record, verdict);
-  parts_.logger.log(line.level, line.text);
+  say([&] {
+    const LogLine line = parts_.destination.log_line(piece.event.record, verdict);
+    parts_.logger.log(line.level, line.text);
+  });
 }
 
 void Sender::settle(SteadyTime now) {

@@ -76,7 +76,7 @@ class Sender {
   void split(Parcel parcel, const std::vector<std::size_t>& culprits);
   void retry_or_bury(const Parcel& parcel, const Verdict& verdict);
   void bury(const Parcel& parcel, const Piece& piece, const Verdict& verdict);
-  void count(const Parcel& parcel, const Piece& piece, EventOutcome outcome);
+  void count(const Parcel& parcel, const Piece& piece, EventOutcome outcome) noexcept;
   void publish_lanes(SteadyTime now);
   void put_off(const Parcel& parcel, Verdict verdict, SteadyTime now);
   void log_outcome(const Piece& piece, const Verdict& verdict);

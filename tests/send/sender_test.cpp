@@ -247,6 +247,7 @@ class ThrowingVendor final : public Destination {
 
   mutable int bad_requests = 0;
   mutable int bad_verdicts = 0;
+  bool has_no_words = false;
 
   std::span<const Family> families() const noexcept override { return real_->families(); }
   bool ready() const noexcept override { return true; }
@@ -260,9 +261,13 @@ class ThrowingVendor final : public Destination {
     if (bad_verdicts > 0 && bad_verdicts-- > 0) throw std::runtime_error("verdict");
     return real_->verdict(outcome, events, now);
   }
-  std::string type_of(const EventRecord& event) const override { return real_->type_of(event); }
+  std::string type_of(const EventRecord& event) const override {
+    if (has_no_words) throw std::runtime_error("type");
+    return real_->type_of(event);
+  }
   void mark_backfill(EventRecord& event) const override { real_->mark_backfill(event); }
   LogLine log_line(const EventRecord& event, const Verdict& verdict) const override {
+    if (has_no_words) throw std::runtime_error("line");
     return real_->log_line(event, verdict);
   }
 
@@ -270,18 +275,51 @@ class ThrowingVendor final : public Destination {
   std::shared_ptr<FakeVendor> real_;
 };
 
-TEST_F(SenderTest, WhatADestinationThrowsCostsAnAttemptOfTheEventsItConcerns) {
-  start();
-  tracker.reset();
-  auto throwing = std::make_shared<ThrowingVendor>(vendor);
-  tracker.emplace(Tracker::start(config.validate().value(),
-                                 {.destination = throwing, .flags = flags},
-                                 {.outbox = outbox,
-                                  .http = http,
-                                  .clock = clock,
-                                  .random = seeded_random(7),
-                                  .threads = false})
-                      .value());
+class ThrowingDestination : public SenderTest {
+ protected:
+  void SetUp() override {
+    start();
+    tracker.reset();
+    throwing = std::make_shared<ThrowingVendor>(vendor);
+    tracker.emplace(Tracker::start(config.validate().value(),
+                                   {.destination = throwing, .flags = flags},
+                                   {.outbox = outbox,
+                                    .http = http,
+                                    .clock = clock,
+                                    .random = seeded_random(7),
+                                    .threads = false})
+                        .value());
+  }
+
+  std::shared_ptr<ThrowingVendor> throwing;
+};
+
+// An event that is not settled is sent again without end.
+TEST_F(ThrowingDestination, ThatHasNoWordsForAnEventSettlesItAllTheSame) {
+  throwing->has_no_words = true;
+  track("delivered");
+  run_for(std::chrono::minutes(10));
+  EXPECT_EQ(bodies().size(), 1U);
+  EXPECT_EQ(tracker->stats().delivered, 1U);
+  answer(400);
+  track("refused");
+  run_for(std::chrono::minutes(10));
+  EXPECT_EQ(bodies().size(), 2U);
+  EXPECT_EQ(tracker->stats().dead, 1U);
+  answer(503);
+  track("later");
+  run_for(seconds(10));
+  EXPECT_GE(tracker->stats().retries, 1U);
+  answer(401);
+  run_for(std::chrono::minutes(1));
+  EXPECT_GE(tracker->stats().parked, 1U);
+  answer(202);
+  run_for(std::chrono::minutes(10));
+  EXPECT_EQ(tracker->stats().delivered, 2U);
+  EXPECT_EQ(lines.count("an exception ended"), 0U);
+}
+
+TEST_F(ThrowingDestination, CostsAnAttemptOfTheEventsItConcerns) {
   for (int i = 0; i < 10; ++i) track("n" + std::to_string(i));
   throwing->bad_requests = 1;
   throwing->bad_verdicts = 2;
