@@ -2,8 +2,8 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <memory>
+#include <ostream>
 #include <string>
 
 #include "json_schema.hpp"
@@ -17,44 +17,44 @@ struct SchemaArguments {
   std::string pages;
 };
 
-bool write(const std::filesystem::path& path, const std::string& text) {
+bool write(const std::filesystem::path& path, const std::string& text, Console& console) {
   std::ofstream file(path, std::ios::binary);
   file << text;
   if (file.flush()) return true;
-  std::cerr << "postbox: cannot write " << path.string() << '\n';
+  console.err << "postbox: cannot write " << path.string() << '\n';
   return false;
 }
 
-int write_pages(const std::string& directory) {
+int write_pages(const std::string& directory, Console& console) {
   const auto types = klaviyo::every_event_type();
   const std::filesystem::path folder(directory);
-  if (!write(folder / "README.md", index_of(types))) return kProblem;
+  if (!write(folder / "README.md", index_of(types), console)) return kProblem;
   for (const klaviyo::EventType& type : types) {
-    if (!write(folder / file_of(type), page_of(type))) return kProblem;
+    if (!write(folder / file_of(type), page_of(type), console)) return kProblem;
   }
   return kDone;
 }
 
-int run_schema(const SchemaArguments& arguments) {
-  if (!arguments.pages.empty()) return write_pages(arguments.pages);
+int run_schema(const SchemaArguments& arguments, Console& console) {
+  if (!arguments.pages.empty()) return write_pages(arguments.pages, console);
   const auto types = klaviyo::every_event_type();
   if (arguments.metric.empty()) {
-    std::cout << schema_of(types).dump(2) << '\n';
+    console.out << schema_of(types).dump(2) << '\n';
     return kDone;
   }
   for (const klaviyo::EventType& type : types) {
     if (type.metric != arguments.metric) continue;
-    std::cout << schema_of(type).dump(2) << '\n';
+    console.out << schema_of(type).dump(2) << '\n';
     return kDone;
   }
-  std::cerr << "postbox: there is no event '" << arguments.metric << "'; there are:\n";
-  for (const klaviyo::EventType& type : types) std::cerr << "  " << type.metric << '\n';
+  console.err << "postbox: there is no event '" << arguments.metric << "'; there are:\n";
+  for (const klaviyo::EventType& type : types) console.err << "  " << type.metric << '\n';
   return kProblem;
 }
 
 }  // namespace
 
-void add_schema(CLI::App& app, std::function<int()>& run) {
+void add_schema(CLI::App& app, Run& run) {
   const auto arguments = std::make_shared<SchemaArguments>();
   CLI::App* command = app.add_subcommand("schema", "Print the JSON Schema of the events");
   command->footer(
@@ -68,7 +68,9 @@ void add_schema(CLI::App& app, std::function<int()>& run) {
                    "Write a page of documentation for each event into this folder instead")
       ->check(CLI::ExistingDirectory)
       ->excludes(metric);
-  command->callback([arguments, &run] { run = [arguments] { return run_schema(*arguments); }; });
+  command->callback([arguments, &run] {
+    run = [arguments](Console& console) { return run_schema(*arguments, console); };
+  });
 }
 
 }  // namespace postbox::cli

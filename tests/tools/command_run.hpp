@@ -1,0 +1,27 @@
+// CommandRun runs `postbox` with arguments in this process, and keeps what it wrote.
+#pragma once
+
+#include <command.hpp>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace postbox::testing {
+
+struct CommandRun {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+inline CommandRun run_postbox(std::vector<std::string> arguments, const std::string& input = {}) {
+  std::istringstream in(input);
+  std::ostringstream out;
+  std::ostringstream err;
+  cli::Console console{.in = in, .out = out, .err = err};
+  const int code = cli::run_command_line(std::move(arguments), console);
+  return {.code = code, .out = out.str(), .err = err.str()};
+}
+
+}  // namespace postbox::testing

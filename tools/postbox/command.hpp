@@ -1,0 +1,31 @@
+// Command is what every subcommand of `postbox` has in common: where it writes, and how it ends.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+namespace postbox::cli {
+
+// The exit codes.
+inline constexpr int kDone = 0;
+inline constexpr int kProblem = 1;
+inline constexpr int kWrongUse = 2;
+
+// The streams of a command; a test reads them.
+struct Console {
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+  bool is_terminal = false;  // `out` is one, on which a line may be written over
+};
+
+// What the chosen subcommand does, set by parsing. It returns the exit code.
+using Run = std::function<int(Console&)>;
+
+// Parses `arguments` (without the program's name) and runs the subcommand. No exception leaves it.
+[[nodiscard]] int run_command_line(std::vector<std::string> arguments, Console& console);
+
+}  // namespace postbox::cli

@@ -1,0 +1,31 @@
+#include <algorithm>
+#include <exception>
+#include <ostream>
+
+#include "command.hpp"
+#include "schema_command.hpp"
+
+namespace postbox::cli {
+
+int run_command_line(std::vector<std::string> arguments, Console& console) {
+  CLI::App app("Looks after Postbox, the outbox of commerce events.", "postbox");
+  app.footer(
+      "Exit code: 0 done, 1 found a problem, 2 wrong use.\n"
+      "Example:\n"
+      "  postbox schema \"Placed Order\"");
+  app.require_subcommand(1);
+  Run run;
+  add_schema(app, run);
+  try {
+    std::ranges::reverse(arguments);  // as CLI11 takes them
+    app.parse(std::move(arguments));
+    return run(console);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error, console.out, console.err) == 0 ? kDone : kWrongUse;
+  } catch (const std::exception& error) {
+    console.err << "postbox: " << error.what() << '\n';
+    return kProblem;
+  }
+}
+
+}  // namespace postbox::cli
