@@ -1,8 +1,6 @@
 #include "sender.hpp"
 
 #include <algorithm>
-#include <iterator>
-#include <postbox/schema.hpp>
 #include <utility>
 
 #include "pacer.hpp"
@@ -18,31 +16,6 @@ using std::chrono::milliseconds;
 // appended to it, or somebody removed its file.
 constexpr milliseconds kLongestSleep{5'000};
 
-// A retry that its budget does not cover waits as if it had failed so many times more.
-constexpr std::uint32_t kUncovered = 3;
-
-// Time that passed while nothing was tried (the family was off, the process did not run) says
-// nothing of the event.
-constexpr std::uint32_t kFewestAttempts = 10;
-
-std::string text_of(milliseconds time) {
-  if (time < std::chrono::minutes(1)) {
-    return std::to_string(std::chrono::floor<std::chrono::seconds>(time).count()) + " s";
-  }
-  const auto hours = std::chrono::floor<std::chrono::hours>(time);
-  if (hours.count() > 0) return std::to_string(hours.count()) + " h";
-  return std::to_string(std::chrono::floor<std::chrono::minutes>(time).count()) + " min";
-}
-
-// Moves the pieces from `first` on into a parcel of their own.
-Parcel cut_off(Parcel& parcel, std::size_t first) {
-  Parcel rest{.lane = parcel.lane, .leased_until = parcel.leased_until};
-  const auto begin = parcel.pieces.begin() + static_cast<std::ptrdiff_t>(first);
-  rest.pieces.assign(std::make_move_iterator(begin), std::make_move_iterator(parcel.pieces.end()));
-  parcel.pieces.erase(begin, parcel.pieces.end());
-  return rest;
-}
-
 std::vector<SendLane> lanes_of(const SenderParts& parts, milliseconds probe_interval) {
   std::vector<SendLane> lanes;
   for (const Lane& lane : parts.destination.lanes()) {
@@ -53,24 +26,6 @@ std::vector<SendLane> lanes_of(const SenderParts& parts, milliseconds probe_inte
   return lanes;
 }
 
-// The kind of an answer, by which outcomes are counted: one of few, and no text of a vendor's.
-std::string cause_of(const HttpCompletion& completion, const Verdict& verdict) {
-  if (verdict.kind == VerdictKind::kDelivered) return {};
-  if (verdict.foreign) return "not the vendor's answer";
-  const auto* failure = std::get_if<TransportFailure>(&completion.outcome);
-  if (failure != nullptr) return std::string(name_of(failure->fault));
-  return verdict.http_status > 0 ? "HTTP " + std::to_string(verdict.http_status) : "no answer";
-}
-
-// Whatever a destination throws when it is asked for words about an event, or memory that ends
-// meanwhile, must not keep the event from being settled: it would be sent again without end.
-void say(const auto& words) noexcept {
-  try {
-    words();
-  } catch (...) {
-  }
-}
-
 }  // namespace
 
 Sender::Sender(const ValidConfig& config, SenderParts parts)
@@ -79,7 +34,8 @@ Sender::Sender(const ValidConfig& config, SenderParts parts)
       lanes_(lanes_of(parts_, config->probe_interval)),
       loader_(config_, parts_, turn_, lanes_),
       settler_(parts_, turn_),
-      gate_(config->probe_interval) {}
+      gate_(config->probe_interval),
+      responses_(config_, parts_, lanes_, loader_, settler_, gate_) {}
 
 SteadyTime Sender::run_once(SteadyTime now) {
   settled_ = false;
@@ -102,7 +58,7 @@ SteadyTime Sender::run_once(SteadyTime now) {
     launch(now);
     settle(now);  // events held back by their flag
   }
-  report_outage(now);
+  responses_.report_outage(now);
   POSTBOX_ASSERT(in_flight_.size() <= config_->max_in_flight);
   publish_lanes(now);
   parts_.logger.report_repeats(false);
@@ -157,218 +113,14 @@ void Sender::collect(SteadyTime now) {
     POSTBOX_ASSERT(parcel.lane < lanes_.size() && !parcel.pieces.empty());
     POSTBOX_ASSERT(parcel.started <= now);
     lanes_[parcel.lane].left();
-    judge(std::move(parcel), completion, now);
+    responses_.ended(std::move(parcel), completion, now);
   }
-}
-
-void Sender::judge(Parcel parcel, const HttpCompletion& completion, SteadyTime now) {
-  const Verdict verdict = verdict_on(completion, parcel);
-  parcel.cause = cause_of(completion, verdict);
-  lanes_[parcel.lane].ended(parcel, completion, verdict, now);
-  apply(verdict, std::move(parcel), now);
-}
-
-// Good until the next call.
-std::span<const EventRecord* const> Sender::records_of(const Parcel& parcel) {
-  records_.clear();
-  for (const Piece& piece : parcel.pieces) records_.push_back(&piece.event.record);
-  return records_;
-}
-
-// A destination that throws has not judged: the events are tried again.
-Verdict Sender::verdict_on(const HttpCompletion& completion, const Parcel& parcel) {
-  try {
-    return parts_.destination.verdict(completion.outcome, records_of(parcel),
-                                      parts_.clock->wall_now());
-  } catch (...) {
-    return {VerdictKind::kRetry, 0, "an exception while its answer was read"};
-  }
-}
-
-void Sender::apply(const Verdict& verdict, Parcel parcel, SteadyTime now) {
-  switch (verdict.kind) {
-    case VerdictKind::kRetry:
-      lanes_[parcel.lane].failed(verdict.foreign, now, *parts_.random);
-      note_failure(parcel, verdict, now);
-      return retry_or_bury(parcel, verdict);
-    case VerdictKind::kPark:
-      note_failure(parcel, verdict, now);
-      return put_off(parcel, verdict, now);
-    case VerdictKind::kPause:
-      return put_off(parcel, verdict, now);
-    case VerdictKind::kDelivered:
-    case VerdictKind::kDead:
-    case VerdictKind::kSplit:
-      break;
-  }
-  // The vendor works, also when it is an event that is wrong.
-  gate_.succeeded();
-  lanes_[parcel.lane].succeeded();
-  outage_.succeeded(parcel.lane);
-  if (verdict.kind == VerdictKind::kSplit && parcel.pieces.size() > 1) {
-    return split(std::move(parcel), verdict.culprits);
-  }
-  for (const Piece& piece : parcel.pieces) {
-    if (verdict.kind != VerdictKind::kDelivered) {
-      bury(parcel, piece, verdict);
-      continue;
-    }
-    log_outcome(piece, verdict);
-    count(parcel, piece, EventOutcome::kDelivered);
-    POSTBOX_ASSERT(piece.claimed <= now);
-    const auto since_claim = std::chrono::floor<milliseconds>(now - piece.claimed);
-    parts_.metrics.to_delivery.add(piece.event.age + since_claim, 1);
-    settler_.finish(piece.token, {.handle = piece.event.handle, .kind = OutcomeKind::kDelivered});
-  }
-}
-
-// The events that the answer names go alone, on the lane for single ones. If it names none, the
-// parcel is halved, and what is small enough goes one by one: halving on would take two requests of
-// the bulk lane's few for each bad event. All of them go first: they have waited longest.
-void Sender::split(Parcel parcel, const std::vector<std::size_t>& culprits) {
-  POSTBOX_ASSERT(parcel.pieces.size() > 1);
-  constexpr std::size_t kSmall = 64;
-  const auto [single, bulk] = parts_.destination.route(parcel.pieces.front().event.record.queue);
-  std::vector<bool> named(parcel.pieces.size());
-  for (const std::size_t place : culprits) {
-    if (place < named.size()) named[place] = true;
-  }
-  const auto count = static_cast<std::size_t>(std::ranges::count(named, true));
-  const bool names_some = count > 0 && count < named.size();
-  if (!names_some && (single == bulk || named.size() > kSmall)) {
-    loader_.put_first(cut_off(parcel, (parcel.pieces.size() + 1) / 2));
-    return loader_.put_first(std::move(parcel));
-  }
-  Parcel rest{.lane = parcel.lane, .leased_until = parcel.leased_until};
-  std::vector<Parcel> alone;
-  for (std::size_t place = 0; place < named.size(); ++place) {
-    const bool is_alone = named[place] || !names_some;
-    Parcel& target =
-        is_alone ? alone.emplace_back(Parcel{.lane = single, .leased_until = parcel.leased_until})
-                 : rest;
-    target.pieces.push_back(std::move(parcel.pieces[place]));
-  }
-  loader_.put_first(std::move(rest));
-  for (Parcel& one : alone) loader_.put_first(std::move(one));
-}
-
-// The events of one request wait together, so that they travel together again.
-void Sender::retry_or_bury(const Parcel& parcel, const Verdict& verdict) {
-  POSTBOX_ASSERT(verdict.kind == VerdictKind::kRetry);
-  std::uint32_t attempts = 0;
-  for (const Piece& piece : parcel.pieces) attempts = std::max(attempts, piece.event.attempts);
-  if (!retry_budget_.spend()) attempts += kUncovered;
-  const milliseconds backoff = full_jitter(backoff_ceiling(attempts), *parts_.random);
-  const milliseconds wait = std::max(backoff, verdict.retry_after.value_or(backoff));
-  for (const Piece& piece : parcel.pieces) {
-    if (!verdict.foreign) log_outcome(piece, verdict);
-    const ClaimedEvent& event = piece.event;
-    if (verdict.foreign || event.tried_for < config_->give_up_after ||
-        event.attempts < kFewestAttempts) {
-      add<&Stats::retries>(parts_.counters, 1);
-      count(parcel, piece, EventOutcome::kRetried);
-      settler_.finish(piece.token, {.handle = event.handle,
-                                    .kind = OutcomeKind::kRetry,
-                                    .delay = wait,
-                                    .begin_again = verdict.foreign});
-      continue;
-    }
-    Verdict last = verdict;
-    last.kind = VerdictKind::kDead;
-    last.reason = "given up after " + std::to_string(event.attempts) + " attempts in " +
-                  text_of(event.tried_for) + "; last answer: " + verdict.reason;
-    bury(parcel, piece, last);
-  }
-}
-
-// By what is known of it, for Metrics.
-void Sender::count(const Parcel& parcel, const Piece& piece, EventOutcome outcome) noexcept {
-  const EventRecord& record = piece.event.record;
-  std::string type;
-  say([&] { type = parts_.destination.type_of(record); });
-  parts_.metrics.add_outcome(
-      {record.queue, type, lanes_[parcel.lane].name(), outcome, parcel.cause});
-}
-
-void Sender::bury(const Parcel& parcel, const Piece& piece, const Verdict& verdict) {
-  Verdict dead = verdict;
-  dead.kind = VerdictKind::kDead;
-  log_outcome(piece, dead);
-  count(parcel, piece, EventOutcome::kDead);
-  const EventRecord& record = piece.event.record;
-  say([&] {
-    parts_.undeliverable.tell(parts_.destination.type_of(record), parts_.destination.key_of(record),
-                              dead.reason);
-  });
-  settler_.finish(piece.token, {.handle = piece.event.handle,
-                                .kind = OutcomeKind::kDead,
-                                .http_status = dead.http_status,
-                                .reason = dead.reason,
-                                .pointer = dead.pointer});
-}
-
-// The events are as good as before; it is everyone on that lane, or on all, who must wait.
-void Sender::put_off(const Parcel& parcel, Verdict verdict, SteadyTime now) {
-  if (verdict.kind == VerdictKind::kPause) {
-    add<&Stats::rate_limited>(parts_.counters, 1);
-    verdict.retry_after = lanes_[parcel.lane].pause(
-        now, verdict.retry_after.value_or(milliseconds{}), *parts_.random);
-    const bool is_first = verdict.retry_after->count() > 0;
-    if (is_first && !parcel.pieces.empty()) log_outcome(parcel.pieces.front(), verdict);
-  } else {
-    add<&Stats::parked>(parts_.counters, 1);
-    verdict.lane_only ? lanes_[parcel.lane].park(now) : gate_.park(now);
-  }
-  for (const Piece& piece : parcel.pieces) count(parcel, piece, EventOutcome::kPutOff);
-  settler_.release(parcel);
-}
-
-void Sender::note_failure(const Parcel& parcel, const Verdict& verdict, SteadyTime now) {
-  if (parcel.pieces.empty()) return;
-  const bool is_certain = verdict.foreign || verdict.kind == VerdictKind::kPark;
-  say([&] {
-    outage_.failed(parcel.lane, verdict.reason,
-                   parts_.destination.outage_line(parcel.pieces.front().event.record, verdict),
-                   is_certain, now);
-  });
-}
-
-void Sender::report_outage(SteadyTime now) {
-  const auto notice = outage_.take(now);
-  if (!notice) return;
-  const auto lasted = std::chrono::floor<std::chrono::seconds>(now - notice->since);
-  if (notice->is_over) {
-    return parts_.logger.log(LogLevel::kInfo, parts_.destination.recovery_text() + " after " +
-                                                  text_of(lasted) + waiting_text());
-  }
-  std::string since;
-  append_time(parts_.clock->wall_now() - lasted, since);
-  parts_.logger.log(notice->line.level,
-                    notice->line.text + " (since " + since + waiting_text() + ")");
 }
 
 void Sender::publish_lanes(SteadyTime now) {
   std::vector<LaneMetrics> lanes;
   for (const SendLane& lane : lanes_) lanes.push_back(lane.look(now));
   parts_.metrics.set_lanes(std::move(lanes));
-}
-
-// Reads the outbox: for what is written once in some minutes.
-std::string Sender::waiting_text() {
-  const auto stats = parts_.outbox.stats();
-  if (!stats) return {};
-  std::uint64_t waiting = 0;
-  for (const QueueStats& queue : stats->queues) {
-    waiting += queue.ready + queue.leased + queue.delayed;
-  }
-  return ", " + std::to_string(waiting) + " events wait";
-}
-
-void Sender::log_outcome(const Piece& piece, const Verdict& verdict) {
-  say([&] {
-    const LogLine line = parts_.destination.log_line(piece.event.record, verdict);
-    parts_.logger.log(line.level, line.text);
-  });
 }
 
 void Sender::settle(SteadyTime now) {
@@ -418,12 +170,9 @@ void Sender::start(Parcel parcel, SteadyTime now) {
   parcel.allowed = std::min(leased, time_allowed(parcel.bytes(), config_->http.total_timeout,
                                                  config_->lease - config_->http.total_timeout));
   const auto id = send(parcel);
-  if (!id) {
-    const Verdict failed{VerdictKind::kRetry, 0, id.error().message};
-    return apply(failed, std::move(parcel), now);
-  }
+  if (!id) return responses_.not_started(std::move(parcel), id.error(), now);
   add<&Stats::requests>(parts_.counters, 1);
-  if (parcel.pieces.front().event.attempts == 1) retry_budget_.earn();
+  if (parcel.pieces.front().event.attempts == 1) responses_.started_first();
   SendLane& lane = lanes_[parcel.lane];
   lane.started(now);
   parcel.started = now;
@@ -434,7 +183,7 @@ void Sender::start(Parcel parcel, SteadyTime now) {
 
 Result<TransferId> Sender::send(const Parcel& parcel) {
   try {
-    HttpRequest request = parts_.destination.request(parcel.lane, records_of(parcel));
+    HttpRequest request = parts_.destination.request(parcel.lane, records_of(parcel, records_));
     request.timeout = parcel.allowed;
     return parts_.http.start(std::move(request));
   } catch (...) {
@@ -449,8 +198,7 @@ void Sender::admit(Parcel& parcel) {
     const Flag flag = parts_.flags.get(record.queue);
     if (flag.is_on() || (!flag.is_off() && flag.includes(record.profile_key))) return false;
     if (parts_.exemptions.has(piece.event.handle)) return false;
-    count(parcel, piece, EventOutcome::kHeld);
-    settler_.finish(piece.token, {.handle = piece.event.handle, .kind = OutcomeKind::kHold});
+    responses_.hold(parcel, piece);
     return true;
   });
 }
@@ -495,7 +243,7 @@ SteadyTime Sender::next_start(std::size_t index, SteadyTime now) {
 
 SteadyTime Sender::next_wake(SteadyTime now) {
   SteadyTime next = std::min(now + kLongestSleep, parts_.logger.next_report());
-  next = std::min({next, settler_.next(now), std::max(now, outage_.next())});
+  next = std::min({next, settler_.next(now), std::max(now, responses_.next_report())});
   if (!launching_) return next;
   next = std::min(next, std::max(releasing_ ? now : maintain_at_, turn_.retry_at()));
   const SteadyTime load = loader_.next_load(now);

@@ -1,4 +1,5 @@
-// Sender moves claimed events to the vendor and settles what became of them.
+// Sender moves claimed events to the vendor: it starts requests while the lanes let it, and
+// collects their answers.
 //
 // Place:     the last stage: outbox ─▶ loader ─▶ sender ─▶ Destination ─▶ HttpClient, and back.
 // Threads:   run_once(), wait() and drop_transfers() from one thread at a time; resume() and
@@ -18,10 +19,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/backoff.hpp"
 #include "lane.hpp"
 #include "loader.hpp"
-#include "outage.hpp"
+#include "response_handler.hpp"
 #include "send_gate.hpp"
 #include "sender_parts.hpp"
 #include "settler.hpp"
@@ -69,20 +69,7 @@ class Sender {
   void release_held(SteadyTime now);
   void take_finished();
   void collect(SteadyTime now);
-  void judge(Parcel parcel, const HttpCompletion& completion, SteadyTime now);
-  [[nodiscard]] std::span<const EventRecord* const> records_of(const Parcel& parcel);
-  [[nodiscard]] Verdict verdict_on(const HttpCompletion& completion, const Parcel& parcel);
-  void apply(const Verdict& verdict, Parcel parcel, SteadyTime now);
-  void split(Parcel parcel, const std::vector<std::size_t>& culprits);
-  void retry_or_bury(const Parcel& parcel, const Verdict& verdict);
-  void bury(const Parcel& parcel, const Piece& piece, const Verdict& verdict);
-  void count(const Parcel& parcel, const Piece& piece, EventOutcome outcome) noexcept;
   void publish_lanes(SteadyTime now);
-  void put_off(const Parcel& parcel, Verdict verdict, SteadyTime now);
-  void log_outcome(const Piece& piece, const Verdict& verdict);
-  void note_failure(const Parcel& parcel, const Verdict& verdict, SteadyTime now);
-  void report_outage(SteadyTime now);
-  [[nodiscard]] std::string waiting_text();
   void settle(SteadyTime now);
   void maintain(SteadyTime now);
   void launch(SteadyTime now);
@@ -104,11 +91,10 @@ class Sender {
   Loader loader_;
   Settler settler_;
   SendGate gate_;  // the parking that concerns every lane
-  RetryBudget retry_budget_;
-  Outage outage_;
+  ResponseHandler responses_;
   std::unordered_map<TransferId, Parcel> in_flight_;
   std::vector<HttpCompletion> finished_;     // the last is the next
-  std::vector<const EventRecord*> records_;  // what records_of() returns
+  std::vector<const EventRecord*> records_;  // of the parcel that starts
   std::optional<ReleasePass> releasing_;     // since the last resume()
   SteadyTime maintain_at_{};
   bool launching_ = true;

@@ -1,6 +1,6 @@
 // What the files of the sender's stage share: their collaborators, and when the outbox may be used.
 //
-// Place:     sender.cpp, loader.cpp and settler.cpp.
+// Place:     the files of src/send.
 // Threads:   one thread.
 // Lifetime:  references outlive the sender.
 // Failure:   none.
@@ -17,6 +17,7 @@
 #include <postbox/http_client.hpp>
 #include <postbox/outbox.hpp>
 #include <postbox/rate_gate.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,14 @@ struct Parcel {
     return sum;
   }
 };
+
+// The records of a parcel, as a Destination takes them: in `scratch`, until that changes.
+inline std::span<const EventRecord* const> records_of(const Parcel& parcel,
+                                                      std::vector<const EventRecord*>& scratch) {
+  scratch.clear();
+  for (const Piece& piece : parcel.pieces) scratch.push_back(&piece.event.record);
+  return scratch;
+}
 
 // When the outbox may be used. An append waits while a settlement (a write transaction) or a claim
 // runs: under load, one of each serves what has gathered since the last.
