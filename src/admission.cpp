@@ -101,7 +101,7 @@ bool Admission::encode(const EventView& event, EventBatch& batch) const {
   return batch.violations().empty();
 }
 
-// What an event says of others, which counts although the event itself is not kept: its family is
+// An event's effects on others, which count although the event itself is not kept: its family is
 // off, it breaks a rule, or there is no room. Whoever has bought gets no reminder.
 void Admission::keep_effects(const EventView& event) {
   if (event.encode_disabled == nullptr) return;
@@ -176,11 +176,11 @@ std::optional<std::size_t> Admission::take_out_disabled(EventBatch& batch) const
       }
       if (!is_disabled(record)) continue;
       ++taken;
-      Timing alone = record.timing ? *record.timing : Timing{};
-      alone.alone = true;
+      Timing timing = record.timing ? *record.timing : Timing{};
+      timing.effects_only = true;
       EventRecord effects;
       effects.queue = record.queue;
-      effects.timing = std::make_shared<const Timing>(std::move(alone));
+      effects.timing = std::make_shared<const Timing>(std::move(timing));
       record = std::move(effects);
     }
   } catch (...) {
@@ -189,8 +189,8 @@ std::optional<std::size_t> Admission::take_out_disabled(EventBatch& batch) const
   return taken;
 }
 
-// What was changed in an event or left out of it. A line names no place in a list, so that lines of
-// a kind are equal and the logger counts them.
+// Changes to an event, and what was left out of it. A line names no place in a list, so that lines
+// of a kind are equal and the logger counts them.
 void Admission::report_changes(EventBatch& batch) {
   const std::string type = parts_.integration.destination->type_of(batch.records().front());
   for (std::size_t i = 0; i < batch.mended(); ++i) {

@@ -12,7 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// What the threads need after their last step to close files and leave, out of stop()'s deadline.
+// The part of stop()'s deadline that threads need after their last step, to close files and leave.
 constexpr milliseconds kStopMargin{30};
 
 // In place of a wait for the network that failed.

@@ -133,7 +133,7 @@ std::vector<std::string> warnings_of(const Dotenv& dotenv) {
   return text.empty() ? std::vector<std::string>() : std::vector<std::string>{text};
 }
 
-// What a secret's file may have at most.
+// The largest file of a secret.
 constexpr std::size_t kMostOfSecret = 65'536;
 
 std::string_view without_quotes(std::string_view text) {

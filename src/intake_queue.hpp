@@ -38,8 +38,8 @@ class IntakeQueue {
       : max_events_(max_events), max_bytes_(max_bytes), bell_(bell) {}
 
   // How much of the caps an event may use: what matters most has a tenth to itself. Effects, which
-  // are no events (Timing::alone), have a tenth beyond the caps: an order that is refused because
-  // memory is full still ends its cart's timer.
+  // are no events (Timing::effects_only), have a tenth beyond the caps: an order that is refused
+  // because memory is full still ends its cart's timer.
   enum class Share : std::uint8_t { kAll, kCommon, kEffects };
 
   [[nodiscard]] static constexpr std::uint64_t allowed(std::uint64_t cap, Share share) noexcept {
@@ -125,7 +125,7 @@ class IntakeQueue {
   bool closed_ POSTBOX_GUARDED_BY(mutex_) = false;
 };
 
-// What a record takes of the memory cap.
+// The bytes that a record takes of the memory cap.
 [[nodiscard]] inline std::uint64_t footprint(const EventRecord& record) noexcept {
   const std::size_t bytes = sizeof(EventRecord) + record.payload.size();
   if (!record.timing) return bytes;

@@ -1,4 +1,4 @@
-// What a URL of an outbox means: the backend of its scheme, and the place behind the colon. No
+// The meaning of an outbox's URL: the backend of its scheme, and the place behind the colon. No
 // other file knows a scheme.
 //
 // Place:     config.cpp checks and resolves by it, open_outbox() opens.

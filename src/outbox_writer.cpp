@@ -46,6 +46,7 @@ SteadyTime OutboxWriter::run_once(SteadyTime now) {
       batch_.records.begin(), batch_.records.end(), std::uint64_t{0},
       [](std::uint64_t sum, const EventRecord& record) { return sum + footprint(record); });
   const auto events = static_cast<std::size_t>(std::ranges::count_if(batch_.records, has_event));
+  POSTBOX_ASSERT(events <= batch_.records.size());
   measure();
   batch_ = {};
   parts_.intake.settle_durable(events, bytes);

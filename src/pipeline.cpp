@@ -154,7 +154,7 @@ Pipeline::Step Pipeline::write_once() {
 }
 
 Pipeline::Step Pipeline::send_once() {
-  undeliverable_.report();
+  undeliverable_.report_rejected();
   if (!open_stats()) return std::nullopt;
   const SteadyTime next = sender_.run_once(now());
   if (sender_.settled()) announce_progress();
@@ -163,7 +163,7 @@ Pipeline::Step Pipeline::send_once() {
 
 Pipeline::Step Pipeline::drop_transfers() {
   sender_.drop_transfers();
-  undeliverable_.report();
+  undeliverable_.report_rejected();
   return now();
 }
 
@@ -272,7 +272,7 @@ StopReport Pipeline::report_end(bool in_time) {
   return report;
 }
 
-void Pipeline::look_again() {
+void Pipeline::wake_sender() {
   sender_.appended();
   http_->wake();
 }

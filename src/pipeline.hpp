@@ -50,7 +50,7 @@ class Pipeline {
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
-  // What callers do; see the members of Tracker with these names.
+  // The callers' part; see the members of Tracker with these names.
   TrackResult offer(const EventView& event);
   TrackResult offer_durably(const EventView& event, std::chrono::milliseconds deadline);
   bool flush(std::chrono::milliseconds deadline);
@@ -58,21 +58,21 @@ class Pipeline {
   [[nodiscard]] Metrics metrics();
   SteadyTime run_once();
 
-  // What operators ask.
+  // The operators' part.
   [[nodiscard]] Result<void> reload();
-  [[nodiscard]] const Operator& look() const noexcept { return operator_; }
+  [[nodiscard]] const Operator& outbox_reader() const noexcept { return operator_; }
   [[nodiscard]] Result<std::size_t> send_held(const HeldQuery& query, std::size_t max);
   [[nodiscard]] Result<std::string> keep(std::string_view name, std::string_view text) const;
   [[nodiscard]] Result<std::string> exchange(std::string_view name, std::string_view text) const;
 
   // Something that changes what is there: after the counts have been read, see StatsCollector, and
-  // before the sender looks again, also after a failure, which may have come behind the first of
+  // before the sender is woken, also after a failure, which may have come behind the first of
   // several.
   template <class Work>
   [[nodiscard]] Result<std::size_t> change(Work work) {
     if (const auto opened = stats_.open(); !opened) return opened.error();
     Result<std::size_t> done = work(operator_);
-    look_again();
+    wake_sender();
     return done;
   }
 
@@ -92,7 +92,7 @@ class Pipeline {
   void end_here();
   [[nodiscard]] StopReport report_end(bool in_time);
 
-  // What a child of fork() may read, whatever the parent's threads were doing.
+  // Constants that a child of fork() may read, whatever the parent's threads were doing.
   [[nodiscard]] const ValidConfig& config() const noexcept { return config_; }
   [[nodiscard]] const Integration& integration() const noexcept { return integration_; }
   [[nodiscard]] const FlagSet& flags() const noexcept { return *flags_; }
@@ -113,13 +113,13 @@ class Pipeline {
   bool open_stats();
   [[nodiscard]] StatsCollector::Collected collect();
   void announce_progress();
-  void look_again();
+  void wake_sender();
   [[nodiscard]] bool is_gathering(SteadyTime now);
   [[nodiscard]] bool is_settled();
   [[nodiscard]] bool wait_durable(std::uint64_t sequence, SteadyTime until);
   [[nodiscard]] SteadyTime now() const noexcept { return clock_->now(); }
 
-  // What a caller means by a deadline: a negative one has passed, and the longest is forever.
+  // A caller's deadline: a negative one has passed, and the longest is forever.
   [[nodiscard]] SteadyTime after(std::chrono::milliseconds deadline) const noexcept {
     const auto most = std::chrono::floor<std::chrono::milliseconds>(SteadyTime::max() - now());
     return now() + std::clamp(deadline, std::chrono::milliseconds{}, most);

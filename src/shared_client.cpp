@@ -31,7 +31,7 @@ class SharedClient::Share : public HttpClient {
 
   void wake() noexcept override { all_.wake(); }
 
-  // What other shares have in flight goes on; beside it ours, too, but nobody hears of it.
+  // Transfers of other shares go on; beside them ours, too, but nobody hears of them.
   void cancel_all() noexcept override {
     forget();
     if (all_.owners_.empty()) all_.client_->cancel_all();

@@ -61,7 +61,7 @@ StatsCollector::Collected StatsCollector::collect(const Counters& counters,
       grown(before.purged, after.purged) + grown(before.expired, after.expired) + s.duplicates;
   s.recovered = rows(*baseline_);
   s.fired = grown(before.fired, after.fired);
-  s.armed = current->armed;
+  s.timers_pending = current->timers_pending;
   // Where no other process appends, nobody delivers what nobody accepted.
   POSTBOX_ASSERT(s.duplicates <= s.purged);
   s.offered += s.recovered + s.fired;

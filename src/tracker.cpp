@@ -293,8 +293,9 @@ Result<void> Tracker::reload() {
 Result<std::vector<TypedDeadLetter>> Tracker::dead_letters(const DeadLetterQuery& query,
                                                            EventHandle after,
                                                            std::size_t max) const {
-  return ask<Result<std::vector<TypedDeadLetter>>>(
-      [&](const Pipeline& pipeline) { return pipeline.look().dead_letters(query, after, max); });
+  return ask<Result<std::vector<TypedDeadLetter>>>([&](const Pipeline& pipeline) {
+    return pipeline.outbox_reader().dead_letters(query, after, max);
+  });
 }
 
 Result<std::size_t> Tracker::replay(const DeadLetterQuery& query) {
@@ -315,8 +316,9 @@ Result<std::size_t> Tracker::purge(const DeadLetterQuery& query) {
 
 Result<std::vector<TypedHeldEvent>> Tracker::held_events(const HeldQuery& query, EventHandle after,
                                                          std::size_t max) const {
-  return ask<Result<std::vector<TypedHeldEvent>>>(
-      [&](const Pipeline& pipeline) { return pipeline.look().held_events(query, after, max); });
+  return ask<Result<std::vector<TypedHeldEvent>>>([&](const Pipeline& pipeline) {
+    return pipeline.outbox_reader().held_events(query, after, max);
+  });
 }
 
 Result<std::size_t> Tracker::purge_held(const HeldQuery& query) {

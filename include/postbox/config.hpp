@@ -80,7 +80,7 @@ struct Config {
   // How often a parked destination (bad key, missing scope) is tried again. Defaults to 5 min.
   std::chrono::milliseconds probe_interval{std::chrono::minutes(5)};
 
-  // What the destructor of a running Tracker gives stop(). Defaults to 2 s.
+  // The time that the destructor of a running Tracker gives stop(). Defaults to 2 s.
   std::chrono::milliseconds stop_timeout{2'000};
 
   // The table of the settings that have a variable.

@@ -55,7 +55,7 @@ struct Sharing {
   std::size_t most = std::numeric_limits<std::size_t>::max();
 };
 
-// What an answer says about the steady window of the lane that it came from.
+// The state of the steady window of a lane, as an answer tells it.
 struct RateHint {
   std::uint32_t limit = 0;
   std::uint32_t remaining = 0;
@@ -110,8 +110,8 @@ class Destination {
     return {.single = 0, .bulk = lanes().size() < 2 ? 0U : 1U};
   }
 
-  // What else the event's request may carry, within what its lane takes. By default any of its
-  // queue.
+  // The group of events with which this one may share a request, within what its lane takes. By
+  // default any of its queue.
   [[nodiscard]] virtual Sharing sharing(const EventRecord& /*event*/) const noexcept { return {}; }
 
   // The share of the lanes' limits that may be used, in thousandths. May change at any time.
@@ -126,7 +126,7 @@ class Destination {
                                         std::span<const EventRecord* const> events,
                                         WallTime now) const = 0;
 
-  // What the vendor calls the event, such as "Placed Order"; empty when the record is damaged.
+  // The vendor's name for the event, such as "Placed Order"; empty when the record is damaged.
   [[nodiscard]] virtual std::string type_of(const EventRecord& event) const = 0;
 
   // The caller's own id of the event, such as an order's; empty when there is none, or the record
@@ -154,7 +154,7 @@ class Destination {
     return {LogLevel::kError, std::string(event.log_name) + " rejected: " + std::string(rules)};
   }
 
-  // What begins the line that says that they get through again.
+  // The beginning of the line that says that they get through again.
   [[nodiscard]] virtual std::string recovery_text() const { return "events get through again"; }
 };
 

@@ -73,7 +73,7 @@ struct EventRecord {
   Key profile_key{};    // hash of the profile's identifier: percentages and purges go by it
   std::string payload;  // the destination's own encoding; opaque to the engine
 
-  // What the outbox does with it beside storing it. Null for almost every event.
+  // Effects on other events, see Timing. Null for almost every event.
   SharedTiming timing{};
 };
 
@@ -81,39 +81,39 @@ struct EventRecord {
 // abandoned cart.
 struct Timer {
   std::chrono::milliseconds delay{};  // by the store's clock
-  std::vector<Key> ended_by{};        // beside the slot
+  std::vector<Key> cancelled_by{};    // beside the slot
   EventRecord event{};                // without a timing
 };
 
-// What a record says of other events than itself. Everything happens in the transaction that stores
-// the record, also when it is a duplicate.
+// Timing is the effect of a record on other events than itself. Everything happens in the
+// transaction that stores the record, also when it is a duplicate.
 struct Timing {
   Key slot{};  // the cart, or the fields of a profile. One event waits, one timer runs per slot
   WallTime as_of{};  // when what it reports happened, by the caller's clock: the order that counts
 
   // The record waits so long, and a newer one of its slot takes its place meanwhile, without a new
   // wait. Zero: it does not wait.
-  std::chrono::milliseconds quiet{0};
+  std::chrono::milliseconds debounce{0};
 
   // Started, in place of the slot's older one; not when an end of its keys is as new or newer.
   std::optional<Timer> timer{};
 
   // Timers with one of these keys that are not newer are over: they will not fire, and what they
   // have fired and is not delivered yet is removed.
-  std::vector<Key> ends{};
+  std::vector<Key> cancels{};
 
   // The record is no event: none of it is stored or counted, and only what this says happens, also
   // when the store is full.
-  bool alone = false;
+  bool effects_only = false;
 
   // The record is claimed only once every older one in order of its profile has left the store or
   // become a dead letter: the last one stored is the last one sent. One of its slot that waits in
-  // no one's hands gives way to it and counts as a duplicate. It does not wait (quiet) besides.
+  // no one's hands gives way to it and counts as a duplicate. It is not debounced besides.
   bool in_order = false;
 };
 
 [[nodiscard]] inline bool has_event(const EventRecord& record) noexcept {
-  return record.timing == nullptr || !record.timing->alone;
+  return record.timing == nullptr || !record.timing->effects_only;
 }
 
 // EventContext holds settings that an integration's events look up when they are encoded, such as
@@ -151,7 +151,7 @@ class EventBatch {
     return dynamic_cast<const T*>(context_);
   }
 
-  // What is in the batch; views of the event that encodes itself, or of constants.
+  // The name of what is in the batch; views of the event that encodes itself, or of constants.
   void set_name(const EventName& name) noexcept { name_ = name; }
   [[nodiscard]] const EventName& name() const noexcept { return name_; }
 

@@ -59,7 +59,7 @@ enum class EventOutcome : std::uint8_t {
 // "delivered", "retried", "put_off", "held", "dead".
 [[nodiscard]] std::string_view name_of(EventOutcome outcome) noexcept;
 
-// What became of events at the vendor, for one combination that has occurred.
+// A count of events by what became of them at the vendor, for one combination that has occurred.
 struct OutcomeCount {
   std::string family;
   QueueId queue{};   // history has its family's name, and a queue of its own
@@ -75,7 +75,7 @@ struct FamilyMetrics {
   QueueId queue{};
   Flag flag;  // in force
 
-  // What callers offered, and what they were told.
+  // Events that callers offered, and what they were told.
   std::uint64_t accepted = 0;
   std::uint64_t disabled = 0;
   std::uint64_t rejected = 0;

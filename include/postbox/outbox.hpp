@@ -38,7 +38,7 @@
 
 namespace postbox {
 
-// What a returned append survives.
+// The failures that a returned append survives.
 enum class Durability : std::uint8_t {
   kNone,        // nothing: it lives in this process
   kProcess,     // a crash of the process
@@ -191,8 +191,8 @@ struct OutboxTotals {
 struct OutboxStats {
   std::vector<QueueStats> queues;
   OutboxTotals totals;
-  std::uint64_t armed = 0;  // timers that run
-  Bytes used;               // disk that live data occupies
+  std::uint64_t timers_pending = 0;  // timers that run
+  Bytes used;                        // disk that live data occupies
 };
 
 class Outbox {

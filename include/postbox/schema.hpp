@@ -39,7 +39,7 @@ namespace postbox {
 inline constexpr std::size_t kMaxStringBytes = 99'999;
 inline constexpr std::size_t kMaxArrayItems = 4'000;
 
-// What a field accepts. As data, so that an export can print it.
+// Rules say what a field accepts. As data, so that an export can print it.
 struct Rules {
   bool required = false;  // texts and ranges: not empty
   bool derived = false;   // computed from other fields, which are checked themselves

@@ -1,4 +1,4 @@
-// What a tracker is made from beside its configuration: what an integration brings, and parts that
+// The parts of a tracker beside its configuration: what an integration brings, and parts that
 // a program may bring in place of the usual ones.
 //
 // Place:     arguments of Tracker::start().
@@ -26,7 +26,7 @@
 
 namespace postbox {
 
-// What an integration reads again when the operator asks for it.
+// The settings that an integration reads again when the operator asks for it.
 struct Reloaded {
   std::vector<std::pair<QueueId, Flag>> flags;
   LogLevel log_level = LogLevel::kInfo;
@@ -39,7 +39,7 @@ struct Reloaded {
   std::vector<std::pair<std::string, std::string>> kept{};
 };
 
-// What a vendor's integration brings: everything that the engine does not know by itself.
+// Integration is everything about a vendor that the engine does not know by itself.
 struct Integration {
   std::shared_ptr<Destination> destination{};  // required
 
@@ -54,8 +54,8 @@ struct Integration {
   // the same. Events that wait already are sent.
   std::vector<std::string> disabled_types{};
 
-  // What the integration's events look up when they are encoded; see EventBatch::context(). Read
-  // from several threads at once.
+  // Settings that the integration's events look up when they are encoded; see
+  // EventBatch::context(). Read from several threads at once.
   std::shared_ptr<const EventContext> context{};
 
   // Read the settings again and make the destination use them. Called by Tracker::reload(), by one
@@ -76,7 +76,7 @@ struct Services {
   std::shared_ptr<Clock> clock{};
   std::shared_ptr<Random> random{};
 
-  // What keeps each lane inside the vendor's limits.
+  // The gates that keep each lane inside the vendor's limits.
   NewRateGate rate_gate{};
 
   // False: no threads; the owner calls Tracker::run_once(). For tests and simulations.

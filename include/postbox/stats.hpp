@@ -29,7 +29,7 @@
 namespace postbox {
 
 struct Stats {
-  // What callers offered, and what they were told.
+  // Events that callers offered, and what they were told.
   std::uint64_t offered = 0;
   std::uint64_t accepted = 0;
   std::uint64_t disabled = 0;  // the family's flag was off, or no key is set
@@ -47,10 +47,10 @@ struct Stats {
   // back.
   std::uint64_t purged = 0;
 
-  std::uint64_t recovered = 0;   // of the accepted: found in the outbox at start
-  std::uint64_t fired = 0;       // of the accepted: came of a timer
-  std::uint64_t armed = 0;       // timers that run: not events yet
-  std::uint64_t duplicates = 0;  // of the purged: the same event was already waiting
+  std::uint64_t recovered = 0;       // of the accepted: found in the outbox at start
+  std::uint64_t fired = 0;           // of the accepted: came of a timer
+  std::uint64_t timers_pending = 0;  // timers that run: not events yet
+  std::uint64_t duplicates = 0;      // of the purged: the same event was already waiting
 
   // How it went.
   std::uint64_t requests = 0;      // started
@@ -93,7 +93,7 @@ inline constexpr std::array kStatsFields{
     StatsField{"purged", &Stats::purged, true},
     StatsField{"recovered", &Stats::recovered, true},
     StatsField{"fired", &Stats::fired, true},
-    StatsField{"armed", &Stats::armed, true},
+    StatsField{"timers_pending", &Stats::timers_pending, true},
     StatsField{"duplicates", &Stats::duplicates, true},
     StatsField{"requests", &Stats::requests, false},
     StatsField{"retries", &Stats::retries, true},

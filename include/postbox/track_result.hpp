@@ -37,8 +37,8 @@ class TrackResult {
   // Every broken rule with its path; empty unless the status is kRejected.
   [[nodiscard]] const std::vector<Violation>& violations() const noexcept { return violations_; }
 
-  // What the vendor will leave out of an accepted event, with its path: a hint for whoever wrote
-  // the call. Empty unless the status is kAccepted.
+  // Parts that the vendor will leave out of an accepted event, with its path: a hint for whoever
+  // wrote the call. Empty unless the status is kAccepted.
   [[nodiscard]] const std::vector<Violation>& warnings() const noexcept { return warnings_; }
 
   // True when nothing is left for the caller to do: accepted, or switched off on purpose.
@@ -55,7 +55,7 @@ class TrackResult {
   std::vector<Violation> warnings_;
 };
 
-// What stop() leaves for the next start.
+// StopReport counts the events that stop() leaves for the next start.
 struct StopReport {
   bool in_time = true;  // every worker had ended when the deadline passed
   std::uint64_t in_memory =

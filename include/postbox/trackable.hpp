@@ -42,7 +42,7 @@ struct Violation {
   friend bool operator==(const Violation&, const Violation&) = default;
 };
 
-// What the operator calls a vendor's types of events: (the integration's name, the name to send).
+// The operator's names for a vendor's types of events: (the integration's name, the name to send).
 using TypeNames = std::vector<std::pair<std::string, std::string>>;
 
 // How an event is told from others in a log and to the host when it is refused.
@@ -52,7 +52,7 @@ struct EventName {
   std::string_view key;       // the caller's own id of it: the order's
 };
 
-// What track() takes: a type that knows its family and profile, and writes itself into a batch.
+// A type that track() takes: it knows its family and profile, and writes itself into a batch.
 // `size()` is how many events encode() adds when nothing is wrong: one, or one per line and more.
 // encode() adds that many records, fewer where a warning of mend() says what was left out, or
 // rejects with at least one violation; records with a Timing that stands alone may take the place

@@ -107,7 +107,7 @@ class Tracker {
   // Empty but for the totals in a tracker that is closed.
   [[nodiscard]] Metrics metrics() const;
 
-  // What operators ask of this process's outbox; Operator says what each does, and how long it
+  // Questions of operators to this process's outbox; Operator says what each does, and how long it
   // takes. They are counted in stats().
   [[nodiscard]] Result<std::vector<TypedDeadLetter>> dead_letters(const DeadLetterQuery& query,
                                                                   EventHandle after,
@@ -123,8 +123,8 @@ class Tracker {
   [[nodiscard]] Result<std::size_t> forget(const Key& profile);
 
   // Send held events although their family is off, the oldest first, with the same keys and bytes.
-  // What is not delivered when the process ends, or reload() is called, is held again. Only the
-  // process that sends from the outbox can. Returns how many are on their way.
+  // Events that are not delivered when the process ends, or reload() is called, are held again.
+  // Only the process that sends from the outbox can. Returns how many are on their way.
   [[nodiscard]] Result<std::size_t> send_held(
       const HeldQuery& query, std::size_t max = std::numeric_limits<std::size_t>::max());
 

@@ -29,7 +29,7 @@ const CartTimers* timers_of(const postbox::EventBatch& batch) {
 
 CartTimers::CartTimers(const Config& config)
     : on(!config.flag(kCart).is_off()),
-      quiet(config.cart_quiet_time),
+      debounce(config.cart_quiet_time),
       abandoned_after(config.cart_abandoned_after),
       link_life(config.recovery_link_life),
       app_url(config.app_url),
@@ -83,8 +83,8 @@ std::optional<postbox::Timing> purchase_timing(const Purchase& purchase,
   postbox::Timing timing;
   const bool is_news = now - bought_at <= timers->abandoned_after;
   timing.as_of = is_news ? std::max(bought_at, now) : bought_at;
-  timing.ends = ends_of(purchase.user_id, purchase.customer);
-  if (!purchase.cart_id.empty()) timing.ends.push_back(cart_key(purchase.cart_id));
+  timing.cancels = ends_of(purchase.user_id, purchase.customer);
+  if (!purchase.cart_id.empty()) timing.cancels.push_back(cart_key(purchase.cart_id));
   return timing;
 }
 
@@ -94,13 +94,13 @@ std::optional<postbox::Timing> cart_end(std::string_view cart_id, postbox::WallT
   postbox::Timing timing;
   timing.slot = cart_key(cart_id);
   timing.as_of = as_of;
-  timing.ends.push_back(timing.slot);
+  timing.cancels.push_back(timing.slot);
   return timing;
 }
 
-void add_alone(std::optional<postbox::Timing> timing, postbox::EventBatch& batch) {
+void add_effects(std::optional<postbox::Timing> timing, postbox::EventBatch& batch) {
   if (!timing) return;
-  timing->alone = true;
+  timing->effects_only = true;
   postbox::EventRecord record;
   record.timing = *std::move(timing);
   batch.add(std::move(record));

@@ -1,5 +1,5 @@
-// What a tracker's settings say of carts, and what carts and orders make of it: the timer of an
-// abandoned cart, and what ends it.
+// CartTimers are a tracker's settings of carts, and what carts and orders make of them: the timer
+// of an abandoned cart, and what ends it.
 //
 // Place:     inside the integration: made by start(), looked up by the builders in their batch.
 // Threads:   constant but for the switches, which reload() sets.
@@ -30,7 +30,7 @@ struct CartTimers final : postbox::EventContext {
   [[nodiscard]] std::string recovery_url(const Cart& cart, postbox::WallTime abandoned_at) const;
 
   std::atomic<bool> on;
-  const std::chrono::milliseconds quiet;
+  const std::chrono::milliseconds debounce;
   const std::chrono::milliseconds abandoned_after;
   const std::chrono::milliseconds link_life;
   const std::string app_url;
@@ -43,13 +43,13 @@ struct CartTimers final : postbox::EventContext {
 // Null for a batch of no tracker, and while carts are switched off.
 [[nodiscard]] const CartTimers* cart_timers(const postbox::EventBatch& batch);
 
-// What a cart is known by to timers.
+// The key by which timers know a cart.
 [[nodiscard]] postbox::Key cart_key(std::string_view cart_id);
 
 // By what somebody is known to timers: the user and the customer's identifiers.
 [[nodiscard]] std::vector<postbox::Key> ends_of(std::string_view user_id, const Profile& customer);
 
-// What somebody has bought: an order, or a subscription that begins.
+// A purchase: an order, or a subscription that begins.
 struct Purchase {
   std::string_view cart_id{};
   std::string_view user_id{};
@@ -57,11 +57,11 @@ struct Purchase {
   std::optional<postbox::WallTime> bought_at{};  // now, when the event has no time of its own
 };
 
-// What a purchase does to the timers of its cart and its customer; null for a batch of no tracker.
-// Whatever the flags say: a timer may run since before they were switched off, also by another
-// process, and its reminder waits until they are on again. Whoever
-// pays within the time of an abandonment has left nothing behind until now, also what was reported
-// after the order was placed; a purchase that is reported later ends what is older than itself.
+// The effect of a purchase on the timers of its cart and its customer; null for a batch of no
+// tracker. Whatever the flags say: a timer may run since before they were switched off, also by
+// another process, and its reminder waits until they are on again. Whoever pays within the time of
+// an abandonment has left nothing behind until now, also what was reported after the order was
+// placed; a purchase that is reported later ends what is older than itself.
 [[nodiscard]] std::optional<postbox::Timing> purchase_timing(const Purchase& purchase,
                                                              const postbox::EventBatch& batch);
 
@@ -70,7 +70,7 @@ struct Purchase {
                                                       postbox::WallTime as_of,
                                                       const postbox::EventBatch& batch);
 
-// Adds a timing, if there is one, without its event, whose family is off.
-void add_alone(std::optional<postbox::Timing> timing, postbox::EventBatch& batch);
+// Adds what a timing does to others, if there is one, without its event, whose family is off.
+void add_effects(std::optional<postbox::Timing> timing, postbox::EventBatch& batch);
 
 }  // namespace klaviyo

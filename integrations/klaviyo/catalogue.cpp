@@ -4,12 +4,12 @@
 
 namespace klaviyo {
 
-std::string kind_of(std::string_view metric) {
-  std::string kind(metric);
-  std::ranges::transform(kind, kind.begin(), [](char c) {
+std::string log_name_of(std::string_view metric) {
+  std::string log_name(metric);
+  std::ranges::transform(log_name, log_name.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   });
-  return kind;
+  return log_name;
 }
 
 }  // namespace klaviyo

@@ -16,19 +16,19 @@ namespace klaviyo {
 
 struct EventType {
   std::string_view metric;  // the library's name
-  std::string kind;         // in log lines
+  std::string log_name;     // what log lines call it
   const postbox::Family* family;
   bool has_value;  // it may have one: what it is worth, as money
   postbox::ObjectDescription properties;
 };
 
 // "Points Earned" as log lines have it: "points earned".
-[[nodiscard]] std::string kind_of(std::string_view metric);
+[[nodiscard]] std::string log_name_of(std::string_view metric);
 
 // The type of what event() takes, a TypedEvent.
 template <class T>
 [[nodiscard]] EventType type_of() {
-  return {T::kMetric, kind_of(T::kMetric), &T::kFamily, true, postbox::describe<T>()};
+  return {T::kMetric, log_name_of(T::kMetric), &T::kFamily, true, postbox::describe<T>()};
 }
 
 // In order of families. An integration's events/<module>.cpp says which are its own.

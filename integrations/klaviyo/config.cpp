@@ -28,7 +28,7 @@ struct Foreign {
   std::string_view what;
 };
 
-// What stands beside the key on a page or in a file, and is taken for it.
+// Other values that stand beside the key on a page or in a file, and are taken for it.
 constexpr std::array<Foreign, 8> kForeign{
     {{"pk_live_", "Stripe's publishable keys do"},
      {"pk_test_", "Stripe's publishable keys do"},
@@ -206,20 +206,20 @@ Result<void> check_quota_share(QuotaShare share) {
   return accepted_by(&QuotaShare::parse)(share.to_string());
 }
 
-// What cannot be used has its default, and an error in `errors`.
+// A setting that cannot be used has its default, and an error in `errors`.
 Config read_all(const Environment& environment, std::vector<postbox::Family> own_families,
                 std::vector<Error>& errors) {
-  const auto note = [&errors](const Result<void>& step) {
+  const auto add_error = [&errors](const Result<void>& step) {
     if (!step) errors.push_back(step.error());
   };
   Config config;
   config.warnings = environment.warnings();
-  note(check_families(own_families));
+  add_error(check_families(own_families));
   if (!errors.empty()) return config;
   config.own_families = std::move(own_families);
-  note(config.engine.apply(environment));
+  add_error(config.engine.apply(environment));
   postbox::read_settings(Config::settings(config.own_families), environment, config, errors);
-  note(config.validate());  // what did not parse has its default
+  add_error(config.validate());  // what did not parse has its default
   return config;
 }
 

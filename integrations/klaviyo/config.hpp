@@ -59,7 +59,7 @@ struct Config {
   // KLAVIYO_<FAMILY>_EVENTS_ENABLED. Default to off.
   std::array<postbox::Flag, kLastOwnQueue + 1> flags{};
 
-  // What metrics are called at Klaviyo, as pairs of this library's name and the account's. Names
+  // The names of metrics at Klaviyo, as pairs of this library's name and the account's. Names
   // are exact and case-sensitive: a metric that flows know by another name needs that name. Applied
   // to the events of a new start; what waits keeps its name. KLAVIYO_METRIC_NAMES. Defaults to
   // none.
@@ -87,10 +87,11 @@ struct Config {
   // event. KLAVIYO_CART_QUIET_TIME. Defaults to 5 s.
   std::chrono::milliseconds cart_quiet_time{std::chrono::seconds(5)};
 
-  // What signs the links to abandoned carts, see verify_recovery_token(): at least 16 bytes each.
-  // The first signs, all are believed: put a new one before the old. KLAVIYO_RECOVERY_SECRET, or
-  // the file KLAVIYO_RECOVERY_SECRET_FILE. Defaults to one that start() makes once and keeps in the
-  // outbox: see the function of this name. Without `app_url` an abandoned cart has no link.
+  // The secrets that sign the links to abandoned carts, see verify_recovery_token(): at least 16
+  // bytes each. The first signs, all are believed: put a new one before the old.
+  // KLAVIYO_RECOVERY_SECRET, or the file KLAVIYO_RECOVERY_SECRET_FILE. Defaults to one that start()
+  // makes once and keeps in the outbox: see the function of this name. Without `app_url` an
+  // abandoned cart has no link.
   std::vector<std::string> recovery_secrets;
 
   // How long such a link is good, after the cart was abandoned. Defaults to 30 days.
@@ -106,14 +107,14 @@ struct Config {
   // being replaced or was lost, and every family would be switched off. Set by from_env().
   bool needs_environment_file = false;
 
-  // What stands in front of its variables there; see from_env_of(). Defaults to nothing.
+  // The prefix of its variables there; see from_env_of(). Defaults to nothing.
   std::string variable_prefix;
 
   // The result of from_env(), whatever was changed in code since: reload() tells by it which
   // setting was changed in the environment and needs a restart. One, or none.
   std::vector<Config> as_read;
 
-  // What from_env() has to say of the file, such as lines that it left out: start() logs it.
+  // Remarks of from_env() on the file, such as lines that it left out: start() logs them.
   std::vector<std::string> warnings;
 
   // The table of the settings that have a variable, but for the engine's: a flag for each family of
@@ -159,9 +160,9 @@ struct Config {
 // "pk_…1234", or "none". The only form in which a key may be shown.
 [[nodiscard]] std::string masked_key(std::string_view key);
 
-// What a link may be signed with, for verify_recovery_token(): those of `config`, and the one that
-// the tracker's outbox keeps, if there is one. Reads the outbox; on a server that takes links
-// once, after start().
+// The secrets that a link may be signed with, for verify_recovery_token(): those of `config`, and
+// the one that the tracker's outbox keeps, if there is one. Reads the outbox; on a server that
+// takes links once, after start().
 [[nodiscard]] std::vector<std::string> recovery_secrets(const Config& config,
                                                         const postbox::Tracker& tracker);
 

@@ -5,7 +5,7 @@
 // Lifetime:  return texts of their own.
 // Failure:   a damaged record becomes a profile without a subscription, which Klaviyo refuses.
 //
-// What a job says of all its profiles (the list, the source, whether it is history) is the
+// The part that a job says of all its profiles (the list, the source, whether it is history) is the
 // payload's second part: profiles of which it is the same, to the byte, share a job.
 #pragma once
 

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/assert.hpp"
+
 namespace klaviyo {
 
 using postbox::LogLevel;
@@ -151,8 +153,8 @@ bool concerns_one_lane(const Verdict& verdict) {
          verdict.http_status != 400;
 }
 
-// What log lines call an event whose payload cannot be read.
-constexpr std::string_view kUnknownKind = "unreadable";
+// The log lines' name for an event whose payload cannot be read.
+constexpr std::string_view kUnknownLogName = "unreadable";
 
 std::optional<postbox::RateHint> parse_rate(const postbox::HttpResponse& response) {
   const auto limit = parse_count(find_header(response, "ratelimit-limit"));
@@ -172,9 +174,9 @@ std::string delivered_text(const std::string& what, std::string_view subject) {
 }
 
 // "purchase event", "profile", "consent".
-std::string in_log(std::string_view kind) {
-  std::string text(kind);
-  return kind == kProfileKind || kind == kConsentKind ? text : text + " event";
+std::string in_log(std::string_view log_name) {
+  std::string text(log_name);
+  return log_name == kProfileLogName || log_name == kConsentLogName ? text : text + " event";
 }
 
 std::string failed_text(const std::string& what) { return "Failed to send Klaviyo " + what + ": "; }
@@ -309,6 +311,7 @@ Verdict Destination::verdict(
     verdict.culprits = is_consent(events.front()->queue)
                            ? find_job_culprits(events, refusal.pointers)
                            : find_culprits(events, refusal.pointers);
+    POSTBOX_ASSERT(verdict.culprits.size() <= events.size());
   }
   if (!refusal.pointers.empty()) verdict.pointer = std::move(refusal.pointers.front());
   if (verdict.kind == VerdictKind::kPause || verdict.kind == VerdictKind::kRetry) {
@@ -332,7 +335,7 @@ void Destination::mark_backfill(postbox::EventRecord& event) const {
 
 LogLine Destination::log_line(const postbox::EventRecord& event, const Verdict& verdict) const {
   const auto payload = decode(event.payload);
-  const std::string what = in_log(payload ? payload->kind : kUnknownKind);
+  const std::string what = in_log(payload ? payload->log_name : kUnknownLogName);
   switch (verdict.kind) {
     case VerdictKind::kDelivered: {
       LogLine line{LogLevel::kInfo, delivered_text(what, payload ? payload->subject : "")};
@@ -368,7 +371,7 @@ LogLine Destination::log_line(const postbox::EventRecord& event, const Verdict& 
 LogLine Destination::outage_line(const postbox::EventRecord& event, const Verdict& verdict) const {
   if (verdict.kind != VerdictKind::kRetry || verdict.foreign) return log_line(event, verdict);
   const auto payload = decode(event.payload);
-  return {LogLevel::kError, failed_text(in_log(payload ? payload->kind : kUnknownKind)) +
+  return {LogLevel::kError, failed_text(in_log(payload ? payload->log_name : kUnknownLogName)) +
                                 verdict.reason + ", " + prepared().url +
                                 "; it is kept and tried again"};
 }

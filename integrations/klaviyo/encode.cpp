@@ -29,11 +29,11 @@ postbox::Error damaged(std::string_view what) {
 // The first two lines; reserves `size` bytes behind the first.
 void begin_payload(const EventHead& head, std::size_t size, std::string& out) {
   constexpr std::size_t kNumbers = 24;
-  out.reserve(kNumbers + head.kind.size() + head.subject.size() + size);
+  out.reserve(kNumbers + head.log_name.size() + head.subject.size() + size);
   out += kVersion;
   postbox::append_integer(static_cast<std::int64_t>(head.profile.size()), out);
   out += ' ';
-  out += head.kind;
+  out += head.log_name;
   out += '\t';
   out += head.subject;
   out += '\n';
@@ -113,7 +113,7 @@ postbox::EventRecord encode_profile(const postbox::Key& profile_key, std::string
       postbox::Timing{.slot = slot_of(profile_key, profile, unset), .as_of = now, .in_order = true};
   EventHead head;
   head.profile = profile;
-  head.kind = kProfileKind;
+  head.log_name = kProfileLogName;
   begin_payload(head, profile.size(), record.payload);
   return record;
 }
@@ -125,7 +125,7 @@ postbox::EventRecord encode_consent(const postbox::Key& consent_key, std::string
   record.profile_key = consent_key;
   EventHead head;
   head.profile = profile;
-  head.kind = kConsentKind;
+  head.log_name = kConsentLogName;
   begin_payload(head, profile.size() + job.size(), record.payload);
   record.payload += job;
   record.dedup_key = update_key(consent_key, record.payload, now);
@@ -180,14 +180,14 @@ postbox::Result<Payload> decode(std::string_view payload) {
   if (error != std::errc() || after == end || *after != ' ') return damaged("no profile length");
   line.remove_prefix(static_cast<std::size_t>(after - line.data()) + 1);
   const std::size_t tab = line.find('\t');
-  if (tab == std::string_view::npos) return damaged("no kind");
+  if (tab == std::string_view::npos) return damaged("no log name");
   if (profile_size == 0 || profile_size > payload.size()) return damaged("wrong profile length");
 
   const Payload parts{line.substr(0, tab), line.substr(tab + 1), payload.substr(0, profile_size),
                       payload.substr(profile_size)};
   if (!parts.profile.starts_with('{') || !parts.profile.ends_with('}') ||
-      !(parts.is_profile()   ? parts.kind == kProfileKind
-        : parts.is_consent() ? parts.kind == kConsentKind
+      !(parts.is_profile()   ? parts.log_name == kProfileLogName
+        : parts.is_consent() ? parts.log_name == kConsentLogName
                              : parts.members.starts_with(R"("properties":{)"))) {
     return damaged("the parts do not fit");
   }
@@ -227,7 +227,7 @@ void mark_backfill(postbox::EventRecord& record) {
   record.queue = backfill_queue(record.queue);
   // History starts nothing, and waits for nothing. What it ends stays ended.
   const auto& timing = record.timing;
-  if (timing && (timing->timer || timing->quiet.count() > 0)) record.timing.reset();
+  if (timing && (timing->timer || timing->debounce.count() > 0)) record.timing.reset();
 }
 
 std::string clean_subject(std::string_view subject) {

@@ -7,15 +7,15 @@
 //
 // The format, readable in any database browser; version 1 is on people's disks for ever:
 //
-//   1 <length of the profile> <kind>\t<subject>\n
+//   1 <length of the profile> <log name>\t<subject>\n
 //   {"type":"profile","attributes":{…}}                    the profile
 //   "properties":{…},"metric":{…},"time":"…",…             the event's attributes but the profile
 //
 // (without line breaks between the last two). An update of a profile is the first two lines alone;
 // a word of consent has its job in place of the attributes, see consent_job.hpp. Single and bulk
 // requests are built from the two parts by concatenation; nothing is parsed or escaped again.
-// `kind` is what log lines call the event, `subject` whom they name: the cart's user id, otherwise
-// nothing.
+// `log_name` is what log lines call the event, `subject` whom they name: the cart's user id,
+// otherwise nothing.
 #pragma once
 
 #include <cstddef>
@@ -31,22 +31,22 @@
 
 namespace klaviyo {
 
-// What the update of a profile is called: among metrics, and in log lines.
+// The name of a profile's update: among metrics, and in log lines.
 inline constexpr std::string_view kProfileMetric = "Profile";
-inline constexpr std::string_view kProfileKind = "profile";
+inline constexpr std::string_view kProfileLogName = "profile";
 
 // The same of a word of consent.
 inline constexpr std::string_view kSubscribeMetric = "Subscribe";
 inline constexpr std::string_view kUnsubscribeMetric = "Unsubscribe";
-inline constexpr std::string_view kConsentKind = "consent";
+inline constexpr std::string_view kConsentLogName = "consent";
 
 // One event without its properties. Everything in it is a view that must outlive the call.
 struct EventHead {
   postbox::QueueId queue{};
   postbox::Key profile_key{};
-  std::string_view profile;  // as write_profile() wrote it
-  std::string_view kind;     // "purchase": no tab or line break
-  std::string_view subject;  // as clean_subject() returned it
+  std::string_view profile;   // as write_profile() wrote it
+  std::string_view log_name;  // "purchase": no tab or line break
+  std::string_view subject;   // as clean_subject() returned it
   std::string_view metric;
   std::string_view unique_id;
   postbox::WallTime time;
@@ -97,7 +97,7 @@ void add_event(const EventHead& head, const Properties& properties,
                                                   postbox::WallTime now);
 
 // A record of what somebody has agreed to: `job` as subscribe_job() or unsubscribe_job() wrote it.
-// What is said of one key is sent in the order of the calls, all of it.
+// Consents of one key are sent in the order of the calls, all of them.
 [[nodiscard]] postbox::EventRecord encode_consent(const postbox::Key& consent_key,
                                                   std::string_view profile, std::string_view job,
                                                   postbox::WallTime now);
@@ -113,7 +113,7 @@ struct Payload {
   // True for what has a metric.
   [[nodiscard]] bool is_event() const noexcept { return !is_profile() && !is_consent(); }
 
-  std::string_view kind;
+  std::string_view log_name;
   std::string_view subject;
   std::string_view profile;
   std::string_view members;

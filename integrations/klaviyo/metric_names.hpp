@@ -20,7 +20,7 @@ inline constexpr std::size_t kMaxMetricName = 127;
 // sign can be set in code only.
 [[nodiscard]] postbox::Result<postbox::TypeNames> parse_metric_names(std::string_view text);
 
-// What is wrong with a name for a metric: not 1 to kMaxMetricName characters, a control character,
+// The fault of a name for a metric: not 1 to kMaxMetricName characters, a control character,
 // a quotation mark or a backslash. Empty when nothing is.
 [[nodiscard]] std::string metric_name_problem(std::string_view name);
 

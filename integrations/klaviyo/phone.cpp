@@ -60,14 +60,14 @@ const Country* find_country(std::string_view code) {
 }
 
 // The first country with the calling code that `digits` begin with: no code begins another one.
-// What is asked of it, the zero of "+44 (0)20", is the same in all that share the code.
+// The question put to it, the zero of "+44 (0)20", is the same in all that share the code.
 const Country* country_of(std::string_view digits) {
   const auto* found = std::ranges::find_if(
       kTable, [&](const Country& country) { return digits.starts_with(country.calling_code); });
   return found == kTable.end() ? nullptr : found;
 }
 
-// What was written: its digits, and whether a "+" stood before them.
+// A number as written: its digits, and whether a "+" stood before them.
 struct Written {
   bool plus = false;
   std::string digits{};
@@ -127,7 +127,7 @@ bool takes_prefix(std::string_view& digits, std::string_view prefix) {
   return true;
 }
 
-// What is dialled before a calling code, where it is not "+": 00 almost everywhere.
+// The digits dialled before a calling code, where it is not "+": 00 almost everywhere.
 bool takes_dialling_prefix(std::string_view& digits, const Country* country) {
   if (country != nullptr && country->calling_code == "1" && takes_prefix(digits, "011"))
     return true;

@@ -21,7 +21,7 @@ class RecoveryKey {
   // HMAC-SHA256 of `text`: 32 bytes. Nothing when OpenSSL refuses.
   [[nodiscard]] std::optional<std::string> sign(std::string_view text) const;
 
-  // What a token of this key is known by: 4 bytes.
+  // The 4 bytes by which a token of this key is known.
   [[nodiscard]] const std::string& id() const noexcept { return id_; }
 
  private:

@@ -8,7 +8,7 @@ namespace {
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// What may stand around an address in a sentence, but not inside one.
+// Characters that may stand around an address in a sentence, but not inside one.
 constexpr bool ends_word(char c) {
   return std::string_view(" \"'`,;<>()[]{}|").find(c) != std::string_view::npos;
 }

@@ -9,11 +9,13 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/assert.hpp"
+
 namespace klaviyo {
 namespace {
 
-// What is made for one request and thrown away together: a thousand events would take some thousand
-// allocations.
+// Memory that is made for one request and thrown away together: a thousand events would take some
+// thousand allocations.
 using Arena = std::pmr::monotonic_buffer_resource;
 
 // A profile and its events, as views of the records.
@@ -48,6 +50,7 @@ std::pmr::vector<Group> group_by_profile(std::span<const postbox::EventRecord* c
       groups.push_back({profile, std::pmr::vector<std::string_view>(&arena),
                         std::pmr::vector<std::size_t>(&arena)});
     }
+    POSTBOX_ASSERT(place->second < groups.size() && groups.size() <= events.size());
     groups[place->second].members.push_back(payload ? payload->members : std::string_view());
     groups[place->second].places.push_back(i);
   }

@@ -22,8 +22,8 @@ using Setting = postbox::SettingInForce;
 // engine's.
 [[nodiscard]] std::vector<Setting> settings_of(const Config& config);
 
-// What an outbox keeps until the next start: of a secret what a log shows of it, and no hash by
-// which it could be guessed. On disk: do not change.
+// The settings that an outbox keeps until the next start: of a secret what a log shows of it, and
+// no hash by which it could be guessed. On disk: do not change.
 [[nodiscard]] std::string kept_form(std::span<const Setting> settings);
 
 // "NAME old -> new" for each that differs, of all that two kept_form()s both name: a version that

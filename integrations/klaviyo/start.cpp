@@ -61,7 +61,7 @@ constexpr std::string_view kChanged = "Klaviyo configuration changed";
 // On disk: do not change.
 constexpr std::string_view kKeptSettings = "settings";
 
-// What is compared at the next start.
+// The settings that are compared at the next start.
 std::string kept_settings(std::vector<Setting> in_force) {
   in_force.insert(in_force.begin(), Setting{"Postbox", std::string(postbox::kVersion)});
   return kept_form(in_force);
@@ -215,7 +215,7 @@ class Reloader {
   std::shared_ptr<CartTimers> timers_;
 };
 
-// What an account is started from, and what is done once it has.
+// The parts that an account is started from, and what is done once it has.
 struct Beginning {
   Config config;
   std::vector<Setting> settings;

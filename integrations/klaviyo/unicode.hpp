@@ -1,4 +1,4 @@
-// What the normalising of identifiers needs to know of Unicode: kinds of characters, and a way from
+// Unicode as far as the normalising of identifiers needs it: kinds of characters, and a way from
 // UTF-8 to code points and back.
 //
 // Place:     inside the integration: email.cpp, phone.cpp.

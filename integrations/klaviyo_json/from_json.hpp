@@ -20,7 +20,7 @@
 
 namespace klaviyo {
 
-// What a person says about marketing. By default it subscribes nobody.
+// A person's word about marketing. By default it subscribes nobody.
 struct ConsentWord {
   ConsentUpdate::Verb action = ConsentUpdate::Verb::kUnsubscribe;
   Profile customer{};

@@ -229,7 +229,7 @@ void ObjectReader::read(std::string_view name, MinorUnits& target) const {
   read_value(name, target);
 }
 
-// What is not a currency is kept: the check of the event says so.
+// A string that is not a currency is kept: the check of the event says so.
 void ObjectReader::read(std::string_view name, Currency& target) const {
   std::string code;
   read(name, code);

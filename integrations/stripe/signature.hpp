@@ -35,7 +35,7 @@ enum class SignatureCheck : std::uint8_t {
 // "signature_mismatch": for log lines.
 [[nodiscard]] std::string_view to_string(SignatureCheck check) noexcept;
 
-// What Stripe's libraries use.
+// The tolerance of Stripe's libraries.
 inline constexpr std::chrono::seconds kTolerance{300};
 
 // Does not check the time: for recorded bodies.

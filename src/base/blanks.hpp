@@ -1,5 +1,5 @@
-// What people and programs leave around a value without seeing it: blanks, ends of lines, marks of
-// an encoding, characters that have no width.
+// Blanks around a value that people and programs leave without seeing them: also ends of lines,
+// marks of an encoding, characters that have no width.
 //
 // Place:     below everything that reads settings, also below the integrations.
 // Threads:   free functions, from any thread.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/assert.hpp"
+
 namespace postbox {
 namespace {
 
@@ -45,6 +47,7 @@ std::string_view name_of(EventOutcome outcome) noexcept {
 }
 
 void LiveHistogram::add(std::chrono::milliseconds value, std::uint64_t times) noexcept {
+  POSTBOX_ASSERT(times > 0);
   value = std::max(value, std::chrono::milliseconds{});  // a clock that was set back
   const auto bound = std::ranges::lower_bound(Histogram::kBounds, value);
   counts_[static_cast<std::size_t>(bound - Histogram::kBounds.begin())].fetch_add(times, kRelaxed);

@@ -40,7 +40,7 @@ class LiveHistogram {
   std::atomic<std::int64_t> sum_ms_{0};
 };
 
-// What became of one event, or of several that are alike.
+// The outcome of one event, or of several that are alike.
 struct OutcomeOf {
   QueueId queue{};
   std::string_view type;

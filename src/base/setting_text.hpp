@@ -1,4 +1,4 @@
-// What a log shows of settings: values, what is in force, what has changed.
+// Settings as a log shows them: values, what is in force, what has changed.
 //
 // Place:     used by each Config's table, by starts and by reload(); below everything, also below
 //            the integrations.

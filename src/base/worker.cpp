@@ -7,6 +7,8 @@
 #include "fork_gate.hpp"
 #include "signals_blocked.hpp"
 
+#include "base/assert.hpp"
+
 namespace postbox {
 namespace {
 
@@ -94,6 +96,7 @@ void Worker::request_stop() noexcept {
 
 bool Worker::join_until(SteadyTime until) {
   if (!thread_.joinable()) return true;
+  POSTBOX_ASSERT(thread_.get_id() != std::this_thread::get_id());
   if (state_->wait_for_end(until)) {
     thread_.join();
     return true;

@@ -23,6 +23,8 @@
 #include "setup.hpp"
 #include "transfer.hpp"
 
+#include "base/assert.hpp"
+
 namespace postbox {
 namespace {
 
@@ -160,6 +162,7 @@ class CurlHttpClient final : public HttpClient {
   // Give back what the request and its answer held, except the handle and what the next request
   // is likely to have in common.
   void recycle(Transfer& transfer) noexcept {
+    POSTBOX_ASSERT(!transfer.in_multi && idle_.size() < transfers_.size());
     transfer.request.body = std::string();
     transfer.reader = ResponseReader{};
     idle_.push_back(&transfer);
@@ -172,6 +175,7 @@ class CurlHttpClient final : public HttpClient {
       recycle(transfer);
       return Error{ErrorCode::kTransport, "out of handles"};
     }
+    POSTBOX_ASSERT(!transfer.in_multi);
     transfer.in_multi = true;
     transfer.id = ++last_id_;
     return transfer.id;
@@ -221,6 +225,7 @@ class CurlHttpClient final : public HttpClient {
       curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
       auto* transfer = static_cast<Transfer*>(static_cast<void*>(user));
       transfer->result = message->data.result;
+      POSTBOX_ASSERT(transfer->in_multi);
       leave_multi(*transfer);  // also frees `message`
       finished_.push_back(transfer);
     }
@@ -234,6 +239,7 @@ class CurlHttpClient final : public HttpClient {
     } catch (const std::exception&) {
       return completions;
     }
+    POSTBOX_ASSERT(finished_.size() + idle_.size() <= transfers_.size());
     for (Transfer* transfer : finished_) {
       completions.push_back(HttpCompletion{transfer->id, outcome_of(*transfer)});
       recycle(*transfer);

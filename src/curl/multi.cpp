@@ -12,6 +12,8 @@
 #include <exception>
 #include <utility>
 
+#include "base/assert.hpp"
+
 namespace postbox {
 namespace {
 
@@ -104,6 +106,7 @@ void CurlMulti::await_sockets(int timeout_ms) noexcept {
     if (result != CURLM_OK) wait_a_little(timeout_ms);
     return;
   }
+  POSTBOX_ASSERT(ready_.capacity() + 1 >= sockets_.size());
   const auto count = static_cast<nfds_t>(sockets_.size());
   const int ready = ::poll(sockets_.data(), count, timeout_ms);
   if (ready < 0 && errno != EINTR) wait_a_little(timeout_ms);
@@ -159,8 +162,10 @@ void CurlMulti::watch(const CURL* easy, curl_socket_t socket, int wanted) {
   const auto found = std::find_if(sockets_.begin() + 1, sockets_.end(),
                                   [socket](const pollfd& known) { return known.fd == socket; });
   const auto place = static_cast<std::size_t>(found - sockets_.begin());
+  POSTBOX_ASSERT(users_.size() == sockets_.size());
   if (wanted == CURL_POLL_REMOVE) {
     if (found == sockets_.end()) return;
+    POSTBOX_ASSERT(place > 0);  // the wake-up stays
     users_[place] = users_.back();
     *found = sockets_.back();
     users_.pop_back();

@@ -5,6 +5,8 @@
 #include <limits>
 #include <string>
 
+#include "base/assert.hpp"
+
 namespace postbox {
 namespace {
 
@@ -144,6 +146,7 @@ bool ResponseReader::body_part(std::string_view part, std::uint64_t keep) noexce
   try {
     const auto room = keep - std::min<std::uint64_t>(keep, response_.body.size());
     response_.body.append(part.substr(0, std::min<std::uint64_t>(room, part.size())));
+    POSTBOX_ASSERT(response_.body.size() <= keep);
   } catch (const std::exception&) {
     return abort(Abort::kNoMemory);
   }

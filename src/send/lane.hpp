@@ -29,8 +29,8 @@ namespace postbox {
 
 class SendLane {
  public:
-  // What a single lane carries within this time needs no bulk request, and a lane that is closed
-  // for longer is no way to wait for.
+  // Events that a single lane carries within this time need no bulk request, and a lane that is
+  // closed for longer is no way to wait for.
   static constexpr std::chrono::milliseconds kSoon{3'000};
 
   enum class Room : std::uint8_t {
@@ -43,7 +43,7 @@ class SendLane {
            std::chrono::milliseconds probe_interval)
       : limits_(lane), rate_(std::move(rate)), gate_(probe_interval), batch_(lane.max_bytes) {}
 
-  // What one request may carry. One event may go whatever its size.
+  // The most that one request may carry. One event may go whatever its size.
   [[nodiscard]] std::size_t most_events() const noexcept { return limits_.max_events; }
   [[nodiscard]] Bytes most_bytes() const noexcept {
     POSTBOX_ASSERT(batch_.limit() <= limits_.max_bytes);
@@ -114,7 +114,7 @@ class SendLane {
     }
   }
 
-  // What the answers mean for those that come after; see SendGate.
+  // The effect of answers on the requests that come after; see SendGate.
   void succeeded() noexcept { gate_.succeeded(); }
   void failed(bool is_foreign, SteadyTime now, Random& random) noexcept {
     is_foreign ? gate_.blocked(now, random) : gate_.failed(now, random);
@@ -127,7 +127,7 @@ class SendLane {
   void unpark() noexcept { gate_.unpark(); }
 
  private:
-  // What the request says of how much one can carry.
+  // Learns from a request how much one can carry.
   void measure(const Parcel& parcel, const HttpCompletion& completion, const Verdict& verdict,
                SteadyTime now) {
     constexpr int kTooLarge = 413;

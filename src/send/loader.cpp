@@ -71,7 +71,7 @@ Loader::Loader(const ValidConfig& config, const SenderParts& parts, OutboxTurn& 
   std::ranges::reverse(shelves_);
 }
 
-void Loader::look_again() noexcept {
+void Loader::rescan() noexcept {
   for (Shelf& shelf : shelves_) shelf.look = true;
 }
 

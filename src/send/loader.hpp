@@ -34,7 +34,7 @@ class Loader {
          std::vector<SendLane>& lanes);
 
   // Any queue may have events that can be claimed.
-  void look_again() noexcept;
+  void rescan() noexcept;
 
   // Claim for every queue that has nothing at hand: for a probe one event, else what one bulk
   // request takes.
@@ -61,9 +61,9 @@ class Loader {
   [[nodiscard]] bool empty() const noexcept;
 
  private:
-  // What a lane can take now.
+  // The room of a lane now.
 
-  // What is at hand of one queue.
+  // Events at hand of one queue.
   struct Shelf {
     QueueId queue{};
     Route route{};

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/assert.hpp"
+
 namespace postbox {
 namespace {
 
@@ -20,6 +22,7 @@ void Outage::failed(std::size_t lane, const std::string& reason, LogLine line, b
     failures_ = 0;
     is_certain_ = false;
   }
+  POSTBOX_ASSERT(since_ <= now);
   lanes_ |= std::uint64_t{1} << (lane % kMostLanes);
   ++failures_;
   is_certain_ |= is_certain;
@@ -55,6 +58,7 @@ std::optional<Outage::Notice> Outage::take(SteadyTime now) {
   if (!is_failing() || !failed_since_said_ || now < begins_at()) return std::nullopt;
   if (!is_new() && now < said_at_ + kReminder) return std::nullopt;
   if (is_new()) said_.push_back(reason_);
+  POSTBOX_ASSERT(said_.size() <= kMostReasons && since_ <= now);
   said_at_ = now;
   failed_since_said_ = false;
   return Notice{.line = line_, .since = since_};

@@ -30,7 +30,7 @@ class Outage {
   static constexpr std::chrono::minutes kReminder{5};
   static constexpr std::chrono::minutes kCalm{1};
 
-  // What is to be said now.
+  // A line that is to be said now.
   struct Notice {
     bool is_over = false;
     LogLine line{};      // of the failure; empty when it is over

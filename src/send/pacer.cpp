@@ -116,7 +116,7 @@ SteadyTime Pacer::next_even_start(std::int64_t free) const {
 // When something may be free again, nothing being free now.
 SteadyTime Pacer::next_chance() const {
   if (!end_) return nth_last_start(allowance()) + lane_.steady.length;
-  // What we leave to others is a guess, and only an answer can show that they did not use it: look
+  // Our guess of what others need can be too large, and only an answer can show it: look
   // again half-way to the window's end, if something must be left then.
   const auto half = (end_->latest - remaining_at_) / 2;
   const double then =

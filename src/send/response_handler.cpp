@@ -30,6 +30,7 @@ std::string text_of(milliseconds time) {
 
 // Moves the pieces from `first` on into a parcel of their own.
 Parcel cut_off(Parcel& parcel, std::size_t first) {
+  POSTBOX_ASSERT(0 < first && first < parcel.pieces.size());
   Parcel rest{.lane = parcel.lane, .leased_until = parcel.leased_until};
   const auto begin = parcel.pieces.begin() + static_cast<std::ptrdiff_t>(first);
   rest.pieces.assign(std::make_move_iterator(begin), std::make_move_iterator(parcel.pieces.end()));
@@ -58,6 +59,7 @@ void say(const auto& words) noexcept {
 }  // namespace
 
 void ResponseHandler::ended(Parcel parcel, const HttpCompletion& completion, SteadyTime now) {
+  POSTBOX_ASSERT(parcel.lane < lanes_.size() && !parcel.pieces.empty());
   const Verdict verdict = verdict_on(completion, parcel);
   parcel.cause = cause_of(completion, verdict);
   lanes_[parcel.lane].ended(parcel, completion, verdict, now);
@@ -142,6 +144,7 @@ void ResponseHandler::split(Parcel parcel, const std::vector<std::size_t>& culpr
                  : rest;
     target.pieces.push_back(std::move(parcel.pieces[place]));
   }
+  POSTBOX_ASSERT(alone.size() + rest.pieces.size() == named.size());
   loader_.put_first(std::move(rest));
   for (Parcel& one : alone) loader_.put_first(std::move(one));
 }
@@ -153,6 +156,7 @@ void ResponseHandler::retry_or_bury(const Parcel& parcel, const Verdict& verdict
   for (const Piece& piece : parcel.pieces) attempts = std::max(attempts, piece.event.attempts);
   if (!retry_budget_.spend()) attempts += kUncovered;
   const milliseconds backoff = full_jitter(backoff_ceiling(attempts), *parts_.random);
+  POSTBOX_ASSERT(backoff >= milliseconds{} && backoff <= backoff_ceiling(attempts));
   const milliseconds wait = std::max(backoff, verdict.retry_after.value_or(backoff));
   for (const Piece& piece : parcel.pieces) {
     if (!verdict.foreign) log_outcome(piece, verdict);

@@ -43,7 +43,7 @@ SteadyTime Sender::run_once(SteadyTime now) {
   for (SendLane& lane : lanes_) lane.set_share(parts_.destination.quota_per_mille());
   // First: it uses up a wake(), and what that wake announced is looked at below.
   collect(now);
-  if (appended_.exchange(false)) loader_.look_again();
+  if (appended_.exchange(false)) loader_.rescan();
   if (timed_.exchange(false)) maintain_at_ = {};
   if (resumed_.exchange(false)) apply_resume();
   if (releasing_ && turn_.works(now)) release_held(now);
@@ -65,7 +65,7 @@ SteadyTime Sender::run_once(SteadyTime now) {
   return next_wake(now);
 }
 
-// What a step that failed left there comes first.
+// Answers that a failed step left there come first.
 void Sender::take_finished() {
   if (!finished_.empty()) return;
   finished_ = parts_.http.poll(std::chrono::nanoseconds(0));
@@ -76,7 +76,7 @@ void Sender::apply_resume() {
   settler_.reconsider_holds();
   gate_.reopen();
   for (SendLane& lane : lanes_) lane.unpark();
-  loader_.look_again();
+  loader_.rescan();
   turn_.try_again();
   maintain_at_ = {};
   releasing_.emplace();
@@ -92,7 +92,7 @@ void Sender::release_held(SteadyTime now) {
     if (flag.is_off()) continue;
     const auto released = parts_.outbox.release_held(queue, flag, releasing_->after);
     if (!released) return report_outbox_failure(parts_, turn_, now, released.error());
-    if (released->released > 0) loader_.look_again();
+    if (released->released > 0) loader_.rescan();
     if (!released->go_on_after) continue;
     releasing_->after = *released->go_on_after;
     return;
@@ -127,7 +127,7 @@ void Sender::settle(SteadyTime now) {
   const bool last = !launching_ || (in_flight_.empty() && loader_.empty());
   const auto settlement = settler_.settle(now, last);
   settled_ |= settlement.any;
-  if (settlement.ready_again) loader_.look_again();
+  if (settlement.ready_again) loader_.rescan();
   maintain_at_ = std::min(maintain_at_, settlement.delayed_until);
 }
 
@@ -141,7 +141,7 @@ void Sender::maintain(SteadyTime now) {
                           " dead letters were removed, the oldest first: all had more than their "
                           "share of POSTBOX_MAX_DISK; replay or purge them, or raise it");
   }
-  loader_.look_again();  // also for what another process may have appended
+  loader_.rescan();  // also for what another process may have appended
   maintain_at_ = now + std::min(maintained->next_due.value_or(kLongestSleep), kLongestSleep);
 }
 

@@ -1,4 +1,4 @@
-// What the files of the sender's stage share: their collaborators, and when the outbox may be used.
+// SenderParts are the collaborators that the files of the sender's stage share.
 //
 // Place:     the files of src/send.
 // Threads:   one thread.

@@ -52,7 +52,7 @@ Settler::Settlement Settler::settle(SteadyTime now, bool last) {
     POSTBOX_ASSERT(settled->applied + settled->stale <= outcomes.size());
     add<&Stats::stale_settles>(parts_.counters, settled->stale);
     settlement.any = true;
-    // What is stale may be claimed again, and what waited behind one that is gone.
+    // Stale events may be claimed again, and those that waited behind one that is gone.
     settlement.ready_again |= settled->stale > 0 || settled->ready_again;
     for (const Outcome& outcome : outcomes) {
       if (outcome.kind != OutcomeKind::kRetry) continue;

@@ -29,7 +29,7 @@ class Settler {
   // that it is not held after the release of what was.
   void reconsider_holds();
 
-  // What a run did.
+  // The result of a run.
   struct Settlement {
     bool any = false;            // something was settled
     bool ready_again = false;    // events became claimable

@@ -64,7 +64,7 @@ void Undeliverable::tell(std::string_view type, std::string_view key,
   }
 }
 
-void Undeliverable::report() noexcept {
+void Undeliverable::report_rejected() noexcept {
   std::vector<Rejected> events;
   std::uint64_t beyond = 0;
   {

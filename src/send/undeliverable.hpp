@@ -38,7 +38,7 @@ class Undeliverable {
   void tell(std::string_view type, std::string_view key, std::string_view reason) noexcept;
 
   // Log what was rejected, a line for each kind, and tell the host.
-  void report() noexcept;
+  void report_rejected() noexcept;
 
  private:
   struct Rejected {

@@ -46,7 +46,7 @@ int wait_for_other_process(void* busy_timeout, int tries) {
   return 1;
 }
 
-int note_wal_pages(void* shared, sqlite3*, const char*, int pages) {
+int count_wal_pages(void* shared, sqlite3*, const char*, int pages) {
   static_cast<SharedFile*>(shared)->wal_pages.store(pages, std::memory_order_relaxed);
   return SQLITE_OK;
 }
@@ -117,7 +117,7 @@ Database Database::open_file(const std::string& path, SharedFile& shared,
   database.busy_timeout_ = std::make_unique<std::chrono::milliseconds>(busy_timeout);
   sqlite3* handle = database.handle_.get();
   sqlite3_busy_handler(handle, wait_for_other_process, database.busy_timeout_.get());
-  sqlite3_wal_hook(handle, note_wal_pages, &shared);  // in place of SQLite's own checkpoints
+  sqlite3_wal_hook(handle, count_wal_pages, &shared);  // in place of SQLite's own checkpoints
   return database;
 }
 
@@ -176,6 +176,7 @@ void Database::Close::operator()(sqlite3* handle) const noexcept {
 }
 
 void Database::sync_commits(bool durable) {
+  POSTBOX_ASSERT(!in_transaction());  // SQLite ignores it inside one
   if (durable == durable_) return;
   execute(durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
   durable_ = durable;
@@ -272,6 +273,8 @@ bool Query::step() {
 std::size_t Query::run() {
   while (step()) {
   }
+  // Rows and the totals that count them change together.
+  POSTBOX_ASSERT(sqlite3_stmt_readonly(statement_) != 0 || database_.in_transaction());
   sqlite3_reset(statement_);
   return database_.changes();
 }
@@ -349,6 +352,10 @@ void Transaction::roll_back() noexcept {
   }
 }
 
-void Transaction::commit() { Query(database_, "COMMIT").run(); }
+void Transaction::commit() {
+  POSTBOX_ASSERT(database_.in_transaction());
+  Query(database_, "COMMIT").run();
+  POSTBOX_ASSERT(!database_.in_transaction());
+}
 
 }  // namespace postbox::sqlite

@@ -75,7 +75,7 @@ class WriterGuard {
   WriterMutex& mutex_;
 };
 
-// What the connections of one file share. Must outlive them.
+// State that the connections of one file share. Must outlive them.
 struct SharedFile {
   WriterMutex writer;
 
@@ -141,7 +141,7 @@ class Database {
 
   // Notes which file is the log, once there is one. owns_log(): whether the file of that name still
   // is.
-  void note_log() noexcept { log_inode_ = inode_of_log(); }
+  void remember_log_file() noexcept { log_inode_ = inode_of_log(); }
   [[nodiscard]] bool owns_log() const noexcept { return log_inode_ == inode_of_log(); }
 
   // The connection belongs to the process that this one was forked from, and with it the log: leave

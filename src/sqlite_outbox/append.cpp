@@ -7,6 +7,8 @@
 #include "rows.hpp"
 #include "timers.hpp"
 
+#include "base/assert.hpp"
+
 namespace postbox::sqlite {
 namespace {
 
@@ -24,6 +26,7 @@ bool are_untimed(std::span<const EventRecord> records) {
 // all: each opens a cursor for every index, which costs a row a fifth of its way to the disk.
 std::size_t insert_at_once(Database& database, Rows records, std::int64_t first_id,
                            std::int64_t now) {
+  POSTBOX_ASSERT(first_id > 0);
   std::array<const EventRecord*, kRowsAtOnce> pointers{};
   std::array<std::int64_t, kRowsAtOnce> checksums{};
   std::ranges::transform(records, pointers.begin(), [](const EventRecord& each) { return &each; });
@@ -49,12 +52,14 @@ std::size_t insert_at_once(Database& database, Rows records, std::int64_t first_
     stored = query.run();
   }
   if (stored == records.size()) return stored;
+  POSTBOX_ASSERT(stored < records.size());
   std::int64_t id = first_id;
   for (const EventRecord& record : records) {
     const bool is_stored = Query(database, "SELECT 1 FROM outbox WHERE id = ?1").bind(id).step();
     if (!is_stored && insert(database, record, id, now)) ++stored;
     ++id;
   }
+  POSTBOX_ASSERT(stored <= records.size());
   return stored;
 }
 
@@ -76,7 +81,10 @@ void add_up(const EventRecord& record, Stored stored, Appended& appended) {
 
 Appended append_batch(Database& database, std::span<const EventRecord> batch, std::int64_t number,
                       std::int64_t now, const Leases* leases) {
-  std::int64_t last_id = database.integer("SELECT last_id FROM totals");
+  POSTBOX_ASSERT(database.in_transaction());
+  const std::size_t size = batch.size();
+  const std::int64_t last_before = database.integer("SELECT last_id FROM totals");
+  std::int64_t last_id = last_before;
   Appended appended;
   while (!batch.empty()) {
     const std::size_t count =
@@ -94,6 +102,9 @@ Appended append_batch(Database& database, std::span<const EventRecord> batch, st
     }
     batch = batch.subspan(count);
   }
+  POSTBOX_ASSERT(appended.inserted + appended.duplicates <= size);
+  // An id is never given twice: handles, and the order of a queue, rest on it.
+  POSTBOX_ASSERT(last_id >= last_before + static_cast<std::int64_t>(appended.inserted));
   Query(database,
         "UPDATE totals SET appended = appended + ?1, duplicates = duplicates + ?2, last_id = ?3,"
         " last_batch = ?4")

@@ -22,7 +22,7 @@ bool has_variable(std::string_view path) {
   return false;
 }
 
-// What is not meant as it stands there, and would become a file of that name somewhere.
+// A place that is not meant as it stands, and would become a file of that name somewhere.
 Result<void> check_path(std::string_view path) {
   const auto refuse = [path](std::string_view why) {
     return not_accepted(

@@ -44,7 +44,7 @@ class BatchNumber {
     return std::exchange(refused_, contents_of(batch)) != contents_of(batch);
   }
 
-  // What of() 's batch did when its number is found in the file.
+  // The result of of()'s batch when its number is found in the file.
   [[nodiscard]] const Appended* repeated() const noexcept {
     return unsure_ ? &unsure_->appended : nullptr;
   }
@@ -61,7 +61,7 @@ class BatchNumber {
       const auto queue = static_cast<std::int64_t>(record.queue);
       sum = sum * 31 + static_cast<std::uint64_t>(dedup_of(queue, record.dedup_key));
       if (has_event(record)) continue;
-      for (const Key& key : record.timing->ends) {
+      for (const Key& key : record.timing->cancels) {
         sum = sum * 31 + static_cast<std::uint64_t>(dedup_of(queue, key));
       }
     }

@@ -1,4 +1,4 @@
-// What the sender does with the SQLite outbox: which rows it leases, and what became of them.
+// The sender's part of the SQLite outbox: which rows it leases, and what became of them.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -7,6 +7,8 @@
 #include "order.hpp"
 #include "outbox.hpp"
 #include "rows.hpp"
+
+#include "base/assert.hpp"
 
 namespace postbox {
 namespace {
@@ -99,6 +101,7 @@ bool bury(Database& database, const Outcome& outcome, std::int64_t claimed_at, s
 // Removes the rows from `first` to `last`, all of which the caller has leased. Returns how many
 // were still there.
 std::size_t remove(Database& database, std::int64_t first, std::int64_t last) {
+  POSTBOX_ASSERT(0 < first && first <= last && database.in_transaction());
   return Query(database, "DELETE FROM outbox NOT INDEXED WHERE id BETWEEN ?1 AND ?2 AND state = 0")
       .bind(first, last)
       .run();
@@ -120,6 +123,7 @@ std::size_t remove(Database& database, std::vector<std::int64_t> rows) {
 // Applies an outcome other than kDelivered to a leased row. Returns whether it was still there: it
 // may have been purged.
 bool apply(Database& database, const Outcome& outcome, std::int64_t claimed_at, std::int64_t now) {
+  POSTBOX_ASSERT(database.in_transaction() && outcome.kind != OutcomeKind::kDelivered);
   const auto id = static_cast<std::int64_t>(outcome.handle);
   switch (outcome.kind) {
     case OutcomeKind::kDelivered:
@@ -151,7 +155,8 @@ bool leaves(const Outcome& outcome) {
   return outcome.kind == OutcomeKind::kDelivered || outcome.kind == OutcomeKind::kDead;
 }
 
-// What a claim reads. Checksums are compared a few at a time, while the processor has the bytes.
+// The rows that a claim reads. Checksums are compared a few at a time, while the processor has the
+// bytes.
 class CheckedEvents {
  public:
   explicit CheckedEvents(std::vector<ClaimedEvent>& events) : events_(events) {}
@@ -165,6 +170,7 @@ class CheckedEvents {
   // Takes what is not what was written out of the last events.
   void check() {
     const std::size_t count = std::exchange(unchecked_, 0);
+    POSTBOX_ASSERT(count <= events_.size() && count <= kAtOnce);
     const std::size_t first = events_.size() - count;
     std::array<const EventRecord*, kAtOnce> records{};
     std::array<std::int64_t, kAtOnce> sums{};
@@ -235,8 +241,10 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
     checked.check();
     bury_damaged(database, checked.damaged(), now());
     claim.damaged = checked.damaged().size();
-    if (claim.damaged > 0) leases_.look_from_start();
+    if (claim.damaged > 0) leases_.rescan();
     if (claim.events.empty()) return claim;
+    POSTBOX_ASSERT(claim.events.size() <= std::max<std::size_t>(limits.max_events, 1));
+    POSTBOX_ASSERT(std::ranges::is_sorted(claim.events, {}, &ClaimedEvent::handle));
     claim.token = ClaimToken{flow.token};
     const auto until = time + milliseconds(sqlite::bounded(lease, sqlite::kLeaseHorizon));
     leases_.add(ids_of(claim.events), in_order,
@@ -252,7 +260,7 @@ Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> 
         const std::int64_t time = now();
         std::vector<std::int64_t> ours;
         std::vector<std::int64_t> delivered;
-        bool look_again = false;
+        bool is_ready_at_once = false;
         Settled settled;
         Transaction transaction(database, Transaction::Kind::kWrite);
         if (!flow.sender_lock.is_ours(database, number)) return Settled{.stale = outcomes.size()};
@@ -267,16 +275,18 @@ Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> 
             delivered.push_back(row);
           } else if (apply(database, outcome, lease->claimed_at, time)) {
             ++settled.applied;
-            look_again |= outcome.kind == OutcomeKind::kRetry && outcome.delay.count() <= 0;
+            is_ready_at_once |= outcome.kind == OutcomeKind::kRetry && outcome.delay.count() <= 0;
           }
         }
         const std::size_t removed = remove(database, std::move(delivered));
         if (removed > 0) sqlite::add_totals(database, {.delivered = removed});
+        POSTBOX_ASSERT(removed <= ours.size());
         settled.applied += removed;
+        POSTBOX_ASSERT(settled.applied <= outcomes.size());
         transaction.commit();
         leases_.end(ours);
         settled.stale = outcomes.size() - settled.applied;
-        if (look_again || settled.ready_again || settled.stale > 0) leases_.look_from_start();
+        if (is_ready_at_once || settled.ready_again || settled.stale > 0) leases_.rescan();
         return settled;
       });
   store_.move_log();
@@ -293,6 +303,7 @@ Result<std::size_t> SqliteOutbox::extend(ClaimToken token, std::span<const Event
     extended +=
         leases_.extend(static_cast<std::int64_t>(event), static_cast<std::int64_t>(token), until);
   }
+  POSTBOX_ASSERT(extended <= events.size());
   return extended;
 }
 
@@ -305,7 +316,9 @@ Result<std::vector<QueueId>> SqliteOutbox::due_queues() {
     }
     flow.token = flow.sender_lock.next_token();
     const SteadyTime time = clock_->now();
-    for (const std::int64_t queue : queues_with_rows(database)) {
+    const std::vector<std::int64_t> with_rows = queues_with_rows(database);
+    POSTBOX_ASSERT(std::ranges::is_sorted(with_rows));
+    for (const std::int64_t queue : with_rows) {
       if (!ClaimableRows(database, leases_, queue, time).next()) continue;
       queues.push_back(QueueId{static_cast<std::uint32_t>(queue)});
     }

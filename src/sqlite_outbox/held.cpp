@@ -1,4 +1,4 @@
-// What an operator asks of the SQLite outbox about events that are held, and what it keeps beside
+// Questions of operators to the SQLite outbox about events that are held, and what it keeps beside
 // events.
 #include <algorithm>
 #include <limits>
@@ -103,7 +103,7 @@ Result<std::vector<EventHandle>> SqliteOutbox::free_held(const HeldFilter& filte
     return handles;
   });
   const NoFork no_fork;  // the leases have a lock, too
-  leases_.look_from_start();
+  leases_.rescan();
   return freed;
 }
 
@@ -129,7 +129,7 @@ Result<std::size_t> SqliteOutbox::purge_held(const HeldFilter& filter) {
     more = *page;
   }
   const NoFork no_fork;
-  leases_.look_from_start();  // what stood behind others in order
+  leases_.rescan();  // what stood behind others in order
   return erased(purged);
 }
 

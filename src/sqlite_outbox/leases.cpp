@@ -46,6 +46,7 @@ bool Leases::extend(std::int64_t row, std::int64_t token, SteadyTime until) {
 
 void Leases::end(std::span<const std::int64_t> rows) {
   const MutexLock lock(mutex_);
+  POSTBOX_ASSERT(rows.size() <= leases_.size());
   for (const std::int64_t row : rows) leases_.erase(row);
 }
 
@@ -73,7 +74,7 @@ std::int64_t Leases::leased_through(std::int64_t queue, SteadyTime now) {
   return front.through;
 }
 
-void Leases::look_from_start() {
+void Leases::rescan() {
   const MutexLock lock(mutex_);
   for (auto& [queue, front] : fronts_) front.through = 0;
 }

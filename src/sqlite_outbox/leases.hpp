@@ -63,7 +63,7 @@ class Leases {
       POSTBOX_EXCLUDES(mutex_);
 
   // Rows may have become claimable anywhere.
-  void look_from_start() POSTBOX_EXCLUDES(mutex_);
+  void rescan() POSTBOX_EXCLUDES(mutex_);
 
  private:
   struct Front {

@@ -6,6 +6,8 @@
 
 #include "format.hpp"
 
+#include "base/assert.hpp"
+
 namespace postbox::sqlite {
 namespace {
 
@@ -32,6 +34,7 @@ std::size_t promote(Database& database, std::int64_t after, std::int64_t until, 
           Error{ErrorCode::kOutboxCorrupt, "an index names a delayed event that is missing"});
     }
     transaction.commit();
+    POSTBOX_ASSERT(chunk <= static_cast<std::size_t>(kChunk));
     promoted += chunk;
     if (chunk < static_cast<std::size_t>(kChunk)) break;
   }
@@ -110,6 +113,7 @@ std::size_t crowd_out(Database& database, Bytes max_disk, Chunks& chunks) {
     Query remove(database, "DELETE FROM outbox_dead WHERE id = ?1");
     std::size_t chunk = 0;
     for (const std::int64_t id : ids) chunk += remove.bind(id).run();
+    POSTBOX_ASSERT(chunk <= ids.size());
     add_totals(database, {.expired = chunk});
     transaction.commit();
     removed += chunk;

@@ -1,5 +1,5 @@
-// What time does to the rows of the SQLite outbox: delayed ones become ready, dead letters and ends
-// go.
+// Maintenance of the SQLite outbox's rows as time passes: delayed ones become ready, dead letters
+// and ends go.
 //
 // Place:     below maintain(), which the sender calls; timers are in sqlite_timers.
 // Threads:   free functions; one thread at a time per Database.

@@ -55,7 +55,7 @@ void prepare(Database& database) {
       "PRAGMA temp_store=MEMORY;"             // no temporary files with other people's events
       "PRAGMA journal_size_limit=33554432");  // a WAL that grew behind a slow reader shrinks again
   if (version < kSchemaVersion) migrate(database);
-  database.note_log();
+  database.remember_log_file();
 }
 
 // Instances of one process open one after another: the switch to WAL finds the file busy

@@ -1,4 +1,4 @@
-// What an operator asks of the SQLite outbox: look at dead letters, revive or remove events, count.
+// The operators' part of the SQLite outbox: look at dead letters, revive or remove events, count.
 #include <array>
 #include <limits>
 #include <map>
@@ -8,6 +8,8 @@
 #include "outbox.hpp"
 #include "rows.hpp"
 #include "timers.hpp"
+
+#include "base/assert.hpp"
 
 namespace postbox {
 namespace {
@@ -147,6 +149,7 @@ Page take_page(Database& database, Bounds& bounds, std::size_t max, Act act) {
   }
   if (ids.empty()) return {};
   const std::size_t done = act(ids);
+  POSTBOX_ASSERT(done <= ids.size());
   transaction.commit();
   bounds.above = ids.back();
   return {done, done >= max};
@@ -161,6 +164,7 @@ Result<std::size_t> all_pages(std::size_t max, Next next) {
     const Result<Page> page = next(max - done);
     if (!page) return page.error();
     done += page->done;
+    POSTBOX_ASSERT(done <= max);
     if (page->is_last) break;
   }
   return done;
@@ -196,6 +200,7 @@ std::size_t remove_of(Database& database, const Place& place, const std::vector<
                              : "DELETE FROM outbox_dead WHERE id = ?1 AND profile_key = ?2");
   std::size_t removed = 0;
   for (const std::int64_t id : ids) removed += remove.bind(id, profile).run();
+  POSTBOX_ASSERT(removed <= ids.size());
   if (removed > 0) sqlite::add_totals(database, {.purged = removed});
   return removed;
 }
@@ -259,6 +264,7 @@ void count_ready(Database& database, const std::map<std::int64_t, std::uint64_t>
     // The leases were counted a moment before the rows, or some were purged.
     queue.leased = std::min(found->second, queue.ready);
     queue.ready -= queue.leased;
+    POSTBOX_ASSERT(queue.ready + queue.leased >= found->second || queue.ready == 0);
   }
 }
 
@@ -321,7 +327,7 @@ Result<Released> SqliteOutbox::release_held(QueueId queue, Flag flag, EventHandl
     }
     return released;
   });
-  leases_.look_from_start();  // also for what was released before a failure
+  leases_.rescan();  // also for what was released before a failure
   return result;
 }
 
@@ -357,7 +363,7 @@ Result<std::size_t> SqliteOutbox::replay(const EventFilter& filter, std::size_t 
     });
   });
   const NoFork no_fork;  // the leases have a lock, too
-  leases_.look_from_start();
+  leases_.rescan();
   return result;
 }
 
@@ -390,7 +396,7 @@ Result<std::size_t> SqliteOutbox::purge_profile(const Key& profile) {
     purged += *result;
   }
   const NoFork no_fork;
-  leases_.look_from_start();  // what stood behind others in order
+  leases_.rescan();  // what stood behind others in order
   return erased(purged);
 }
 
@@ -427,7 +433,7 @@ Result<OutboxStats> SqliteOutbox::stats() {
       stats.queues.push_back(queue);
     }
     stats.totals = read_totals(database);
-    stats.armed = sqlite::count_timers(database);
+    stats.timers_pending = sqlite::count_timers(database);
     stats.used = Bytes{sqlite::live_bytes(database) + sqlite::stalled_log_bytes(database)};
     return stats;
   });

@@ -4,6 +4,8 @@
 
 #include "format.hpp"
 
+#include "base/assert.hpp"
+
 namespace postbox::sqlite {
 namespace {
 
@@ -40,6 +42,7 @@ bool take_over(Database& database, const EventRecord& record, std::int64_t row, 
 
 Stored insert_in_order(Database& database, const EventRecord& record, std::int64_t id,
                        std::int64_t now, const Leases* leases) {
+  POSTBOX_ASSERT(record.timing->in_order && record.timing->debounce.count() == 0);
   if (leases != nullptr) {
     if (const auto row = free_row(database, record, *leases)) {
       return take_over(database, record, *row, id, now) ? Stored::kInPlace : Stored::kNot;

@@ -73,8 +73,8 @@ Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
       return appended;
     }
     const sqlite::Room room = sqlite::room_in(database, max_disk_);
-    if (room.is_full() && !sqlite::needs_no_room(batch)) {
-      if (flow.batch.is_refused_first(batch) && sqlite::end_all(database, batch, now())) {
+    if (room.is_full() && !sqlite::has_effects_only(batch)) {
+      if (flow.batch.is_refused_first(batch) && sqlite::apply_effects(database, batch, now())) {
         transaction.commit();
       }
       throw Failure(room.error());
@@ -87,8 +87,8 @@ Result<Appended> SqliteOutbox::append(std::span<const EventRecord> batch) {
     flow.batch.not_sure(batch, appended);
     transaction.commit();
     flow.batch.sure();
-    // What has given way in order stood before others perhaps.
-    if (appended.duplicates > 0) leases_.look_from_start();
+    // An update that has given way may have stood before others.
+    if (appended.duplicates > 0) leases_.rescan();
     if (database.log_pages() >= sqlite::kStalledLog) database.checkpoint();
     return appended;
   });
@@ -102,7 +102,7 @@ Result<Maintained> SqliteOutbox::maintain(std::chrono::milliseconds retention) {
     Maintained maintained;
     sqlite::Chunks chunks(&database);
     maintained.promoted = sqlite::promote_due(database, time, chunks);
-    if (maintained.promoted > 0) leases_.look_from_start();
+    if (maintained.promoted > 0) leases_.rescan();
     if (ages_.is_old()) {
       const std::int64_t cutoff = ages_.earliest() - std::max<std::int64_t>(0, retention.count());
       maintained.expired = sqlite::expire_dead(database, cutoff, chunks);

@@ -38,11 +38,11 @@ void make_room(Database& database, Bytes max_disk) {
   if (room_in(database, max_disk).is_full()) (void)database.empty_log();
 }
 
-bool needs_no_room(std::span<const EventRecord> batch) {
+bool has_effects_only(std::span<const EventRecord> batch) {
   return std::ranges::none_of(batch, has_event);
 }
 
-bool end_all(Database& database, std::span<const EventRecord> batch, std::int64_t now) {
+bool apply_effects(Database& database, std::span<const EventRecord> batch, std::int64_t now) {
   bool any = false;
   for (const EventRecord& record : batch) {
     if (has_event(record)) continue;

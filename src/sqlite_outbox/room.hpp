@@ -16,7 +16,7 @@
 
 namespace postbox::sqlite {
 
-// What occupies the disk: pages that hold something, and a log that cannot be emptied now.
+// The use of the disk: pages that hold something, and a log that cannot be emptied now.
 struct Room {
   std::uint64_t live = 0;
   std::uint64_t stalled_log = 0;
@@ -35,12 +35,13 @@ struct Room {
 // Empties the log when the outbox is full because of it. Outside a transaction.
 void make_room(Database& database, Bytes max_disk);
 
-// Whether all of the batch stands alone (Timing::alone): an end takes more than it adds.
-[[nodiscard]] bool needs_no_room(std::span<const EventRecord> batch);
+// Whether no record of the batch is an event (Timing::effects_only): what it cancels takes more
+// room than it adds.
+[[nodiscard]] bool has_effects_only(std::span<const EventRecord> batch);
 
-// Does what the records say that stand alone, and stores none of the others. Returns whether there
-// was one.
-[[nodiscard]] bool end_all(Database& database, std::span<const EventRecord> batch,
-                           std::int64_t now);
+// Does what the records say that are no events, and stores none of the others. Returns whether
+// there was one.
+[[nodiscard]] bool apply_effects(Database& database, std::span<const EventRecord> batch,
+                                 std::int64_t now);
 
 }  // namespace postbox::sqlite

@@ -1,5 +1,5 @@
-// What the SQLite outbox's source files share: the clock arithmetic of rows, how a row is inserted,
-// and the totals.
+// Tools that the SQLite outbox's source files share: the clock arithmetic of rows, how a row is
+// inserted, and the totals.
 //
 // Place:     included by the SQLite outbox's source files only.
 // Threads:   free functions; one thread at a time per Database.
@@ -14,6 +14,8 @@
 
 #include "format.hpp"
 #include "sqlite/database.hpp"
+
+#include "base/assert.hpp"
 
 namespace postbox::sqlite {
 
@@ -50,7 +52,7 @@ class Chunks {
   int left_ = 10;  // some fifty milliseconds
 };
 
-// What became of a record, and of the id that it was given.
+// The fate of a record, and of the id that it was given.
 enum class Stored : std::uint8_t {
   kNot,      // it is no event, a duplicate, in a waiting one's row, or older than that
   kNew,      // a row more
@@ -92,6 +94,7 @@ inline bool insert(Database& database, const EventRecord& record, std::int64_t i
 
 // Adds what has left the outbox to the totals, inside the transaction that makes the change.
 inline void add_totals(Database& database, const OutboxTotals& delta) {
+  POSTBOX_ASSERT(database.in_transaction());  // with the rows that it counts, or not at all
   Query(database,
         "UPDATE totals SET delivered = delivered + ?1, purged = purged + ?2,"
         " expired = expired + ?3")

@@ -125,7 +125,7 @@ std::size_t copy_dead(Database& from, Database& to) {
   return copied;
 }
 
-// What ends a timer is read from the timer; ends that came before their timers are forgotten.
+// The keys that end a timer are read from the timer; ends that came before are forgotten.
 void copy_timers(Database& from, Database& to) {
   const std::int64_t last_id = last_in(from, "SELECT max(id) FROM timer");
   RangeReader().read(0, last_id, [&](std::int64_t after, std::int64_t last, std::int64_t& reached) {

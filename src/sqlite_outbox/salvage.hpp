@@ -1,4 +1,4 @@
-// What is done when an outbox's file is damaged, or removed while it is in use: its readable rows
+// Salvage of an outbox's file that is damaged, or was removed while it is in use: its readable rows
 // go into a new file, and the old one is kept.
 //
 // Place:     called by the SQLite outbox, by the sender of the file only.

@@ -56,7 +56,7 @@ Database& Store::connect(Role role, Connection& connection) {
   if (connection.database.has_value() && connection.generation == generation)
     return *connection.database;
   connection.database.reset();
-  leases_.look_from_start();
+  leases_.rescan();
   if (in_memory()) {
     connection.database.emplace(open_memory_store());
   } else if (role == Role::kFlow) {

@@ -34,7 +34,7 @@
 
 namespace postbox::sqlite {
 
-// What the flow of events keeps besides its connection.
+// FlowState is what the flow of events keeps besides its connection.
 struct FlowState {
   SenderLock sender_lock;
   BatchNumber batch;
@@ -63,7 +63,7 @@ class Store final : private Inherited {
   // Moves a log that is due on the operators' connection, unless an operator is at work there.
   void move_log();
 
-  // What was removed stands in the log until that is emptied: now, or when must_empty_log() is
+  // Removed data stands in the log until that is emptied: now, or when must_empty_log() is
   // asked next, while another program reads the file.
   void empty_log(Database& database) noexcept { must_empty_log_ = !database.empty_log(); }
   void empty_log_later() noexcept { must_empty_log_ = true; }

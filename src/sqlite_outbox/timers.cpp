@@ -9,6 +9,8 @@
 #include "order.hpp"
 #include "rows.hpp"
 
+#include "base/assert.hpp"
+
 namespace postbox::sqlite {
 namespace {
 
@@ -37,7 +39,7 @@ void must_find(bool found) {
   }
 }
 
-// What waits for a newer record of its slot, as long as nobody has claimed or moved it.
+// The event that waits for a newer one of its slot, as long as nobody has claimed or moved it.
 struct Waiting {
   std::int64_t id;
   std::int64_t as_of;
@@ -69,15 +71,15 @@ void replace(Database& database, const EventRecord& record, std::int64_t id, std
       .run();
 }
 
-bool insert_quiet(Database& database, const EventRecord& record, std::int64_t id,
-                  std::int64_t now) {
+bool insert_debounced(Database& database, const EventRecord& record, std::int64_t id,
+                      std::int64_t now) {
   const Timing& timing = *record.timing;
   if (const auto waiting = waiting_in(database, timing.slot, now)) {
     if (as_of(timing, now) >= waiting->as_of) replace(database, record, waiting->id, now);
     return false;
   }
   if (!insert(database, record, id, now)) return false;
-  const std::int64_t due_at = now + bounded(timing.quiet, kDelayHorizon);
+  const std::int64_t due_at = now + bounded(timing.debounce, kDelayHorizon);
   Query(database, "UPDATE outbox SET state = 1, next_at = ?2 WHERE id = ?1").bind(id, due_at).run();
   Query(database,
         "INSERT OR REPLACE INTO collapsing(slot, event_id, due_at, as_of)"
@@ -90,10 +92,10 @@ bool insert_quiet(Database& database, const EventRecord& record, std::int64_t id
 Stored insert_event(Database& database, const EventRecord& record, std::int64_t id,
                     std::int64_t now, const Leases* leases) {
   const Timing& timing = *record.timing;
-  if (timing.alone) return Stored::kNot;
+  if (timing.effects_only) return Stored::kNot;
   if (timing.in_order) return insert_in_order(database, record, id, now, leases);
-  const bool inserted = timing.quiet.count() > 0 ? insert_quiet(database, record, id, now)
-                                                 : insert(database, record, id, now);
+  const bool inserted = timing.debounce.count() > 0 ? insert_debounced(database, record, id, now)
+                                                    : insert(database, record, id, now);
   return inserted ? Stored::kNew : Stored::kNot;
 }
 
@@ -156,7 +158,7 @@ void remember_end(Database& database, const Key& key, std::int64_t as_of, std::i
 std::size_t end(Database& database, const Timing& timing, const Key& key, std::int64_t now) {
   const std::int64_t ended_at = as_of(timing, now);
   remember_end(database, key, ended_at, now);
-  // What a cart says of itself goes by one clock.
+  // A cart's reports of itself go by one clock.
   const std::int64_t tolerance = key == timing.slot ? 0 : kSkew;
   std::vector<std::int64_t> timers;
   {
@@ -208,7 +210,7 @@ std::size_t arm(Database& database, const Timing& timing, std::int64_t now) {
     if (same) due_at = std::min(due_at, known->due_at);  // reported again: no new start
     purged = remove(database, known->id);
   }
-  const std::string keys = joined(timing.slot, timer.ended_by);
+  const std::string keys = joined(timing.slot, timer.cancelled_by);
   if (is_ended(database, keys, started_at)) return purged;
   const EventRecord& event = timer.event;
   Query(database,
@@ -246,6 +248,7 @@ bool insert_event_of(Database& database, std::int64_t timer, std::int64_t id, st
 
 // The timer stays, without its bytes, for as long as an end may take the event back.
 bool fire(Database& database, std::int64_t timer, std::int64_t id, std::int64_t now) {
+  POSTBOX_ASSERT(timer > 0 && id > 0);
   if (!insert_event_of(database, timer, id, now)) {
     (void)remove(database, timer);  // somebody else has reported the same event
     return false;
@@ -274,6 +277,7 @@ std::size_t fire_chunk(Database& database, std::int64_t now) {
     ++last_id;
     ++fired;
   }
+  POSTBOX_ASSERT(fired <= timers.size());
   Query(database, "UPDATE totals SET fired = fired + ?1, last_id = ?2")
       .bind(static_cast<std::int64_t>(fired), last_id)
       .run();
@@ -326,10 +330,11 @@ bool forget(Database& database, const char* sql, std::int64_t now) {
 
 Stored insert_timed(Database& database, const EventRecord& record, std::int64_t id,
                     std::int64_t now, const Leases* leases) {
+  POSTBOX_ASSERT(record.timing && database.in_transaction());
   const Timing& timing = *record.timing;
   const Stored stored = insert_event(database, record, id, now, leases);
   std::size_t purged = 0;
-  for (const Key& key : timing.ends) purged += end(database, timing, key, now);
+  for (const Key& key : timing.cancels) purged += end(database, timing, key, now);
   if (timing.timer) purged += arm(database, timing, now);
   if (purged > 0) add_totals(database, {.purged = purged});
   return stored;
@@ -380,6 +385,7 @@ std::size_t remove_timers(Database& database, const std::vector<std::int64_t>& t
     (void)remove(database, timer);
     ++removed;
   }
+  POSTBOX_ASSERT(removed <= timers.size());
   return removed;
 }
 

@@ -1,4 +1,4 @@
-// What the SQLite outbox does with a record's Timing: events that wait for a newer one to take
+// Timers of the SQLite outbox, by a record's Timing: events that wait for a newer one to take
 // their place, timers that become events, and what ends them.
 //
 // Place:     inside the SQLite outbox: append() stores with insert_timed(), maintain() fires.

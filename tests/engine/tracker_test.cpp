@@ -60,7 +60,7 @@ TEST_F(TrackerTest, AFamilyThatIsOffIsDisabledWithoutBeingEncoded) {
 // Says something of others, too.
 struct NoteThatEnds : Note {
   void encode_disabled(EventBatch& batch) const {
-    Timing ends{.as_of = batch.now(), .ends = {profile_key()}, .alone = true};
+    Timing ends{.as_of = batch.now(), .cancels = {profile_key()}, .effects_only = true};
     EventRecord record;
     record.timing = std::make_shared<Timing>(std::move(ends));
     batch.add(std::move(record));
@@ -76,10 +76,10 @@ class EffectsTest : public TrackerTest {
     cart.payload = "cart\n";
     Timing timing{.slot = {std::byte{1}}, .as_of = clock->wall_now()};
     timing.timer =
-        Timer{.delay = seconds(60), .ended_by = {Note{"x"}.profile_key()}, .event = cart};
+        Timer{.delay = seconds(60), .cancelled_by = {Note{"x"}.profile_key()}, .event = cart};
     cart.timing = std::make_shared<Timing>(std::move(timing));
     ASSERT_TRUE(outbox->append(std::vector{cart}));
-    ASSERT_EQ(tracker->stats().armed, 1U);
+    ASSERT_EQ(tracker->stats().timers_pending, 1U);
   }
 };
 
@@ -90,7 +90,7 @@ TEST_F(EffectsTest, WhatADisabledEventSaysOfOthersIsStoredAndCountsAsNoEvent) {
   EXPECT_EQ(tracker->track(NoteThatEnds{{"x"}}).status(), TrackStatus::kDisabled);
   EXPECT_EQ(tracker->stats().waiting, 1U) << "the cart";
   run_for(seconds(1));
-  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_EQ(tracker->stats().timers_pending, 0U);
   EXPECT_EQ(tracker->stats().disabled, 1U);
 }
 
@@ -99,7 +99,7 @@ TEST_F(EffectsTest, WhatARejectedEventSaysOfOthersIsStored) {
   arm();
   EXPECT_EQ(tracker->track(NoteThatEnds{{"!x"}}).status(), TrackStatus::kRejected);
   run_for(seconds(1));
-  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_EQ(tracker->stats().timers_pending, 0U);
   EXPECT_EQ(tracker->stats().rejected, 1U);
 }
 
@@ -110,7 +110,7 @@ TEST_F(EffectsTest, WhatAnEventThatFindsNoRoomSaysOfOthersIsStored) {
   ASSERT_EQ(track(std::string(57'000, 'x')), TrackStatus::kAccepted);
   EXPECT_EQ(tracker->track(NoteThatEnds{{std::string(10'000, 'y')}}).status(), TrackStatus::kFull);
   run_for(seconds(1));
-  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_EQ(tracker->stats().timers_pending, 0U);
   EXPECT_EQ(tracker->stats().full, 1U);
 }
 

@@ -132,7 +132,7 @@ TEST_F(Fork, TheChildSendsWhenTheParentHasGone) {
 }
 
 // A parent with an idle child is killed; whether it was forked in the middle of a call or not, the
-// child does not keep the sender's seat.
+// child does not keep the sender lock.
 class ForkedServer : public Fork, public ::testing::WithParamInterface<bool> {};
 
 TEST_P(ForkedServer, AnIdleChildDoesNotKeepTheSendersSeat) {

@@ -31,7 +31,7 @@ TEST_F(AbandonedCarts, AnOrderOfTheSameCartUserAddressOrPhoneEndsIt) {
                        .phone = what == 3 ? "+491701234567" : "",
                        .external_id = what < 2 ? (what == 1 ? "u-1" : "u-9") : ""};
     track(order_placed(placed));
-    EXPECT_EQ(tracker->stats().armed, 0U) << what;
+    EXPECT_EQ(tracker->stats().timers_pending, 0U) << what;
     run_for(1s);
   }
   run_for(3h);
@@ -67,10 +67,10 @@ TEST_F(AbandonedCarts, AnOrderThatArrivesBeforeItsCartEndsIt) {
   run_for(1s);
   track(order_placed(bought()));
   track(cart_updated(left));
-  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_EQ(tracker->stats().timers_pending, 0U);
   run_for(1s);
   track(cart_updated(current()));
-  EXPECT_EQ(tracker->stats().armed, 1U) << "a new cart of the same customer";
+  EXPECT_EQ(tracker->stats().timers_pending, 1U) << "a new cart of the same customer";
 }
 
 TEST_F(AbandonedCarts, AnOrderEndsACartWhoseClockIsAhead) {
@@ -88,12 +88,12 @@ TEST_F(AbandonedCarts, AnOrderEndsACartWhoseClockIsAhead) {
       clock->advance(5ms);
       ASSERT_TRUE(tracker->track(order_placed(placed)));
       run_for(0ms);
-      EXPECT_EQ(tracker->stats().armed, 0U) << ahead.count() << by_cart;
+      EXPECT_EQ(tracker->stats().timers_pending, 0U) << ahead.count() << by_cart;
       run_for(1min);
     }
   }
   track(cart_updated(current()));
-  EXPECT_EQ(tracker->stats().armed, 1U) << "a new cart under the same id";
+  EXPECT_EQ(tracker->stats().timers_pending, 1U) << "a new cart under the same id";
   run_for(2h);
   EXPECT_THAT(sent_metrics(), Contains("Abandoned Checkout").Times(1));
 }
@@ -110,7 +110,7 @@ TEST_F(AbandonedCarts, AnOrderThatIsReportedLateEndsTheVeryCartOfASlightlyFastCl
   track(cart_updated(left));
   run_for(5min);
   track(order_placed(placed));
-  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_EQ(tracker->stats().timers_pending, 0U);
 }
 
 TEST_F(AbandonedCarts, AnOrderThatWasPlacedBeforeTheLastUpdateAndIsReportedAfterItEndsIt) {
@@ -122,7 +122,7 @@ TEST_F(AbandonedCarts, AnOrderThatWasPlacedBeforeTheLastUpdateAndIsReportedAfter
   run_for(30min);
   placed.cart_id = "another";
   track(order_placed(placed));
-  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_EQ(tracker->stats().timers_pending, 0U);
 }
 
 TEST_F(AbandonedCarts, AnOrderOfTheSameSecondEndsItAlthoughTheShopNotesNoFractions) {
@@ -134,7 +134,7 @@ TEST_F(AbandonedCarts, AnOrderOfTheSameSecondEndsItAlthoughTheShopNotesNoFractio
   placed.placed_at = now();
   track(order_placed(placed));
   track(cart_updated(left));
-  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_EQ(tracker->stats().timers_pending, 0U);
 }
 
 TEST_F(AbandonedCarts, AnOrderThatIsReportedLaterThanThatEndsWhatIsOlder) {
@@ -146,7 +146,7 @@ TEST_F(AbandonedCarts, AnOrderThatIsReportedLaterThanThatEndsWhatIsOlder) {
   next.cart_id = "c-8";
   track(cart_updated(next));
   track(order_placed(placed));
-  EXPECT_EQ(tracker->stats().armed, 1U) << "the cart of today";
+  EXPECT_EQ(tracker->stats().timers_pending, 1U) << "the cart of today";
   run_for(2h);
   EXPECT_THAT(sent_metrics(), Contains("Abandoned Checkout").Times(2));
 }
@@ -163,12 +163,12 @@ TEST_F(AbandonedCarts, ASubscriptionThatBeginsEndsIt) {
     begun.started_at = clock->wall_now();
     begun.trial_end = clock->wall_now() + 24h;
     trial ? track(subscription_trial_started(begun)) : track(subscription_started(begun));
-    EXPECT_EQ(tracker->stats().armed, 0U) << trial;
+    EXPECT_EQ(tracker->stats().timers_pending, 0U) << trial;
     run_for(1s);
   }
   track(cart_updated(current()));
   track(subscription_renewed(klaviyo_test::subscription()));
-  EXPECT_EQ(tracker->stats().armed, 1U);
+  EXPECT_EQ(tracker->stats().timers_pending, 1U);
 }
 
 TEST_F(AbandonedCarts, APurchaseEndsItWhileTheFlagOfPurchasesIsOff) {
@@ -180,11 +180,11 @@ TEST_F(AbandonedCarts, APurchaseEndsItWhileTheFlagOfPurchasesIsOff) {
   EXPECT_EQ(tracker->track(order_placed(placed)).status(), postbox::TrackStatus::kDisabled);
   EXPECT_EQ(tracker->stats().waiting, 1U) << "the cart's update";
   run_for(0ms);
-  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_EQ(tracker->stats().timers_pending, 0U);
 
   run_for(10s);
   track(cart_updated(current()));
-  EXPECT_EQ(tracker->stats().armed, 1U);
+  EXPECT_EQ(tracker->stats().timers_pending, 1U);
   auto begun = klaviyo_test::subscription();
   begun.started_at = clock->wall_now();
   EXPECT_EQ(tracker->track(subscription_started(begun)).status(), postbox::TrackStatus::kDisabled);
@@ -208,7 +208,7 @@ TEST_F(AbandonedCarts, AnOrderEndsWhatRunsAlthoughCartsHaveBeenSwitchedOffMeanwh
   postbox::EventBatch on(now(), nullptr, &context);
   order_placed(order()).encode(on);
   ASSERT_NE(on.records().at(0).timing, nullptr);
-  EXPECT_EQ(on.records().at(0).timing->ends.size(), 3U);
+  EXPECT_EQ(on.records().at(0).timing->cancels.size(), 3U);
   EXPECT_EQ(on.records().at(1).timing, nullptr) << "once is enough";
   start();
 }
@@ -223,7 +223,7 @@ TEST_F(AbandonedCarts, AnOrderIsAnEndAlsoWhereCartsHaveNeverBeenOn) {
   postbox::EventBatch disabled(now(), nullptr, &context);
   order_placed(order()).encode_disabled(disabled);
   ASSERT_EQ(disabled.records().size(), 1U);
-  EXPECT_TRUE(disabled.records().front().timing->alone);
+  EXPECT_TRUE(disabled.records().front().timing->effects_only);
   start();
 }
 

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 TEST_F(AbandonedCarts, AQuietCartBecomesAnAbandonedCheckoutWithAWayBack) {
   start();
   track(cart_updated(current()));
-  EXPECT_EQ(tracker->stats().armed, 1U);
+  EXPECT_EQ(tracker->stats().timers_pending, 1U);
   run_for(60min - 1ms);
   EXPECT_THAT(sent_metrics(), ElementsAre("Cart Updated"));
   run_for(1ms);
@@ -66,13 +66,13 @@ TEST_F(AbandonedCarts, AnEmptiedCartIsNotAbandoned) {
   auto empty = current();
   empty.items.clear();
   track(cart_updated(empty));
-  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_EQ(tracker->stats().timers_pending, 0U);
 }
 
 TEST_F(AbandonedCarts, TheShopMayReportItItself) {
   start();
   track(checkout_started(current()));
-  EXPECT_EQ(tracker->stats().armed, 1U);
+  EXPECT_EQ(tracker->stats().timers_pending, 1U);
   run_for(1min);
   track(checkout_abandoned(current()));
   run_for(3h);
@@ -84,7 +84,7 @@ TEST_F(AbandonedCarts, TimersSurviveARestart) {
   track(cart_updated(current()));
   run_for(30min);
   start();
-  EXPECT_EQ(tracker->stats().armed, 1U);
+  EXPECT_EQ(tracker->stats().timers_pending, 1U);
   run_for(31min);
   EXPECT_THAT(sent_metrics(), ElementsAre("Cart Updated", "Abandoned Checkout"));
 }
@@ -92,7 +92,7 @@ TEST_F(AbandonedCarts, TimersSurviveARestart) {
 TEST_F(AbandonedCarts, HistoryStartsNoClockAndDoesNotWait) {
   start();
   track(klaviyo::backfill(cart_updated(current())));
-  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_EQ(tracker->stats().timers_pending, 0U);
   EXPECT_EQ(sent().size(), 1U);
 }
 

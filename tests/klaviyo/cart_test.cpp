@@ -137,7 +137,7 @@ TEST(CartEvents, TheLogLineNamesTheUser) {
   for (std::size_t i = 0; i < events.size(); ++i) {
     const auto line = klaviyo_test::destination().log_line(
         records_of(events[i])[0], {.kind = postbox::VerdictKind::kDelivered, .http_status = 202});
-    EXPECT_EQ(line.text, "Klaviyo " + std::string(klaviyo::kCartMetrics[i].kind) +
+    EXPECT_EQ(line.text, "Klaviyo " + std::string(klaviyo::kCartMetrics[i].log_name) +
                              " event sent for user: user-42");
   }
 }

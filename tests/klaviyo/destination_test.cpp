@@ -129,7 +129,7 @@ TEST(KlaviyoPayload, IsReadableAndDecodesIntoItsParts) {
             std::string::npos);
   const auto payload = klaviyo::decode(records[0].payload);
   ASSERT_TRUE(payload);
-  EXPECT_EQ(payload->kind, "cart updated");
+  EXPECT_EQ(payload->log_name, "cart updated");
   EXPECT_EQ(payload->subject, "user-42");
 }
 

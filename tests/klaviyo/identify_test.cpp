@@ -281,7 +281,7 @@ TEST(Forget, RemovesWhatWaitsOfEachIdentifierAndNothingElse) {
   ASSERT_TRUE(removed) << removed.error().message;
   const postbox::Stats stats = tracker->stats();
   EXPECT_EQ(stats.waiting, 3U) << "the other's order and its two lines";
-  EXPECT_EQ(stats.armed, 0U);
+  EXPECT_EQ(stats.timers_pending, 0U);
   EXPECT_EQ(stats.purged, 7U);
   EXPECT_TRUE(stats.conserved());
   EXPECT_EQ(klaviyo::forget(*tracker, person).value(), 0U);

@@ -60,7 +60,7 @@ TEST(DisabledMetrics, AreNotSentAndEndCartsAllTheSame) {
   EXPECT_EQ(tracker->track(klaviyo::checkout_started(cart)).status(),
             postbox::TrackStatus::kDisabled);
   tracker->run_once();
-  EXPECT_EQ(tracker->stats().armed, 1U) << "its clock runs all the same";
+  EXPECT_EQ(tracker->stats().timers_pending, 1U) << "its clock runs all the same";
   klaviyo::Order order = klaviyo_test::order();
   order.cart_id = cart.cart_id;
   EXPECT_EQ(tracker->track(klaviyo::order_placed(order)).status(), postbox::TrackStatus::kAccepted)
@@ -73,7 +73,7 @@ TEST(DisabledMetrics, AreNotSentAndEndCartsAllTheSame) {
   EXPECT_TRUE(expect_tracked(*http, "Started Checkout", 0));
   EXPECT_TRUE(expect_tracked(*http, "Ordered Product", 2));
   const postbox::Stats stats = tracker->stats();
-  EXPECT_EQ(stats.armed, 0U) << "the order has ended the cart";
+  EXPECT_EQ(stats.timers_pending, 0U) << "the order has ended the cart";
   EXPECT_EQ(stats.disabled, 2U);
   EXPECT_EQ(stats.offered, 4U);
   EXPECT_TRUE(stats.conserved());
@@ -95,7 +95,7 @@ TEST(DisabledMetrics, AnAbandonmentThatIsDisabledStartsNoClock) {
   EXPECT_EQ(tracker->track(klaviyo::checkout_started(klaviyo_test::cart())).status(),
             postbox::TrackStatus::kAccepted);
   ASSERT_TRUE(tracker->flush(std::chrono::seconds(10)));
-  EXPECT_EQ(tracker->stats().armed, 0U);
+  EXPECT_EQ(tracker->stats().timers_pending, 0U);
   EXPECT_TRUE(postbox::testing::expect_tracked(*http, "Started Checkout", 1));
 }
 

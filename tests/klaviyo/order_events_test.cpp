@@ -62,7 +62,7 @@ TEST(OrderEvents, EveryKindHasItsMetricItsLogLineAndItsCurrency) {
     EXPECT_EQ(got["time"], "2026-11-22T10:00:00Z");
     const auto line = klaviyo_test::destination().log_line(
         records[0], {.kind = postbox::VerdictKind::kDelivered, .http_status = 202});
-    EXPECT_EQ(line.text, "Klaviyo " + std::string(klaviyo::kOrderMetrics[i].kind) +
+    EXPECT_EQ(line.text, "Klaviyo " + std::string(klaviyo::kOrderMetrics[i].log_name) +
                              " event sent successfully");
   }
 }

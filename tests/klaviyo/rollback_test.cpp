@@ -59,7 +59,7 @@ class Rollback : public AbandonedCarts {
     } else {
       EXPECT_THAT(sent_metrics(), Not(Contains("Abandoned Checkout")));
     }
-    EXPECT_EQ(tracker->stats().armed, 0U);
+    EXPECT_EQ(tracker->stats().timers_pending, 0U);
   }
 
   const postbox::tests::TemporaryFolder folder;

@@ -66,7 +66,7 @@ TEST(SubscriptionEvents, EveryKindHasItsMetricItsLogLineAndNoValue) {
     EXPECT_FALSE(got.contains("value_currency")) << metric.name;
     const auto line = klaviyo_test::destination().log_line(
         records[0], {.kind = postbox::VerdictKind::kDelivered, .http_status = 202});
-    EXPECT_EQ(line.text, "Klaviyo " + std::string(metric.kind) + " event sent successfully");
+    EXPECT_EQ(line.text, "Klaviyo " + std::string(metric.log_name) + " event sent successfully");
     unique_ids.insert(got["unique_id"]);
   }
   EXPECT_EQ(unique_ids.size(), events.size());

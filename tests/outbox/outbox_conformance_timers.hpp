@@ -14,7 +14,7 @@ namespace postbox::testing {
 class OutboxTimers : public OutboxConformance {
  protected:
   Maintained maintain() { return take(outbox().maintain(24h)); }
-  [[nodiscard]] std::uint64_t armed() { return take(outbox().stats()).armed; }
+  [[nodiscard]] std::uint64_t timers_pending() { return take(outbox().stats()).timers_pending; }
 
   // What is ready, delivered.
   std::vector<std::string> deliver() {
@@ -34,7 +34,7 @@ class OutboxTimers : public OutboxConformance {
 TEST_P(OutboxTimers, ATimerBecomesAnEventAfterItsDelayAndNotBefore) {
   append({update(1, 7, 1s)});
   EXPECT_EQ(deliver(), payloads({1}));
-  EXPECT_EQ(armed(), 1U);
+  EXPECT_EQ(timers_pending(), 1U);
   EXPECT_EQ(maintain().next_due, kDelay);
   clock_->advance(kDelay - 1ms);
   EXPECT_EQ(maintain().fired, 0U);
@@ -43,7 +43,7 @@ TEST_P(OutboxTimers, ATimerBecomesAnEventAfterItsDelayAndNotBefore) {
   const Maintained due = maintain();
   EXPECT_EQ(due.fired, 1U);
   EXPECT_EQ(due.next_due, std::nullopt);
-  EXPECT_EQ(armed(), 0U);
+  EXPECT_EQ(timers_pending(), 0U);
   const Claim claimed = claim();
   ASSERT_EQ(claimed.events.size(), 1U);
   expect_same(claimed.events[0].record, event(kFired + 1));
@@ -57,7 +57,7 @@ TEST_P(OutboxTimers, AnUpdateStartsTheClockAnew) {
   append({update(1, 7, 1s)});
   clock_->advance(kDelay - 1s);
   append({update(2, 7, 2s)});
-  EXPECT_EQ(armed(), 1U);
+  EXPECT_EQ(timers_pending(), 1U);
   clock_->advance(1s);
   EXPECT_EQ(maintain().fired, 0U);
   clock_->advance(kDelay - 1s);
@@ -74,18 +74,18 @@ TEST_P(OutboxTimers, AnOlderUpdateAndARepeatedOneChangeNothing) {
   EXPECT_EQ(maintain().fired, 1U);
   EXPECT_EQ(deliver(), payloads({2, 1, kFired + 2}));
   append({update(2, 7, 2s)});
-  EXPECT_EQ(armed(), 0U) << "it has fired";
+  EXPECT_EQ(timers_pending(), 0U) << "it has fired";
   EXPECT_EQ(deliver(), payloads({2}));
 }
 
 TEST_P(OutboxTimers, EveryKeyOfAnOrderEndsATimer) {
   append({update(1, 7, 1s), update(2, 8, 1s)});
   append({order(3, slot_of(7), 2s)});
-  EXPECT_EQ(armed(), 1U);
+  EXPECT_EQ(timers_pending(), 1U);
   append({order(4, user_of(2), 2s)});
-  EXPECT_EQ(armed(), 1U) << "somebody else's";
+  EXPECT_EQ(timers_pending(), 1U) << "somebody else's";
   append({order(5, user_of(1), 1s)});
-  EXPECT_EQ(armed(), 0U) << "as old as the update";
+  EXPECT_EQ(timers_pending(), 0U) << "as old as the update";
   clock_->advance(kDelay);
   EXPECT_EQ(maintain().fired, 0U);
 }
@@ -93,21 +93,21 @@ TEST_P(OutboxTimers, EveryKeyOfAnOrderEndsATimer) {
 TEST_P(OutboxTimers, AnOrderThatArrivesFirstEndsWhatIsOlder) {
   append({order(1, user_of(1), 2s)});
   append({update(2, 7, 1s), update(3, 8, 2s)});
-  EXPECT_EQ(armed(), 0U);
+  EXPECT_EQ(timers_pending(), 0U);
   append({update(4, 7, 2'001ms)});
-  EXPECT_EQ(armed(), 1U) << "the customer shops on";
+  EXPECT_EQ(timers_pending(), 1U) << "the customer shops on";
 }
 
 TEST_P(OutboxTimers, AnEndDoesNotReachWhatIsNewer) {
   append({update(1, 7, 3s)});
   append({order(2, user_of(1), 2s)});
-  EXPECT_EQ(armed(), 1U);
+  EXPECT_EQ(timers_pending(), 1U);
 }
 
 TEST_P(OutboxTimers, AnOlderEndDoesNotWeakenANewerOne) {
   append({order(1, user_of(1), 5s), order(2, user_of(1), 2s)});
   append({update(3, 7, 4s)});
-  EXPECT_EQ(armed(), 0U);
+  EXPECT_EQ(timers_pending(), 0U);
 }
 
 TEST_P(OutboxTimers, AnUpdateThatIsOverEndsItsPredecessor) {
@@ -116,9 +116,9 @@ TEST_P(OutboxTimers, AnUpdateThatIsOverEndsItsPredecessor) {
       with(event(1),
            {.slot = slot_of(7), .as_of = at(1s), .timer = Timer{kDelay, {}, event(kFired + 1)}});
   append({guest, order(2, user_of(1), 3s)});
-  EXPECT_EQ(armed(), 1U);
+  EXPECT_EQ(timers_pending(), 1U);
   append({update(3, 7, 2s)});
-  EXPECT_EQ(armed(), 0U);
+  EXPECT_EQ(timers_pending(), 0U);
 }
 
 TEST_P(OutboxTimers, AnEndIsRememberedForADay) {
@@ -126,11 +126,11 @@ TEST_P(OutboxTimers, AnEndIsRememberedForADay) {
   clock_->advance(24h + 2s - kBefore - 1ms);
   maintain();
   append({update(2, 7, 1s)});
-  EXPECT_EQ(armed(), 0U);
+  EXPECT_EQ(timers_pending(), 0U);
   clock_->advance(1ms);
   maintain();
   append({update(3, 7, 1s)});
-  EXPECT_EQ(armed(), 1U);
+  EXPECT_EQ(timers_pending(), 1U);
 }
 
 TEST_P(OutboxTimers, AnEndTakesBackWhatHasFiredAndWaits) {
@@ -175,7 +175,7 @@ TEST_P(OutboxTimers, AnUpdateTakesBackWhatHasFiredAndWaits) {
   maintain();
   append({update(2, 7, 2s)});
   EXPECT_EQ(deliver(), payloads({2}));
-  EXPECT_EQ(armed(), 1U);
+  EXPECT_EQ(timers_pending(), 1U);
 }
 
 TEST_P(OutboxTimers, WhatWasFiredAndDeliveredIsForgotten) {
@@ -193,7 +193,7 @@ TEST_P(OutboxTimers, AnEventThatWaitsAlreadyIsNotMadeAgain) {
   append({update(1, 7, 1s), event(kFired + 1)});
   clock_->advance(kDelay);
   EXPECT_EQ(maintain().fired, 0U);
-  EXPECT_EQ(armed(), 0U);
+  EXPECT_EQ(timers_pending(), 0U);
   EXPECT_EQ(deliver(), payloads({1, kFired + 1}));
 }
 
@@ -236,7 +236,7 @@ TEST_P(OutboxTimers, AFailedAppendStartsAndEndsNothing) {
   std::vector<EventRecord> batch = {order(2, slot_of(7), 2s), update(3, 8, 1s), event(4)};
   batch[2].payload.assign(outbox().caps().max_payload.count + 1, 'x');
   expect_error(outbox().append(batch), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(armed(), 1U);
+  EXPECT_EQ(timers_pending(), 1U);
 }
 
 TEST_P(OutboxTimers, AnOrderInTheMidstOfManyEndsWhatWasStartedBeforeIt) {
@@ -245,34 +245,34 @@ TEST_P(OutboxTimers, AnOrderInTheMidstOfManyEndsWhatWasStartedBeforeIt) {
   batch[20] = order(2, user_of(1), 1s);
   batch[25] = update(3, 2, 2s);
   EXPECT_EQ(append(batch), 30U);
-  EXPECT_EQ(take(outbox().stats()).armed, 1U) << "the update after the order";
+  EXPECT_EQ(take(outbox().stats()).timers_pending, 1U) << "the update after the order";
   EXPECT_EQ(claim().events.size(), 29U) << "the order is in the other queue";
 }
 
 TEST_P(OutboxTimers, ADuplicateStillEnds) {
   append({event(2, kOtherQueue), update(1, 7, 1s)});
   EXPECT_EQ(append({order(2, slot_of(7), 2s)}), 0U);
-  EXPECT_EQ(armed(), 0U);
+  EXPECT_EQ(timers_pending(), 0U);
 }
 
 TEST_P(OutboxTimers, AnEndThatIsADayOldWhenItIsReportedIsNotRemembered) {
   append({update(1, 7, 1s - 24h)});
   append({order(2, user_of(1), kBefore - 24h)});
-  EXPECT_EQ(armed(), 0U) << "it still ends what is older";
+  EXPECT_EQ(timers_pending(), 0U) << "it still ends what is older";
   append({update(3, 7, 2s - 24h)});
-  EXPECT_EQ(armed(), 1U);
+  EXPECT_EQ(timers_pending(), 1U);
 }
 
 // A browser's clock, or another server's.
 TEST_P(OutboxTimers, AnUpdateAheadOfTheClockIsEndedByTheOrderThatFollows) {
   append({update(1, 7, kBefore + 10s), update(2, 8, kBefore + 24h * 90)});
   append({order(3, slot_of(7), kBefore)});
-  EXPECT_EQ(armed(), 1U);
+  EXPECT_EQ(timers_pending(), 1U);
   append({order(4, user_of(1), kBefore)});
-  EXPECT_EQ(armed(), 0U);
+  EXPECT_EQ(timers_pending(), 0U);
   clock_->advance(1s);
   append({update(5, 7, kBefore + 1s)});
-  EXPECT_EQ(armed(), 1U) << "the customer shops on, under the same id";
+  EXPECT_EQ(timers_pending(), 1U) << "the customer shops on, under the same id";
 }
 
 TEST_P(OutboxTimers, AnUpdateFarAheadDoesNotOutliveTheNextOne) {
@@ -287,17 +287,17 @@ TEST_P(OutboxTimers, AnUpdateFarAheadDoesNotOutliveTheNextOne) {
 TEST_P(OutboxTimers, AnOrderEndsTheCartThatItNamesAlsoWhenThatIsMinutesNewer) {
   append({update(1, 7, 1min + 59s), update(2, 8, 1min + 59s)});
   append({order(3, slot_of(7), 0s), order(4, user_of(1), 0s)});
-  EXPECT_EQ(armed(), 1U) << "the customer's other cart is newer";
+  EXPECT_EQ(timers_pending(), 1U) << "the customer's other cart is newer";
   append({update(5, 7, 3s)});
-  EXPECT_EQ(armed(), 2U) << "what is remembered is strict: an id may be used again";
+  EXPECT_EQ(timers_pending(), 2U) << "what is remembered is strict: an id may be used again";
   append({update(6, 9, 2min + 1ms), order(7, slot_of(9), 0s)});
-  EXPECT_EQ(armed(), 3U);
+  EXPECT_EQ(timers_pending(), 3U);
 }
 
 TEST_P(OutboxTimers, ACartThatIsEmptiedEndsNothingThatHappenedToItLater) {
   append({update(1, 7, 3s)});
-  append({with(event(2), {.slot = slot_of(7), .as_of = at(2s), .ends = {slot_of(7)}})});
-  EXPECT_EQ(armed(), 1U);
+  append({with(event(2), {.slot = slot_of(7), .as_of = at(2s), .cancels = {slot_of(7)}})});
+  EXPECT_EQ(timers_pending(), 1U);
 }
 
 TEST_P(OutboxTimers, AClockThatWasSetBackMakesNoEndOutliveItsDay) {
@@ -305,16 +305,16 @@ TEST_P(OutboxTimers, AClockThatWasSetBackMakesNoEndOutliveItsDay) {
   clock_->jump_wall(-24h * 30);
   maintain();
   append({update(2, 7, kBefore - 24h * 30)});
-  EXPECT_EQ(armed(), 1U);
+  EXPECT_EQ(timers_pending(), 1U);
 }
 
 TEST_P(OutboxTimers, ATimingThatStandsAloneEndsAndIsNoEvent) {
   append({update(1, 7, 1s)});
-  auto alone = with(event(2), {.as_of = at(2s), .ends = {slot_of(7)}, .alone = true});
+  auto alone = with(event(2), {.as_of = at(2s), .cancels = {slot_of(7)}, .effects_only = true});
   const auto appended = outbox().append(std::vector{alone, event(3), event(3)}).value();
   EXPECT_EQ(appended.inserted, 1U);
   EXPECT_EQ(appended.duplicates, 1U);
-  EXPECT_EQ(armed(), 0U);
+  EXPECT_EQ(timers_pending(), 0U);
   EXPECT_EQ(deliver(), payloads({1, 3}));
 }
 
@@ -322,7 +322,7 @@ TEST_P(OutboxTimers, PurgingAProfileRemovesItsTimers) {
   append({update(1, 7, 1s), update(2, 8, 1s)});
   settle_all(claim(), OutcomeKind::kDelivered);
   EXPECT_EQ(take(outbox().purge_profile(event(kFired + 1).profile_key)), 1U);
-  EXPECT_EQ(armed(), 1U);
+  EXPECT_EQ(timers_pending(), 1U);
 }
 
 TEST_P(OutboxTimers, TenUpdatesInARowAreOneEventThatIsNotPutOff) {

@@ -270,7 +270,7 @@ TEST_F(SqliteOutbox, AFileOfTheThirdVersionGoesOnWithItsRowsTimersAndEnds) {
   EXPECT_EQ(stats_of().delayed, 2U);
   EXPECT_EQ(stats_of().held, 1U);
   EXPECT_EQ(stats_of(kOtherQueue).ready, 1U);
-  EXPECT_EQ(before.armed, 1U);
+  EXPECT_EQ(before.timers_pending, 1U);
   EXPECT_EQ(before.totals.appended, 10U);
   const DeadLetter letter = dead().at(0);
   expect_same(letter.record, event(1));
@@ -282,7 +282,7 @@ TEST_F(SqliteOutbox, AFileOfTheThirdVersionGoesOnWithItsRowsTimersAndEnds) {
   EXPECT_EQ(raw.integer("SELECT ends FROM totals"), 1);
 
   append({update(18, 8, 2s), quiet_update(19, 9, 4s), in_order(20, "profile", 1)});
-  EXPECT_EQ(take(outbox().stats()).armed, 1U) << "the end of cart 8 is remembered";
+  EXPECT_EQ(take(outbox().stats()).timers_pending, 1U) << "the end of cart 8 is remembered";
   EXPECT_EQ(append({event(2), event(3), event(5)}), 0U) << "they wait";
   EXPECT_EQ(take(outbox().replay({}, 10, {})), 1U);
   EXPECT_EQ(claim().events.size(), 7U);

@@ -82,10 +82,10 @@ TEST_F(SqliteRoom, AnEndNeedsNoRoom) {
   append({update(1, 7, 1s), update(2, 8, 1s)});
   (void)append_until_full(10'000, 3'000);
   EXPECT_TRUE(outbox().append(std::vector{alone(slot_of(7), 2s)}));
-  EXPECT_EQ(take(outbox().stats()).armed, 1U);
+  EXPECT_EQ(take(outbox().stats()).timers_pending, 1U);
   const std::vector<EventRecord> mixed = {event(3), alone(slot_of(8), 2s)};
   expect_error(outbox().append(mixed), ErrorCode::kOutboxFull);
-  EXPECT_EQ(take(outbox().stats()).armed, 0U);
+  EXPECT_EQ(take(outbox().stats()).timers_pending, 0U);
   const std::uint64_t stored = take(outbox().stats()).totals.appended;
   (void)settle_all(claim(500), OutcomeKind::kDelivered);
   EXPECT_EQ(append(mixed), 1U);

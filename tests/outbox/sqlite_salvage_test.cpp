@@ -33,9 +33,9 @@ TEST_F(SqliteSalvage, TheTimersOfADamagedFileGoOnAndCanStillBeEnded) {
   append({update(5'001, 7, 1s), update(5'002, 8, 1s), update(5'003, 9, 1s)});
   damage(600, [](std::size_t page) { return page == 60 || page == 61; });
   use_until_repaired();
-  EXPECT_EQ(take(outbox().stats()).armed, 3U);
+  EXPECT_EQ(take(outbox().stats()).timers_pending, 3U);
   append({order(5'004, slot_of(8), 2s)});
-  EXPECT_EQ(take(outbox().stats()).armed, 2U);
+  EXPECT_EQ(take(outbox().stats()).timers_pending, 2U);
   clock_->advance(kDelay);
   EXPECT_EQ(take(outbox().maintain(24h)).fired, 2U);
   append({order(5'005, user_of(1), 2s)});

@@ -30,7 +30,7 @@ TEST_F(SqliteTimers, TimersAndEndsSurviveARestart) {
   append({update(1, 7, 1s), update(2, 8, 1s), order(3, slot_of(9), 2s), quiet_update(4, 5, 1s)});
   reopen();
   append({order(6, slot_of(7), 2s), update(7, 9, 1s), quiet_update(8, 5, 2s)});
-  EXPECT_EQ(take(outbox().stats()).armed, 1U);
+  EXPECT_EQ(take(outbox().stats()).timers_pending, 1U);
   clock_->advance(kDelay);
   reopen();
   EXPECT_EQ(take(outbox().maintain(24h)).fired, 1U);
@@ -77,7 +77,7 @@ TEST_F(SqliteTimers, OfTheEndsOfADayTheOldestAreForgottenFirst) {
   EXPECT_EQ(raw.integer("SELECT count(*) FROM timer_end"), 2 * 1'048'576 / 16 / 100);
   EXPECT_EQ(raw.integer("SELECT ends FROM totals"), 2 * 1'048'576 / 16 / 100);
   append({update(1, 7, 0s)});
-  EXPECT_EQ(take(outbox().stats()).armed, 1U) << "the first end is forgotten";
+  EXPECT_EQ(take(outbox().stats()).timers_pending, 1U) << "the first end is forgotten";
 }
 
 // Each order meets its cart's timer before, while or after it fires, and ends it all the same.
@@ -107,7 +107,7 @@ TEST_F(SqliteTimers, AnOrderEndsATimerThatAnotherProcessIsFiring) {
     });
     (void)take(outbox().maintain(24h));
     orders.join();
-    EXPECT_EQ(take(outbox().stats()).armed, 0U);
+    EXPECT_EQ(take(outbox().stats()).timers_pending, 0U);
     EXPECT_EQ(stats_of().ready, 0U) << "an abandoned cart that was ordered is waiting";
   }
   EXPECT_EQ(stats_of(kOtherQueue).ready, kRounds * kCarts);

@@ -41,10 +41,10 @@ class WhatStripeSends : public FieldShop {
 
   void wait_until_armed(double carts) const {
     for (int question = 0; question < 200'000; ++question) {
-      if (metric(state("armed")) == carts) return;
+      if (metric(state("timers_pending")) == carts) return;
       std::this_thread::yield();
     }
-    FAIL() << "timers of carts: " << metric(state("armed"));
+    FAIL() << "timers of carts: " << metric(state("timers_pending"));
   }
 
   // A cart of somebody else and one of each of their buyers, who is known by the number where the

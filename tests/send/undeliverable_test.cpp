@@ -45,18 +45,18 @@ TEST_F(UndeliverableTest, TheFirstThatWaitsWakesTheSenderAndNoOther) {
   EXPECT_TRUE(reject("1", broken(1)));
   EXPECT_FALSE(reject("2", broken(1)));
   EXPECT_THAT(told, IsEmpty()) << "nothing on the caller's thread";
-  undeliverable.report();
+  undeliverable.report_rejected();
   EXPECT_THAT(told, SizeIs(2));
   EXPECT_TRUE(reject("3", broken(1)));
-  undeliverable.report();
-  undeliverable.report();
+  undeliverable.report_rejected();
+  undeliverable.report_rejected();
   EXPECT_THAT(told, SizeIs(3)) << "each once";
 }
 
 TEST_F(UndeliverableTest, FiveRulesAreNamedAndTheOthersCounted) {
   (void)reject("1", broken(5));
   (void)reject("2", broken(7));
-  undeliverable.report();
+  undeliverable.report_rejected();
   ASSERT_THAT(told, SizeIs(2));
   EXPECT_THAT(told[0], ::testing::EndsWith("items[4].name is required"));
   EXPECT_THAT(told[1], ::testing::EndsWith("items[4].name is required; and 2 more"));
@@ -66,18 +66,18 @@ TEST_F(UndeliverableTest, TheSameFieldsInOtherLinesOfAnOrderAreOneKind) {
   (void)reject("1", {{"items[3].name", "is required"}});
   (void)reject("2", {{"items[12].name", "is required"}});
   (void)reject("3", {{"items[3].name", "is required"}, {"currency", "is required"}});
-  undeliverable.report();
+  undeliverable.report_rejected();
   EXPECT_THAT(lines, SizeIs(2));
   EXPECT_THAT(told, SizeIs(3)) << "the host hears of each";
 }
 
 TEST_F(UndeliverableTest, WhatGoesBeyondAThousandIsCountedOnce) {
   for (int i = 0; i < 1'003; ++i) EXPECT_EQ(reject(std::to_string(i), broken(1)), i == 0);
-  undeliverable.report();
+  undeliverable.report_rejected();
   EXPECT_THAT(told, SizeIs(1'000));
   EXPECT_THAT(lines.back(), HasSubstr("3 more events were rejected"));
   EXPECT_TRUE(reject("again", broken(1)));
-  undeliverable.report();
+  undeliverable.report_rejected();
   EXPECT_THAT(told, SizeIs(1'001));
 }
 
@@ -87,10 +87,10 @@ TEST_F(UndeliverableTest, TheHostMayReportEventsFromItsFunction) {
     if (key == "1") wakes = reject("of 1", broken(1));
   };
   (void)reject("1", broken(1));
-  undeliverable.report();
+  undeliverable.report_rejected();
   EXPECT_TRUE(wakes);
   EXPECT_THAT(told, SizeIs(1));
-  undeliverable.report();
+  undeliverable.report_rejected();
   EXPECT_THAT(told.back(), HasSubstr("of 1: rejected: "));
 }
 
@@ -100,7 +100,7 @@ TEST_F(UndeliverableTest, AHostThatThrowsHearsOfTheNextAllTheSame) {
   };
   (void)reject("1", broken(1));
   (void)reject("2", broken(1));
-  undeliverable.report();
+  undeliverable.report_rejected();
   EXPECT_THAT(told, SizeIs(2));
   EXPECT_THAT(lines, ::testing::Contains(HasSubstr("has thrown an exception")));
   host = [](std::string_view) { throw 42; };
@@ -111,7 +111,7 @@ TEST_F(UndeliverableTest, AHostThatThrowsHearsOfTheNextAllTheSame) {
 TEST_F(UndeliverableTest, WithoutAFunctionTheLogIsAll) {
   Undeliverable alone({}, vendor, logger);
   EXPECT_TRUE(alone.rejected({"Placed Order", "purchase event", "1"}, broken(1)));
-  alone.report();
+  alone.report_rejected();
   alone.tell("Placed Order", "1", "status 400");
   EXPECT_THAT(lines, ElementsAre(HasSubstr("rejected: items[0].name is required")));
 }

@@ -57,7 +57,7 @@ struct CartStep {
   void encode_disabled(EventBatch& batch) const {
     if (!is_order) return;
     Timing ends = timing();
-    ends.alone = true;
+    ends.effects_only = true;
     EventRecord record;
     record.timing = std::make_shared<Timing>(std::move(ends));
     batch.add(std::move(record));
@@ -67,11 +67,11 @@ struct CartStep {
   [[nodiscard]] Timing timing() const {
     Timing timing{.slot = is_order ? Key{} : cart_key(), .as_of = as_of};
     if (is_order) {
-      timing.ends = {cart_key(), shopper_key()};
+      timing.cancels = {cart_key(), shopper_key()};
     } else {
-      timing.quiet = milliseconds(5'000);
+      timing.debounce = milliseconds(5'000);
       timing.timer =
-          Timer{.delay = patience, .ended_by = {shopper_key()}, .event = record(abandoned())};
+          Timer{.delay = patience, .cancelled_by = {shopper_key()}, .event = record(abandoned())};
     }
     return timing;
   }

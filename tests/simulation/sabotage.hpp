@@ -51,7 +51,7 @@ class BrokenOutbox final : public OutboxDecorator {
     std::vector<EventRecord> records;
     for (EventRecord record : batch) {
       if (record.timing != nullptr) {
-        if (sabotage_ == Sabotage::kRefusedOrders && record.timing->alone) continue;
+        if (sabotage_ == Sabotage::kRefusedOrders && record.timing->effects_only) continue;
         auto timing = std::make_shared<Timing>(*record.timing);
         spoil(*timing);
         record.timing = std::move(timing);
@@ -90,10 +90,10 @@ class BrokenOutbox final : public OutboxDecorator {
   }
 
   void spoil(Timing& timing) const {
-    if (sabotage_ == Sabotage::kNoEnds) timing.ends.clear();
+    if (sabotage_ == Sabotage::kNoEnds) timing.cancels.clear();
     if (sabotage_ == Sabotage::kNoTimers) timing.timer.reset();
     if (sabotage_ == Sabotage::kNoOrder) timing.in_order = false;
-    if (sabotage_ == Sabotage::kCartsAhead && !timing.ends.empty()) timing.as_of -= minutes(2);
+    if (sabotage_ == Sabotage::kCartsAhead && !timing.cancels.empty()) timing.as_of -= minutes(2);
     if (sabotage_ == Sabotage::kHistoryEnds && timing.as_of + hours(24) < clock_->wall_now()) {
       timing.as_of = clock_->wall_now();
     }

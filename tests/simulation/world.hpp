@@ -58,7 +58,7 @@ class World {
     if (roll(8) == 0) order_behind_a_backlog();
     if (has(Trouble::kLongReads) && roll(8) == 0) read_for_long();
     look_for_rest();
-    look();
+    review_books();
   }
 
   [[nodiscard]] std::vector<std::string> problems() {
@@ -111,7 +111,7 @@ class World {
   }
 
   // Whatever changes under the sky, the books are brought up to date before.
-  void look() {
+  void review_books() {
     sky().has_room = has_room();
     books_.review(vendor_, sky(), clock().now());
   }
@@ -126,7 +126,7 @@ class World {
   void lose_power() { restart(true); }
 
   void change_weather() {
-    look();
+    review_books();
     sky().bad_weather = !sky().bad_weather;
   }
 
@@ -136,26 +136,26 @@ class World {
   void spoil_disk() {
     static constexpr int kErrors[] = {SQLITE_OK, SQLITE_FULL, SQLITE_IOERR_WRITE,
                                       SQLITE_IOERR_FSYNC};
-    look();
+    review_books();
     disk().write_error = kErrors[roll(std::size(kErrors))];
     disk().error_in = 1 + roll(20);
-    note_disk();
+    record_disk_state();
   }
 
   // Also what was full or could not be moved is asked again for a while after it works again.
-  void note_disk() {
+  void record_disk_state() {
     sky().disk_works = !is_disk_bad();
     tight_until_ = clock().now() + minutes(2);
   }
 
   void change_key() {
-    look();
+    review_books();
     sky().key_works = !sky().key_works;
     reload();
   }
 
   void change_flags() {
-    look();
+    review_books();
     Flag& flag = roll(3) == 0 ? sky().memos : sky().notes;
     flag = flag.is_on() ? Flag::off() : Flag::on();
     reload();
@@ -163,14 +163,14 @@ class World {
 
   // Some profiles first: what waits of the others is held.
   void roll_out() {
-    look();
+    review_books();
     if (roll(6) == 0 && !is_disk_bad() && !floods_++) {
       sky().notes = Flag::on();
       const bool key = std::exchange(sky().key_works, false);
       reload();
       for (int i = 0; i < 3'900; ++i) offer_one(shops_.front(), "event", false);
       pass(seconds(1));
-      look();
+      review_books();
       sky().key_works = key;
     }
     sky().notes = Flag::parse(std::to_string(roll(60)) + "%").value();
@@ -178,7 +178,7 @@ class World {
   }
 
   void set_clock() {
-    look();
+    review_books();
     const milliseconds jump = milliseconds(roll(7'200'000)) - hours(1);
     clock().jump_wall(jump);
     if (jump.count() < 0) carts_.clock_was_set_back(clock().now());
@@ -186,7 +186,7 @@ class World {
   }
 
   void change_lane() {
-    look();
+    review_books();
     LaneFault& lane = sky().lanes.at(roll(kLanes));
     if (lane != LaneFault::kNone) {
       lane = LaneFault::kNone;
@@ -200,7 +200,7 @@ class World {
   void change_edge() {
     static constexpr int kStatuses[] = {200, 400, 402, 403, 405, 407, 409,
                                         413, 421, 425, 431, 451, 502};
-    look();
+    review_books();
     if (sky().edge) {
       sky().edge.reset();
       return;
@@ -211,7 +211,7 @@ class World {
   }
 
   void change_uplink() {
-    look();
+    review_books();
     sky().uplink = sky().uplink > 0 ? 0 : 20'000 + roll(100'000);
   }
   void send_much() {
@@ -279,7 +279,7 @@ class World {
     if (status == TrackStatus::kFull) judge_refusal(shop, text);
     if (is_kept) {
       ++shop.accepted;
-      note(shop, event, text, profile, promised, padding);
+      record(shop, event, text, profile, promised, padding);
     }
     if (promised) carts_.stored_until_now(number_of(shop), clock().now());
     return promised;
@@ -291,8 +291,8 @@ class World {
   }
 
   template <class Event>
-  void note(const Shop& shop, const Event& event, const std::string& text, int profile,
-            bool promised, std::size_t padding) {
+  void record(const Shop& shop, const Event& event, const std::string& text, int profile,
+              bool promised, std::size_t padding) {
     known_.insert(text);
     if constexpr (std::is_same_v<Event, ShopEvent>) {
       books_.offered(text, {.family = &event.family(),
@@ -321,7 +321,7 @@ class World {
     if (is_disk_bad() || long_read_.is_open() || clock().now() < tight_until_) return false;
     const auto stored = shops_.front().outbox->stats();
     if (!stored) return false;
-    std::uint64_t rows = stored->armed;
+    std::uint64_t rows = stored->timers_pending;
     for (const Shop& shop : shops_) rows += shop.in_memory();
     for (const QueueStats& queue : stored->queues) {
       rows += queue.ready + queue.leased + queue.delayed + queue.held;
@@ -376,7 +376,7 @@ class World {
 
   // At any moment, also in the middle of a transaction or a checkpoint.
   void restart(bool power_cut) {
-    look();
+    review_books();
     disk().dies_in = roll(2) == 0 ? 0 : 1 + roll(60);
     if (disk().dies_in > 0) {
       offer();
@@ -399,18 +399,18 @@ class World {
 
   // All but the flags, which hold nothing up that they let through.
   void mend() {
-    look();
+    review_books();
     long_read_.end();
     const Sky before = sky();
     sky() = Sky{.notes = before.notes, .memos = before.memos};
     if (sky().notes.is_off()) sky().notes = Flag::on();
     vendor_.has_bugs = false;
     disk().write_error = SQLITE_OK;
-    note_disk();
+    record_disk_state();
     reload();
   }
   void switch_on() {
-    look();
+    review_books();
     sky().notes = sky().memos = Flag::on();
     reload();
   }
@@ -422,7 +422,7 @@ class World {
     const bool some_held = !sky().notes.is_on() || !sky().memos.is_on();
     return std::ranges::all_of(shops_, [some_held](Shop& shop) {
       const Stats stats = shop.tracker->stats();
-      return stats.complete && stats.waiting + stats.in_flight + stats.armed == 0 &&
+      return stats.complete && stats.waiting + stats.in_flight + stats.timers_pending == 0 &&
              (some_held || stats.held == 0);
     });
   }
@@ -453,7 +453,7 @@ class World {
   // In a world that is well, what matters most passes what waits of the rest.
   void order_behind_a_backlog() {
     constexpr std::size_t kBacklog = 200;
-    look();
+    review_books();
     sky().key_works = false;
     Shop& shop = shops_.front();
     for (std::size_t i = 0; i < kBacklog; ++i) {
@@ -464,7 +464,7 @@ class World {
     pass(seconds(1));
     while (next_event_ % 3 == 0) ++next_event_;
     const std::string order = offer_one(shop, "event", false);
-    look();
+    review_books();
     sky().key_works = true;
     reload();
     const std::size_t before = vendor_.requests;
@@ -544,7 +544,7 @@ class World {
     }
     std::uint64_t dead = 0;
     for (const QueueStats& queue : stored->queues) dead += queue.dead;
-    if (stored->armed > 0) found.push_back("a timer still runs");
+    if (stored->timers_pending > 0) found.push_back("a timer still runs");
     const OutboxTotals& totals = stored->totals;
     if (totals.appended + totals.fired !=
         totals.delivered + totals.purged + totals.expired + dead) {

@@ -36,18 +36,18 @@ inline constexpr std::chrono::milliseconds kBefore = 10min;
 
 [[nodiscard]] inline EventRecord quiet_update(std::uint32_t number, std::uint32_t cart,
                                               std::chrono::milliseconds as_of) {
-  return with(event(number), {.slot = slot_of(cart), .as_of = at(as_of), .quiet = kQuiet});
+  return with(event(number), {.slot = slot_of(cart), .as_of = at(as_of), .debounce = kQuiet});
 }
 
 // What an order ends while its own family is off.
 [[nodiscard]] inline EventRecord alone(const Key& key, std::chrono::milliseconds as_of) {
-  return with({}, {.as_of = at(as_of), .ends = {key}, .alone = true});
+  return with({}, {.as_of = at(as_of), .cancels = {key}, .effects_only = true});
 }
 
 // An order: it ends what has the key and is not newer.
 [[nodiscard]] inline EventRecord order(std::uint32_t number, const Key& key,
                                        std::chrono::milliseconds as_of) {
-  return with(event(number, kOtherQueue), {.as_of = at(as_of), .ends = {key}});
+  return with(event(number, kOtherQueue), {.as_of = at(as_of), .cancels = {key}});
 }
 
 // An update of a profile; `fields` is the set of fields that it says something of.

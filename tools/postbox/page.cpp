@@ -78,7 +78,7 @@ std::string page_of(const klaviyo::EventType& type) {
   std::string page = kGenerated;
   page += "# " + std::string(type.metric) + "\n\n";
   page += "Flag: `" + std::string(type.family->variable) + "`. In log lines: `" +
-          std::string(type.kind) + "`. ";
+          std::string(type.log_name) + "`. ";
   page += type.has_value ? "Has a value.\n" : "Has no value.\n";
   if (const auto sample = sample_of(type.metric)) {
     page += "Made by `" + std::string(sample->call) + "`.\n";

@@ -33,7 +33,7 @@ std::size_t size_hint(const Cart& cart) {
          json_size_hint(cart.items) + json_size_hint(cart.properties);
 }
 
-// What the events of one update of a cart have in common. The cart is valid.
+// The part that the events of one update of a cart have in common. The cart is valid.
 struct Update {
   const Cart& cart;
   const FlatLists& lists;
@@ -53,7 +53,7 @@ postbox::EventRecord encode_update(const Update& update, const CartDetails& deta
   head.queue = kCart.queue;
   head.profile_key = profile_key(cart.customer);
   head.profile = update.profile;
-  head.kind = metric.kind;
+  head.log_name = metric.log_name;
   head.subject = subject;
   head.metric = batch.name_of(metric.name);
   head.unique_id = unique_id;
@@ -108,9 +108,9 @@ std::optional<postbox::Timing> timing_of(const Update& update, const CartDetails
   timing.slot = cart_key(update.cart.cart_id);
   // The clock of a browser, or of another server, may be ahead of the one that dates the order.
   timing.as_of = std::min(update.updated_at, batch.now());
-  if (std::holds_alternative<CartUpdate>(details)) timing.quiet = timers->quiet;
+  if (std::holds_alternative<CartUpdate>(details)) timing.debounce = timers->debounce;
   if (is_end(update.cart, details)) {
-    timing.ends.push_back(timing.slot);
+    timing.cancels.push_back(timing.slot);
   } else {
     timing.timer = timer_of(update, *timers, batch);
   }
@@ -125,7 +125,7 @@ postbox::EventRecord unless_bought(const Update& update, postbox::WallTime since
   timing.as_of = since;
   timing.timer =
       postbox::Timer{{}, ends_of(update.cart.user_id, update.cart.customer), std::move(event)};
-  timing.alone = true;
+  timing.effects_only = true;
   postbox::EventRecord record;
   record.queue = kCart.queue;
   record.timing = std::move(timing);
@@ -142,7 +142,7 @@ CartEvent::CartEvent(Cart cart, CartDetails details)
 
 void CartEvent::encode(postbox::EventBatch& batch) const {
   const CartMetric& metric = kCartMetrics[details_.index()];
-  batch.set_name({batch.name_of(metric.name), metric.kind, cart_.cart_id});
+  batch.set_name({batch.name_of(metric.name), metric.log_name, cart_.cart_id});
   Settled::encode(*this, batch);
 }
 
@@ -178,7 +178,7 @@ void CartEvent::encode_settled(postbox::EventBatch& batch) const {
 void CartEvent::encode_disabled(postbox::EventBatch& batch) const {
   if (!is_end(cart_, details_)) return;
   const postbox::WallTime updated_at = cart_.updated_at.value_or(batch.now());
-  add_alone(cart_end(cart_.cart_id, std::min(updated_at, batch.now()), batch), batch);
+  add_effects(cart_end(cart_.cart_id, std::min(updated_at, batch.now()), batch), batch);
 }
 
 CartCompletion::CartCompletion(Whose whose, std::optional<postbox::WallTime> bought_at)
@@ -187,14 +187,14 @@ CartCompletion::CartCompletion(Whose whose, std::optional<postbox::WallTime> bou
 }
 
 void CartCompletion::encode(postbox::EventBatch& batch) const {
-  add_alone(purchase_timing({whose_.cart_id, whose_.user_id, whose_.customer, bought_at_}, batch),
-            batch);
+  add_effects(purchase_timing({whose_.cart_id, whose_.user_id, whose_.customer, bought_at_}, batch),
+              batch);
 }
 
 std::vector<EventType> cart_event_types() {
   const auto type = []<class Details>(const Details& details) {
     const CartMetric& metric = kCartMetrics[CartDetails(details).index()];
-    return EventType{metric.name, std::string(metric.kind), &kCart,
+    return EventType{metric.name, std::string(metric.log_name), &kCart,
                      !std::is_same_v<Details, Abandonment>,
                      postbox::describe<CartProperties<Details>>()};
   };

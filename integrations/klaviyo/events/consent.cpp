@@ -34,7 +34,7 @@ void sort_channels(std::vector<Channel>& channels) {
   channels.erase(std::unique(channels.begin(), channels.end()), channels.end());
 }
 
-// What reaches somebody by a channel.
+// The identifier that reaches somebody by a channel.
 struct Identifier {
   std::string_view name;
   const std::string* value;
@@ -81,7 +81,7 @@ void refuse(const std::vector<Channel>& channels, const Profile& profile,
   }
 }
 
-// What is left out so that the rest can go on.
+// Leaves out parts so that the rest can go on.
 void find_left_out(const std::vector<Channel>& channels, const Profile& profile,
                    std::vector<Violation>& changes) {
   for (const Identifier& identifier : {email_of(profile), phone_of(profile)}) {
@@ -172,7 +172,7 @@ Profile ConsentUpdate::known_to(const postbox::EventBatch& batch) const {
 
 void ConsentUpdate::encode(postbox::EventBatch& batch) const {
   const bool subscribes = verb_ == Verb::kSubscribe;
-  batch.set_name({subscribes ? kSubscribeMetric : kUnsubscribeMetric, kConsentKind, {}});
+  batch.set_name({subscribes ? kSubscribeMetric : kUnsubscribeMetric, kConsentLogName, {}});
   const Profile profile = known_to(batch);
   const auto channels = reached(consent_.channels, profile);
   validate(consent_, batch.now(), batch.violations());

@@ -38,12 +38,12 @@ namespace {
 
 // An EventHead with the texts that it points at.
 struct OwnedHead {
-  std::string kind;
+  std::string log_name;
   std::string unique_id;
   EventHead head;
 };
 
-// What a default unique_id is made of: all that the event says, and what it is worth.
+// The bytes that a default unique_id is made of: all that the event says, and what it is worth.
 std::string contents_of(const EventBasics& event, const detail::TypedFields& fields) {
   std::string contents;
   write_properties(event.properties, fields.write(fields.event, true, contents), contents);
@@ -61,14 +61,15 @@ void fill(OwnedHead& owned, const EventBasics& event, std::string_view metric,
   head.metric = batch.name_of(metric);
   head.time = event.occurred_at.value_or(batch.now());
   head.value = event.value;
-  owned.kind = kind_of(metric);
+  owned.log_name = log_name_of(metric);
   owned.unique_id = event.unique_id.empty() ? contents_id(contents_of(event, fields), head.time)
                                             : event.unique_id;
-  head.kind = owned.kind;
+  head.log_name = owned.log_name;
   head.unique_id = owned.unique_id;
 }
 
-// What Klaviyo would leave out of the event, or was written otherwise than it was given.
+// Warnings about what Klaviyo would leave out of the event, or was written otherwise than it was
+// given.
 void warn_of(const EventBasics& event, const detail::TypedFields& fields,
              postbox::EventBatch& batch) {
   const postbox::Path root;

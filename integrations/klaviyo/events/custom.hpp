@@ -73,7 +73,7 @@ TypedFields typed_fields(const T& event) {
           }};
 }
 
-// What encode() needs of an event.
+// The parts of an event that encode() needs.
 struct TypedView {
   const EventBasics* basics;
   std::string_view metric;

@@ -50,7 +50,7 @@ ProfileUpdate::ProfileUpdate(Profile profile) : profile_(std::move(profile)) {
 }
 
 void ProfileUpdate::encode(postbox::EventBatch& batch) const {
-  batch.set_name({kProfileMetric, kProfileKind, {}});
+  batch.set_name({kProfileMetric, kProfileLogName, {}});
   Settled::encode(*this, batch);
 }
 

@@ -13,13 +13,13 @@ namespace {
 constexpr std::string_view kKind = "purchase";
 
 // The parts that the events of an order have in common.
-EventHead head_of(const Order& order, std::string_view kind, postbox::WallTime time,
+EventHead head_of(const Order& order, std::string_view log_name, postbox::WallTime time,
                   std::string_view profile) {
   EventHead head;
   head.queue = kPurchase.queue;
   head.profile_key = profile_key(order.customer);
   head.profile = profile;
-  head.kind = kind;
+  head.log_name = log_name;
   head.time = time;
   return head;
 }
@@ -93,7 +93,7 @@ void reduce_to_shipment(const OrderDetails& details, Order& order) {
   if (const auto* delivery = std::get_if<Delivery>(&details)) reduce_to(*delivery, order);
 }
 
-// What is wrong with a shipment's lines and value is named where the caller has them.
+// Violations of a shipment's lines and value are named where the caller has them.
 template <class Details>
 void name_places(const Details& details, std::vector<postbox::Violation>& violations) {
   if constexpr (std::is_same_v<Details, Fulfillment> || std::is_same_v<Details, Delivery>) {
@@ -175,7 +175,7 @@ void PurchaseEvents::encode_settled(postbox::EventBatch& batch) const {
 
 void PurchaseEvents::encode_disabled(postbox::EventBatch& batch) const {
   Settled::use(*this, batch, [&](const PurchaseEvents& settled) {
-    add_alone(timing_of(settled.order_, batch), batch);
+    add_effects(timing_of(settled.order_, batch), batch);
   });
 }
 
@@ -186,7 +186,8 @@ OrderEvent::OrderEvent(OrderKind kind, Order order, OrderDetails details)
 }
 
 void OrderEvent::encode(postbox::EventBatch& batch) const {
-  batch.set_name({batch.name_of(metric_of(kind_).name), metric_of(kind_).kind, order_.order_id});
+  batch.set_name(
+      {batch.name_of(metric_of(kind_).name), metric_of(kind_).log_name, order_.order_id});
   Settled::encode(*this, batch);
 }
 
@@ -206,7 +207,7 @@ void OrderEvent::encode_settled(postbox::EventBatch& batch) const {
       [&]<class Details>(const Details& details) {
         const Occurrence what = occurrence(order_, details);
         EventHead head =
-            head_of(order_, metric_of(kind_).kind, what.time.value_or(batch.now()), profile);
+            head_of(order_, metric_of(kind_).log_name, what.time.value_or(batch.now()), profile);
         head.metric = batch.name_of(metric_of(kind_).name);
         head.unique_id = unique_id;
         head.value = Money{what.value.value_or(MinorUnits{}).count, order_.currency};
@@ -220,7 +221,7 @@ void OrderEvent::encode_settled(postbox::EventBatch& batch) const {
 
 std::vector<EventType> purchase_event_types() {
   const auto type = []<class Details>(OrderKind kind, const Details&) {
-    return EventType{metric_of(kind).name, std::string(metric_of(kind).kind), &kPurchase, true,
+    return EventType{metric_of(kind).name, std::string(metric_of(kind).log_name), &kPurchase, true,
                      postbox::describe<OrderProperties<Details>>()};
   };
   return {{PlacedOrder::kMetric, std::string(kKind), &kPurchase, true,

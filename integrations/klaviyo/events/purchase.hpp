@@ -42,7 +42,7 @@ class PurchaseEvents {
   std::vector<postbox::Violation> changes_;  // of the identifiers, by normalize()
 };
 
-// What happened to an order after it was placed: one event.
+// OrderEvent is something that happened to an order after it was placed: one event.
 class OrderEvent {
  public:
   // `details` are those of `kind`: the functions below know which.

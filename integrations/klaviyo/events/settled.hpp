@@ -1,5 +1,5 @@
-// What is known of a customer's identifiers only when an event meets its tracker: the country of
-// numbers without one, and so which identifiers Klaviyo takes.
+// Customer's identifiers, as far as they are known only when an event meets its tracker: the
+// country of numbers without one, and so which identifiers Klaviyo takes.
 //
 // Place:     the builders' encode() and profile_key(): around what they do.
 // Threads:   pure functions.

@@ -49,8 +49,8 @@ SubscriptionEvent::SubscriptionEvent(SubscriptionKind kind, Subscription subscri
 }
 
 void SubscriptionEvent::encode(postbox::EventBatch& batch) const {
-  batch.set_name(
-      {batch.name_of(metric_of(kind_).name), metric_of(kind_).kind, subscription_.subscription_id});
+  batch.set_name({batch.name_of(metric_of(kind_).name), metric_of(kind_).log_name,
+                  subscription_.subscription_id});
   Settled::encode(*this, batch);
 }
 
@@ -68,7 +68,7 @@ void SubscriptionEvent::encode_settled(postbox::EventBatch& batch) const {
   head.queue = kSubscription.queue;
   head.profile_key = profile_key();
   head.profile = profile;
-  head.kind = metric_of(kind_).kind;
+  head.log_name = metric_of(kind_).log_name;
   head.metric = batch.name_of(metric_of(kind_).name);
   head.time = occurred_at(kind_, subscription_).value_or(batch.now());
   const auto unique_id = subscription_unique_id(kind_, subscription_, details_, head.time);
@@ -87,7 +87,7 @@ void SubscriptionEvent::encode_settled(postbox::EventBatch& batch) const {
 
 void SubscriptionEvent::encode_disabled(postbox::EventBatch& batch) const {
   Settled::use(*this, batch, [&](const SubscriptionEvent& settled) {
-    add_alone(timing_of(settled.kind_, settled.subscription_, batch), batch);
+    add_effects(timing_of(settled.kind_, settled.subscription_, batch), batch);
   });
 }
 
@@ -99,7 +99,7 @@ PaymentEvent::PaymentEvent(PaymentKind kind, PaymentAttempt payment)
 
 void PaymentEvent::encode(postbox::EventBatch& batch) const {
   batch.set_name(
-      {batch.name_of(metric_of(kind_).name), metric_of(kind_).kind, payment_.payment_id});
+      {batch.name_of(metric_of(kind_).name), metric_of(kind_).log_name, payment_.payment_id});
   Settled::encode(*this, batch);
 }
 
@@ -119,7 +119,7 @@ void PaymentEvent::encode_settled(postbox::EventBatch& batch) const {
   head.queue = kSubscription.queue;
   head.profile_key = profile_key();
   head.profile = profile;
-  head.kind = metric_of(kind_).kind;
+  head.log_name = metric_of(kind_).log_name;
   head.metric = batch.name_of(metric_of(kind_).name);
   head.unique_id = unique_id;
   head.time = payment_.occurred_at.value_or(batch.now());
@@ -128,12 +128,12 @@ void PaymentEvent::encode_settled(postbox::EventBatch& batch) const {
 
 std::vector<EventType> subscription_event_types() {
   const auto type = []<class Details>(Kind kind, const Details&) {
-    return EventType{metric_of(kind).name, std::string(metric_of(kind).kind), &kSubscription, false,
-                     postbox::describe<SubscriptionProperties<Details>>()};
+    return EventType{metric_of(kind).name, std::string(metric_of(kind).log_name), &kSubscription,
+                     false, postbox::describe<SubscriptionProperties<Details>>()};
   };
   const auto payment = [](PaymentKind kind) {
-    return EventType{metric_of(kind).name, std::string(metric_of(kind).kind), &kSubscription, false,
-                     postbox::describe<PaymentAttempt>()};
+    return EventType{metric_of(kind).name, std::string(metric_of(kind).log_name), &kSubscription,
+                     false, postbox::describe<PaymentAttempt>()};
   };
   return {type(Kind::kStarted, SubscriptionStart{}),
           type(Kind::kRenewed, Renewal{}),

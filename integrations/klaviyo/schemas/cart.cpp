@@ -6,8 +6,8 @@
 namespace klaviyo {
 namespace {
 
-// What the customer sees of a line. Straight from the fields: a text of it would cost more than the
-// hash.
+// A hash of what the customer sees of a line. Straight from the fields: a string of it would cost
+// more than the hash.
 void add_line(const CartItem& item, Hasher& hasher) {
   hasher.add(item.product_id);
   hasher.add(item.sku);

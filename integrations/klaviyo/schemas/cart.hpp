@@ -61,8 +61,8 @@ struct Abandonment {
 using CartDetails = std::variant<CartUpdate, AddedItem, CheckoutStart, Abandonment>;
 
 struct CartMetric {
-  std::string_view name;  // at Klaviyo
-  std::string_view kind;  // in log lines
+  std::string_view name;      // at Klaviyo
+  std::string_view log_name;  // in log lines
 };
 
 // In the order of CartDetails.
@@ -73,18 +73,18 @@ inline constexpr std::array<CartMetric, std::variant_size_v<CartDetails>> kCartM
     {"Abandoned Checkout", "checkout abandoned"},
 }};
 
-// What lies in the cart; nothing on overflow.
+// The sum of the cart; nothing on overflow.
 [[nodiscard]] std::optional<MinorUnits> cart_total(const Cart& cart) noexcept;
 
-// What makes an update an event of its own: <cart id>_<version, or a hash of the lines' products,
-// quantities and prices>_<second of updated_at>. The same update reported twice is one event; a new
-// state is a new event, even within the second; coming back to an earlier state later is a new
-// event. Without `updated_at` the time of track() stands in, so that only repeats within one second
-// are recognised.
+// The key that makes an update an event of its own: <cart id>_<version, or a hash of the lines'
+// products, quantities and prices>_<second of updated_at>. The same update reported twice is one
+// event; a new state is a new event, even within the second; coming back to an earlier state later
+// is a new event. Without `updated_at` the time of track() stands in, so that only repeats within
+// one second are recognised.
 [[nodiscard]] std::string cart_update_id(const Cart& cart, postbox::WallTime updated_at);
 
-// What makes it an event of its own: cart_update_id(), for an added item with a hash of it; a start
-// of the checkout and an abandonment are <cart id>_<second of updated_at>.
+// The key that makes it an event of its own: cart_update_id(), for an added item with a hash of it;
+// a start of the checkout and an abandonment are <cart id>_<second of updated_at>.
 [[nodiscard]] std::string cart_unique_id(const Cart& cart, const CartDetails& details,
                                          postbox::WallTime updated_at);
 

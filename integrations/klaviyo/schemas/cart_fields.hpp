@@ -60,7 +60,7 @@ inline constexpr auto kCartFields = std::make_tuple(
         [](const auto& c) { return PricedCartItems(c.cart->items, c.cart->currency); }, {},
         "The lines."));
 
-// What a kind of event has beside them.
+// The members that a kind of event has beside them.
 template <class Details>
 inline constexpr auto kCartDetailFields = std::tuple<>();
 

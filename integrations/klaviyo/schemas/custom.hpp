@@ -28,7 +28,7 @@ struct EventBasics {
   std::optional<Money> value{};                    // what it is worth; counts as revenue
   std::optional<postbox::WallTime> occurred_at{};  // defaults to the time of track()
 
-  // What makes a repeated report the same event. Defaults to <hash of what it says and
+  // The key that makes a repeated report the same event. Defaults to <hash of what it says and
   // is worth>_<second of occurred_at>: say when it happened, or only repeats within one second are
   // recognised.
   std::string unique_id{};

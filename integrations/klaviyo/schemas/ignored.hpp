@@ -1,5 +1,5 @@
-// What Klaviyo would ignore without a word, as warnings: a hint for whoever wrote the call, and no
-// reason to refuse an event.
+// Warnings about parts that Klaviyo would ignore without a word: a hint for whoever wrote the call,
+// and no reason to refuse an event.
 //
 // Place:     the builders' encode(), for an event without violations.
 // Threads:   pure functions. Without a warning they allocate nothing.

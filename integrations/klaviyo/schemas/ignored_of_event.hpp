@@ -29,7 +29,7 @@ void find_ignored_of_customer(const Profile& customer, const postbox::Path& path
 // Categories beyond the 4,000 that the flat list can hold.
 void find_ignored(const FlatLists& lists, std::vector<postbox::Violation>& warnings);
 
-// What is written otherwise than it was given, because it is no UTF-8 or too long.
+// Strings that are written otherwise than they were given, because they are no UTF-8 or too long.
 void find_mended(const std::vector<Property>& properties, const postbox::Path& path,
                  std::vector<postbox::Violation>& warnings);
 void find_mended(const Profile& profile, const postbox::Path& path,

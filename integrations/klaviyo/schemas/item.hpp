@@ -29,9 +29,9 @@ struct OrderItem {
   std::vector<std::string> categories{};
   std::string brand{};
 
-  // What a billing system's invoice has: the price's id, a total that need not be a multiple of the
-  // unit price (without one, the unit price counts as not known), and whether the line settles a
-  // part of a period.
+  // Members of a billing system's invoice: the price's id, a total that need not be a multiple of
+  // the unit price (without one, the unit price counts as not known), and whether the line settles
+  // a part of a period.
   std::string price_id{};
   std::optional<MinorUnits> row_total{};  // defaults to quantity times unit price; not negative
   std::optional<bool> proration{};

@@ -87,7 +87,7 @@ using PricedCartItems = PricedLines<PricedCartItem>;
 
 namespace klaviyo::detail {
 
-// What stands before the categories of a line.
+// The members before the categories of a line.
 template <class Line>
 inline constexpr auto kLineFields = std::make_tuple(
     postbox::field(

@@ -25,9 +25,9 @@ namespace klaviyo {
 enum class PaymentKind : std::uint8_t { kFailed, kActionRequired };
 
 struct PaymentMetric {
-  std::string_view name;  // at Klaviyo
-  std::string_view kind;  // in log lines
-  std::string_view key;   // in the unique_id; sent ones are compared with it, so never change one
+  std::string_view name;      // at Klaviyo
+  std::string_view log_name;  // in log lines
+  std::string_view key;  // in the unique_id; sent ones are compared with it, so never change one
 };
 
 inline constexpr std::array<PaymentMetric, 2> kPaymentMetrics = {{
@@ -55,8 +55,8 @@ struct PaymentAttempt {
   std::vector<Property> properties{};
 };
 
-// What makes it an event of its own: <payment id>_<key of the kind>, and _<attempt> if that is
-// known.
+// The key that makes it an event of its own: <payment id>_<key of the kind>, and _<attempt> if that
+// is known.
 [[nodiscard]] std::string payment_unique_id(PaymentKind kind, const PaymentAttempt& payment);
 
 }  // namespace klaviyo

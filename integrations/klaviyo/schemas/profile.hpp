@@ -62,7 +62,7 @@ struct Profile {
 // `tel:`; 00 becomes "+"; a national number becomes E.164 by `country`, an ISO 3166-1 alpha-2 code
 // in any case. External id: blanks and invisible characters at the ends go.
 //
-// What was taken out of the middle of an address is a warning below `path` in `changes`.
+// Characters taken out of the middle of an address are a warning below `path` in `changes`.
 void normalize(Profile& profile);
 void normalize(Profile& profile, std::string_view country, const postbox::Path& path,
                std::vector<postbox::Violation>& changes);

@@ -16,7 +16,8 @@
 
 namespace klaviyo {
 
-// What violations call a profile as a whole: "profile" for one that is all of the caller's data.
+// The path of a profile as a whole in violations: "profile" for one that is all of the caller's
+// data.
 [[nodiscard]] std::string place_of(const postbox::Path& profile);
 
 // Check what the field table cannot: identifiers and their form, own properties. Violations are

@@ -29,7 +29,7 @@ void validate_total(const Order& order, const Path& root, std::vector<Violation>
   }
 }
 
-// What the field tables say, and what every event of an order must fulfil beside it.
+// The rules of the field tables, and those that every event of an order must fulfil beside them.
 template <class Properties>
 void validate_common(const Properties& properties, const Order& order,
                      std::vector<Violation>& violations) {

@@ -114,8 +114,8 @@ enum class OrderKind : std::uint8_t {
 };
 
 struct OrderMetric {
-  std::string_view name;  // at Klaviyo
-  std::string_view kind;  // in log lines
+  std::string_view name;      // at Klaviyo
+  std::string_view log_name;  // in log lines
 };
 
 // Those of deliveries are called as in Klaviyo's integration with Shopify
@@ -135,16 +135,17 @@ inline constexpr std::array<OrderMetric, 6> kOrderMetrics = {{
 
 using OrderDetails = std::variant<Fulfillment, OrderCancellation, Refund, Delivery>;
 
-// What was paid; nothing on overflow.
+// The amount paid; nothing on overflow.
 [[nodiscard]] std::optional<MinorUnits> order_total(const Order& order) noexcept;
 
-// What a refund gives back, this time and in all; nothing when neither it nor the order says.
+// The amounts that a refund gives back, this time and in all; nothing when neither it nor the order
+// says.
 [[nodiscard]] std::optional<MinorUnits> refund_amount(const Order& order,
                                                       const Refund& refund) noexcept;
 [[nodiscard]] std::optional<MinorUnits> total_refunded(const Order& order,
                                                        const Refund& refund) noexcept;
 
-// What makes the order an event of its own: its unique_id, else its order_id.
+// The key that makes the order an event of its own: its unique_id, else its order_id.
 [[nodiscard]] const std::string& order_unique_id(const Order& order) noexcept;
 
 // The same for what happened to it. Klaviyo wants a cancellation and a refund to carry the order's
@@ -154,8 +155,9 @@ using OrderDetails = std::variant<Fulfillment, OrderCancellation, Refund, Delive
 [[nodiscard]] std::string order_unique_id(OrderKind kind, const Order& order,
                                           const OrderDetails& details);
 
-// What makes line `index` (from 0) an event of its own: its line id, else its position from 1. So a
-// stock code that stands twice in an order is two events, and a repeated report is none.
+// The key that makes line `index` (from 0) an event of its own: its line id, else its position
+// from 1. So a stock code that stands twice in an order is two events, and a repeated report is
+// none.
 [[nodiscard]] std::string line_key(const OrderItem& item, std::size_t index);
 
 struct FlatLists;

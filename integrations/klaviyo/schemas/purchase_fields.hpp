@@ -88,7 +88,7 @@ inline constexpr auto kOrderFields = std::make_tuple(
         "ShippingAddress", "shipping_address",
         [](const auto& p) -> auto& { return p.order->shipping_address; }, {}, "Shipping address."));
 
-// What an event has beside them.
+// The members that an event has beside them.
 template <class Details>
 inline constexpr auto kOrderDetailFields = std::tuple<>();
 

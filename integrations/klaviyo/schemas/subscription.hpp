@@ -38,12 +38,12 @@ enum class SubscriptionKind : std::uint8_t {
   kTrialEnding,
 };
 
-// What the kinds of subscription events differ in, beside their details.
+// The differences between the kinds of subscription events, beside their details.
 struct SubscriptionMetric {
-  std::string_view name;  // at Klaviyo
-  std::string_view kind;  // in log lines
-  std::string_view key;   // in the unique_id; sent ones are compared with it, so never change one
-  bool once;              // happens to a subscription once
+  std::string_view name;      // at Klaviyo
+  std::string_view log_name;  // in log lines
+  std::string_view key;  // in the unique_id; sent ones are compared with it, so never change one
+  bool once;             // happens to a subscription once
 };
 
 inline constexpr std::array<SubscriptionMetric, 12> kSubscriptionMetrics = {{
@@ -168,8 +168,8 @@ using SubscriptionDetails = std::variant<SubscriptionStart, Renewal, PlanChange,
 [[nodiscard]] std::optional<postbox::WallTime> occurred_at(SubscriptionKind kind,
                                                            const Subscription& subscription);
 
-// What makes it an event of its own: <subscription id>_<key of the kind>, and for what may happen
-// again also _<second of>: a renewal's period_start, cancelled_at, a trial's start or end,
+// The key that makes it an event of its own: <subscription id>_<key of the kind>, and for what may
+// happen again also _<second of>: a renewal's period_start, cancelled_at, a trial's start or end,
 // otherwise `time`, at which it happened. So a repeated report is the same event as long as it says
 // when.
 [[nodiscard]] std::string subscription_unique_id(SubscriptionKind kind,

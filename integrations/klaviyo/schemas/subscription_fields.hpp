@@ -68,7 +68,8 @@ struct AmountOfDetails {
   }
 };
 
-// What a renewal says was paid, else the price of all units; nothing when neither is known.
+// The amount that a renewal says was paid, else the price of all units; nothing when neither is
+// known.
 [[nodiscard]] std::optional<Money> paid_amount(const Subscription& subscription,
                                                const Renewal& renewal) noexcept;
 
@@ -91,7 +92,7 @@ inline constexpr auto kSubscriptionFields = std::make_tuple(
     field("CartId", "cart_id", OfSubscription<&S::cart_id>{}, {}, "The cart it came from."),
     field("UserId", "user_id", OfSubscription<&S::user_id>{}, {}, "The app's id of the user."));
 
-// What a billing system leaves out of an invoice, which is all that it knows of a renewal.
+// Members that a billing system leaves out of an invoice, which is all that it knows of a renewal.
 inline constexpr auto kPlanFields = std::make_tuple(
     field("PlanId", "plan_id", OfSubscription<&S::plan_id>{}, {.required = true}, "The plan's id."),
     field(
@@ -112,7 +113,7 @@ inline constexpr auto kPlanFields = std::make_tuple(
           "When the paid period ends."),
     field("TrialEnd", "trial_end", OfSubscription<&S::trial_end>{}, {}, "When the trial ends."));
 
-// What a kind of event has beside them.
+// The members that a kind of event has beside them.
 template <class Details>
 inline constexpr auto kDetailFields = std::tuple<>();
 

@@ -53,7 +53,7 @@ constexpr TableFault names_fault(const std::array<std::string_view, Count>& name
   return TableFault::kNone;
 }
 
-// What stands in T, without the optional and the list around it.
+// The type inside T, without the optional and the list around it.
 template <class T>
 struct Inside {
   using Type = T;
