@@ -57,6 +57,9 @@ Result<std::string> Operator::type_of(const EventRecord& event) const {
   return guarded([&]() -> Result<std::string> { return destination_->type_of(event); });
 }
 
+// What the outbox cannot read it does not select by. A dead letter's type is in its payload, which
+// only the destination understands: the tracker finds a type and acts letter by letter.
+//
 // Events of the query's type out of the pages that `list(after)` returns.
 template <class Typed, class Query>
 Result<std::vector<Typed>> Operator::pages_of(const Query& query, EventHandle after,

@@ -20,6 +20,8 @@
 
 namespace postbox {
 
+// Counts of a run are what the outbox has counted since it was opened, because only the
+// store knows whether a settlement applied.
 class StatsCollector {
  public:
   StatsCollector(Outbox& outbox, const FlagSet& flags) : outbox_(outbox), flags_(flags) {}

@@ -190,6 +190,9 @@ Tracker::Impl* Tracker::here() const {
   return impl_ != nullptr && impl_->is_foreign() ? impl_->in_child() : impl_;
 }
 
+// The parent's engine is left in the child as it is, never destroyed: its mutexes may be taken, its
+// threads are gone, and its connections are the parent's.
+//
 // Starts the child engine at the first call in the child. Returns null when calls are to be
 // answered with kClosed.
 Tracker::Impl* Tracker::Impl::in_child() try {

@@ -2,13 +2,12 @@
 // POSTBOX_OUTBOX, what may stand behind it, and how it is opened.
 //
 // Place:     looked up by the scheme of OutboxOptions::url, and nowhere else. SQLite's two come
-// with
-//            the library; another is a library of its own, whose address a program puts into
+//            with the library; another is a library of its own, whose address a program puts into
 //            OutboxOptions::backends.
 // Threads:   its functions may be called from several threads at once.
 // Lifetime:  a plain value.
 // Failure:   kInvalidConfig, without the name of the variable, and without what may hold a
-// password.
+//            password.
 #pragma once
 
 #include <memory>

@@ -57,6 +57,9 @@ struct Purchase {
   std::optional<postbox::WallTime> bought_at{};  // now, when the event has no time of its own
 };
 
+// Ends of carts are noted whatever the flags say: which timers run is known to the outbox, not to
+// the process, whose flags may be off since its start while another's are on.
+//
 // The effect of a purchase on the timers of its cart and its customer; null for a batch of no
 // tracker. Whatever the flags say: a timer may run since before they were switched off, also by
 // another process, and its reminder waits until they are on again. Whoever pays within the time of

@@ -255,6 +255,9 @@ const Destination::Prepared& Destination::prepared() const noexcept {
 
 std::span<const postbox::Lane> Destination::lanes() const noexcept { return kLanes; }
 
+// A queue has a route: the lane for single requests and the one for many. Profiles have an endpoint
+// of their own, whose pauses concern nobody else: a 403 there parks it alone until settings change,
+// because a key may well have the scope for events only.
 postbox::Route Destination::route(postbox::QueueId queue) const noexcept {
   if (is_profile(queue)) return {.single = kProfileLane, .bulk = kProfileLane};
   if (is_consent(queue)) return {.single = kConsentLane, .bulk = kConsentLane};

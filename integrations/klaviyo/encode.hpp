@@ -96,6 +96,13 @@ void add_event(const EventHead& head, const Properties& properties,
                                                   const std::vector<std::string>& unset,
                                                   postbox::WallTime now);
 
+// Consent is ordered by what its channel reaches, the address or the number, not by the profile:
+// "stop" comes from a phone number alone, and must not overtake the "yes" that came with an
+// address. So consent has keys of its own in the index of the order, and an update of the profile
+// that is held, or whose scope is missing, does not hold it up. Each word has a slot of its own:
+// yes and no on one list do not cancel out, for who is taken off a list without having been on it
+// is unsubscribed from everything.
+//
 // A record of what somebody has agreed to: `job` as subscribe_job() or unsubscribe_job() wrote it.
 // Consents of one key are sent in the order of the calls, all of them.
 [[nodiscard]] postbox::EventRecord encode_consent(const postbox::Key& consent_key,

@@ -26,6 +26,10 @@ namespace klaviyo {
 
 class RecoveryKey;  // recovery_key.hpp
 
+// A link names the cart and no user, though the shop's user id would be handy: it is personal data
+// in a URL, and the shop knows whose cart it is. A cart's id that looks like an address gets no
+// link.
+//
 // Whether a token can name the cart: its id has at most 200 bytes and holds no e-mail address.
 [[nodiscard]] bool fits_a_link(std::string_view cart_id) noexcept;
 

@@ -19,6 +19,14 @@
 
 namespace postbox {
 
+// A fork waits for SQLite and libcurl, then the child opens its own. Their global locks cannot be
+// repaired in a child, so none may be taken at the fork. SQLite counts its locks per process and
+// file: the child closes what it inherited (without a checkpoint, which is the parent's affair)
+// before it opens the file again, else it would hold locks in its books that the kernel does not
+// know of. The handler in the child only closes the descriptor of the sender lock, for `flock`
+// belongs to the open file and an idle child would keep the lock of a dead parent; a lock of
+// `fcntl` would not, but two trackers of one process could not tell each other apart by it.
+//
 // While one exists, fork() of another thread waits.
 class NoFork {
  public:

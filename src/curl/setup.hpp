@@ -26,6 +26,9 @@ class CurlSetup {
   // Set what all requests have in common.
   [[nodiscard]] Result<void> set_constants(Transfer& transfer) const noexcept;
 
+  // A handle keeps its URL and headers (`CURLOPT_CURLU`) as long as requests have the same: libcurl
+  // parsed the URL and put it together again for each, an eighth of the instructions of a request.
+  //
   // Set what `request` has, which then belongs to the transfer.
   [[nodiscard]] Result<void> set_request(Transfer& transfer, HttpRequest request) const noexcept;
 

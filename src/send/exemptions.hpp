@@ -16,6 +16,8 @@
 
 namespace postbox {
 
+// Events that an operator sends although their family is off are exempt in memory, not on disk: a
+// flag that is off stays the answer after every restart and `reload()`.
 class Exemptions {
  public:
   // A handle is never used again, so that none needs to be taken back.

@@ -20,6 +20,11 @@ constexpr std::size_t kForTheFirst = 100;
 
 constexpr std::size_t kFewest = 100;
 
+// An event that has failed twice in company travels alone from then on. A status of an outage (5xx,
+// a timeout, a page of the edge) says nothing of whether one event of the batch causes it: 997 good
+// events of 1,000 became dead letters with three that did. Two failures, because in an outage few
+// events have more: the breaker lets probes out only.
+//
 // An event that has failed so often in company travels alone from then on.
 constexpr std::uint32_t kFailuresInCompany = 2;
 
@@ -179,6 +184,8 @@ std::size_t Loader::carried_soon(const Shelf& shelf, SteadyTime now) {
   return &shelf == &shelves_.front() ? soon : soon - soon * kForTheFirst / 1000;
 }
 
+// The event says what may share its request (Destination::sharing): a job of Klaviyo's has one
+// list, and the loader packs those of one group together, whatever lies between them.
 void Loader::pack(Shelf& shelf, Claim claim, std::size_t lane, SteadyTime now) {
   // A queue that was idle gets no credit for that time. One that had to give back what it had keeps
   // its turn: while a lane is probed, the first family would take every probe.
@@ -248,12 +255,17 @@ void Loader::put_first(Parcel parcel) {
   shelf->of(parcel.lane).push_front(std::move(parcel));
 }
 
+// When nothing at all may be sent, claimed events are given back, so that no lease runs.
 void Loader::release_all(Settler& settler) {
   for (Shelf& shelf : shelves_) {
     for (auto& parcels : shelf.parcels) release(shelf, parcels, settler);
   }
 }
 
+// A lane that stays shut leaves its events to the other lane of their route. In place of bulk
+// requests single ones carry what they can within seconds, less the part of the first family, so
+// that an order still passes. A lane that is being probed has room for its probe alone, and a lane
+// never takes every place in flight: what hangs on one leaves each other a place.
 void Loader::release_shut(Settler& settler, SteadyTime now) {
   for (Shelf& shelf : shelves_) {
     for (auto& parcels : shelf.parcels) {

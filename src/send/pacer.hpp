@@ -30,6 +30,12 @@
 
 namespace postbox {
 
+// Alone, a window is used up at once; in company, evenly. A fixed window that is used up in its
+// first seconds drains a middling backlog soonest, and others lose nothing when there are none.
+//
+// The part that we leave to others is measured, never asked for: the limit, less what remains, less
+// ours. When their rate says that nothing is left, half of the remaining window later one request
+// looks again.
 class Pacer final : public RateGate {
  public:
   Pacer(const Lane& lane, std::shared_ptr<Random> random)

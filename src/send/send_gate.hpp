@@ -26,6 +26,9 @@
 
 namespace postbox {
 
+// Each lane has a breaker, which counts answers, not events: after five failures in a row one probe
+// at a time goes out, at most 30 seconds apart, however large the backlog is. One breaker for all
+// let a bulk endpoint that failed alone stop the single one.
 class SendGate {
  public:
   explicit SendGate(std::chrono::milliseconds probe_interval) : probe_interval_(probe_interval) {}

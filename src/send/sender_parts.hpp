@@ -80,6 +80,8 @@ inline std::span<const EventRecord* const> records_of(const Parcel& parcel,
 // runs: under load, one of each serves what has gathered since the last.
 class OutboxTurn {
  public:
+  // Under load the sender settles once in twenty milliseconds, for each settlement is a write
+  // transaction that an append may have to wait for.
   static constexpr std::chrono::milliseconds kRhythm{20};
   static constexpr std::chrono::milliseconds kAfterFailure{1'000};
 

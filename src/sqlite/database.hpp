@@ -44,6 +44,9 @@ class Failure final : public std::exception {
   Source source_;
 };
 
+// Connections of one process take turns to write. SQLite's busy handler sleeps for milliseconds and
+// is not fair: under a steady load of appends the sender hardly ever got the write lock.
+//
 // WriterMutex admits one writer of a file at a time, among the connections of this process. SQLite
 // has one writer, too, but who finds it busy there sleeps and may miss its chance forever; here one
 // waits until the other's commit has ended, and no longer: the mutex is handed over to whoever

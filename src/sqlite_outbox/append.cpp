@@ -12,6 +12,11 @@
 namespace postbox::sqlite {
 namespace {
 
+// Rows go in by eights, and out in runs of ids that follow one another: a statement for each opens
+// five cursors, which costs a row a fifth more. The insert says `OR FAIL`: a statement for several
+// rows that may be undone alone makes SQLite copy every page it touches, and the gain is gone.
+// (Nothing is undone alone here: an error rolls the transaction back.)
+//
 // Rows that one statement inserts.
 constexpr std::size_t kRowsAtOnce = 8;
 constexpr int kColumns = 8;

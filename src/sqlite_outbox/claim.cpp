@@ -253,6 +253,8 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
   });
 }
 
+// Settling does not sync the disk. A settlement that a power cut takes back means that a delivered
+// event is sent again with the same bytes, which the vendor recognises. Appending does sync.
 Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> outcomes) {
   auto result =
       run<Settled>(Role::kFlow, "outbox settle", [&](Database& database, FlowState& flow) {

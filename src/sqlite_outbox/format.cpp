@@ -141,6 +141,9 @@ CREATE TABLE collapsing(
 CREATE INDEX collapsing_due ON collapsing(due_at);
 )sql";
 
+// Dead letters and ends count in triggers (`totals.dead_bytes`, `totals.ends`): no statement can
+// forget it, and orders run none of them.
+//
 // Triggers count what dead letters occupy and how many ends are remembered, so that no statement
 // that adds or removes one can forget to. Orders, which are neither, run none of them.
 constexpr const char* kVersion4 = R"sql(

@@ -1,8 +1,9 @@
 // The SQLite outbox's file format: tables, numbers and versions.
 //
 // Place:     used when a connection is opened (open.cpp), and by whoever reads the file with other
-// tools. Threads:   free functions; one thread at a time per Database. Lifetime:  the format
-// outlives every version of this code. A number or name below is never
+//            tools.
+// Threads:   free functions; one thread at a time per Database.
+// Lifetime:  the format outlives every version of this code. A number or name below is never
 //            changed or reused; a new version of the format adds a step to the list in the source.
 // Failure:   throws sqlite::Failure. Nothing is ever deleted or created anew to repair a file.
 #pragma once
@@ -46,7 +47,7 @@ inline constexpr std::int64_t kSchemaVersion = 4;
 // Table timer_end: the newest end of a key. Table collapsing: the row of a slot that a newer record
 // may take the place of until due_at.
 // Table meta, key 'sender_epoch': counts the processes (or instances) that became the sender;
-// 'kept/…': texts in parts, see sqlite_kept.hpp.
+// 'kept/…': texts in parts, see kept.hpp.
 
 // The longest lease. Whoever claims believes in what it asked for, so nothing shorter is cut.
 inline constexpr std::chrono::milliseconds kLeaseHorizon = std::chrono::hours(24);
@@ -59,6 +60,11 @@ inline constexpr std::chrono::milliseconds kDelayHorizon = std::chrono::hours(2)
 // The longest time that a timer runs.
 inline constexpr std::chrono::milliseconds kTimerHorizon = std::chrono::days(366);
 
+// Ends are remembered, by the caller's clock. A cart update that comes after an order and is older
+// must not start a timer; a day is long enough for what is late, and bounds the table. Emptying a
+// cart is an end of its own slot, so that an older update that is late does not bring the cart
+// back.
+//
 // How long after an end it is remembered: it also holds for a report that comes after it and is
 // older.
 inline constexpr std::chrono::milliseconds kEndMemory = std::chrono::hours(24);
@@ -66,12 +72,25 @@ inline constexpr std::chrono::milliseconds kEndMemory = std::chrono::hours(24);
 // How often somebody looks whether what a timer fired still waits.
 inline constexpr std::chrono::milliseconds kFiredLook = std::chrono::hours(1);
 
+// The dedup key is the outbox's, too. The same event offered twice while the first still waits is
+// stored once and counted as a duplicate; offered again after delivery, it is sent again with the
+// same `unique_id`, and Klaviyo keeps the first.
+//
+// The dedup index holds 64-bit numbers made of the keys; the row has the key itself, and a number
+// that is taken by another key is counted up. It is the index that is read and written in random
+// places, and what an event costs most: a third smaller, and compared as integers, it brought the
+// outbox's part from 1.6 times the least possible (one table, no index) to 1.45.
 [[nodiscard]] std::int64_t dedup_of(std::int64_t queue, const Key& key);
 
 // Tells bits that turned on the disk, which SQLite does not look for, from what was written. No
 // protection against somebody who can write the file.
 [[nodiscard]] std::int64_t checksum_of(const Key& dedup_key, std::string_view payload) noexcept;
 
+// Checksums are made four rows at a time: each step of a sum waits for the multiplication before
+// it, and one after the other they were 0.8 of 12 µs of CPU an event in bulk. (A faster sum would
+// be another format, and an older program that sends beside this one would take the new rows for
+// damaged.)
+//
 // The same for many records, in a third of the time. `sums` has as many places.
 void checksums_of(std::span<const EventRecord* const> records,
                   std::span<std::int64_t> sums) noexcept;

@@ -19,6 +19,10 @@ namespace postbox::sqlite {
 // Returns the text of that name; empty when there is none.
 [[nodiscard]] std::string kept_text(Database& database, std::string_view name);
 
+// The secret of the links stands in `meta`, in parts of seven bytes: a table of texts would be
+// another format, which an older program refuses, and the secret must not keep anybody from going
+// back a version.
+//
 // Puts a text, of kMaxKeptText bytes at most, in the place of the one that is there, inside the
 // caller's transaction.
 void replace_text(Database& database, std::string_view name, std::string_view text);

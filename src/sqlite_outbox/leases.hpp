@@ -28,6 +28,11 @@ struct Lease {
   bool in_order = false;  // the row has a slot
 };
 
+// Leases are in memory. One process at a time sends from a file, so nobody else needs to know them,
+// and a claim writes nothing, unless it finds a damaged row; they last by the steady clock, which
+// nobody sets. The sender holds a lock of the kernel on the file: when it dies, lock and leases are
+// gone, and the next one begins at once. Each settlement looks whether the sender lock is still its
+// own.
 class Leases {
  public:
   // Whether nobody else may claim the row.

@@ -1,7 +1,7 @@
 // Maintenance of the SQLite outbox's rows as time passes: delayed ones become ready, dead letters
 // and ends go.
 //
-// Place:     below maintain(), which the sender calls; timers are in sqlite_timers.
+// Place:     below maintain(), which the sender calls; timers are in timers.hpp.
 // Threads:   free functions; one thread at a time per Database.
 // Lifetime:  keep nothing.
 // Failure:   throw sqlite::Failure. What was committed before stays.

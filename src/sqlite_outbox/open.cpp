@@ -45,6 +45,14 @@ void use_wal(Database& database) {
                       "local disk"});
 }
 
+// The flow's page cache holds the events on their way: with 8 MiB a page was read again for one
+// event in five. The operators' connection, which passes over rows once, has 2 MiB. The log is
+// moved when it has 6,000 pages in place of 4,000, since a page that was written ten times is moved
+// once: a third less to move.
+//
+// Delivered events are not overwritten with zeros (`secure_delete=FAST`): Debian's SQLite does so
+// by default, which writes every freed page once more, 2 of 16 µs of CPU an event in bulk. What
+// operators remove is overwritten.
 void prepare(Database& database) {
   // Read first, with nothing set: a damaged or foreign file must stay as it is.
   const std::int64_t version = check_identity(database);

@@ -99,6 +99,10 @@ bool is_waiting(Database& database, QueueId queue, const Key& key) {
   return query.step();
 }
 
+// A replay may change an event's queue and bytes, never its keys. A dead letter that is sent again
+// as a backfill gets one member more and waits behind everything else; its `unique_id` is what
+// makes the replay harmless.
+//
 // Moves one dead letter back under its old handle, so that what an operator noted stays true.
 bool revive(Database& database, std::int64_t id, const Rewrite& rewrite) {
   std::optional<EventRecord> record = read_dead_record(database, id);

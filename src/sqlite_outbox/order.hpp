@@ -17,6 +17,12 @@
 
 namespace postbox::sqlite {
 
+// Updates of a profile wait for each other in the claim, by an index on profiles that only their
+// rows are in; an ordinary row costs that a look for NULL. The slot of an update is the set of
+// fields it names: a newer one of the same set leaves nothing of the older, which gives way; one of
+// another set would take fields away with it. The row takes a new id: it stands behind what came
+// between.
+//
 // Stores a record whose timing says `in_order` as `id`: in the row of the newest one of its slot
 // that is in no one's hands, which takes the new id with it to the end, or in a row of its own.
 // Only the sender knows what is in its hands: for all others `leases` are null, and nothing gives

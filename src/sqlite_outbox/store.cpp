@@ -79,6 +79,9 @@ Error Store::with_advice(const Failure& failure) {
   return error;
 }
 
+// Checkpoints are made on the operators' connection and the sender's time, since they sync the disk
+// twice.
+//
 // Moving the log syncs the disk twice, so it is done on the operator's connection and the sender's
 // time, while appends go on; on an append's time only where no sender does it. An operator at work
 // is not waited for: it moves the log itself.

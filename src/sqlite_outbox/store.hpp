@@ -43,6 +43,9 @@ struct FlowState {
 
 class Store final : private Inherited {
  public:
+  // Appends, claims and settlements share one connection. With a connection each, every commit of
+  // the one empties the other's page cache: 27 µs of CPU an event in place of 23. A claim that
+  // meets an append in its sync waits for it, as a settlement has to anyway.
   enum class Role : std::uint8_t { kFlow, kOperator };
 
   // `path` is a resolved_name(); empty means memory.

@@ -246,6 +246,8 @@ bool insert_event_of(Database& database, std::int64_t timer, std::int64_t id, st
   return insert(database, event, checksum, id, now);
 }
 
+// A fired timer keeps its keys while its event waits, so that an order can take the event back.
+//
 // The timer stays, without its bytes, for as long as an end may take the event back.
 bool fire(Database& database, std::int64_t timer, std::int64_t id, std::int64_t now) {
   POSTBOX_ASSERT(timer > 0 && id > 0);

@@ -22,6 +22,10 @@
 
 namespace postbox::sqlite {
 
+// The effects of an event on others ride on it (`EventRecord::timing`) and happen in the
+// transaction that stores it: an order that is on disk has ended its cart's timer. Ordinary records
+// have a null pointer, and their appends run no statement more.
+//
 // Stores a record that has a timing, as `id`, and does what the timing says, inside the caller's
 // transaction. `leases` are null while this process is not the sender.
 Stored insert_timed(Database& database, const EventRecord& record, std::int64_t id,

@@ -13,6 +13,8 @@ namespace klaviyo {
 // Make every event of the batch one of history, see mark_backfill().
 void mark_backfills(postbox::EventBatch& batch);
 
+// A backfill is a wrapper around any event, and its queue is its family's number plus 16 under the
+// same flag: a new family brings no code for it, and the normal path does not know of it.
 template <postbox::TrackableEvent E>
 class Backfill {
  public:
