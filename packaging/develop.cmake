@@ -2,6 +2,7 @@
 find_package(PkgConfig REQUIRED)
 find_package(Boost 1.74 CONFIG REQUIRED)  # only headers: Asio and Beast
 find_package(CLI11 REQUIRED)
+find_package(prometheus-cpp REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto SSL)

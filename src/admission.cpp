@@ -132,6 +132,15 @@ TrackResult Admission::offer(const EventView& event, std::uint64_t& sequence) {
       return disable();
     }
   }
+  const SteadyTime start = parts_.clock.now();
+  TrackResult result = take_in(event, sequence);
+  const auto took = std::chrono::ceil<std::chrono::microseconds>(parts_.clock.now() - start);
+  parts_.metrics.in_call.add(took, 1);
+  return result;
+}
+
+// The family is on for the event's profile.
+TrackResult Admission::take_in(const EventView& event, std::uint64_t& sequence) {
   EventBatch batch = new_batch();
   const auto disabled =
       encode(event, batch) ? take_out_disabled(batch) : std::optional<std::size_t>();

@@ -55,6 +55,7 @@ class Admission {
 
  private:
   void count(QueueId queue, TrackStatus status, std::uint64_t events);
+  TrackResult take_in(const EventView& event, std::uint64_t& sequence);
   TrackResult accept(const EventView& event, EventBatch& batch, std::uint64_t& sequence);
   TrackResult reject(const EventView& event, EventName name, std::vector<Violation> violations);
   void keep_effects(const EventView& event);

@@ -1,9 +1,10 @@
 #include "metrics.hpp"
 
+#include <prometheus/text_serializer.h>
+
 #include <algorithm>
 #include <bit>
-#include <ostream>
-#include <sstream>
+#include <postbox/prometheus.hpp>
 #include <utility>
 
 namespace checkout {
@@ -26,152 +27,50 @@ double end_of(std::size_t bucket) {
   return static_cast<double>(step) * static_cast<double>(std::uint64_t{1} << shift);
 }
 
-void write_head(std::string_view name, std::string_view type, std::string_view help,
-                std::ostream& out) {
-  out << "# HELP " << name << ' ' << help << "\n# TYPE " << name << ' ' << type << '\n';
-}
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
 
-// Where the events are, by the names of postbox::Stats. Some of them fall again, so no counter.
-void write_events(const postbox::Stats& stats, std::ostream& out) {
-  write_head("postbox_events_total", "untyped", "Events by what became of them.", out);
-  for (const postbox::StatsField& field : postbox::kStatsFields) {
-    if (!field.counts_events) continue;
-    out << "postbox_events_total{state=\"" << field.name << "\"} " << stats.*field.member << '\n';
-  }
-}
-
-void write_one(std::string_view name, std::string_view type, std::uint64_t value,
-               std::ostream& out) {
-  out << "# TYPE postbox_" << name << ' ' << type << "\npostbox_" << name << ' ' << value << '\n';
-}
-
-void write_work(const postbox::Stats& stats, std::ostream& out) {
-  for (const postbox::StatsField& field : postbox::kStatsFields) {
-    if (field.counts_events) continue;
-    write_one(std::string(field.name) + "_total", "counter", stats.*field.member, out);
-  }
-  write_one("stats_complete", "gauge", stats.complete ? 1 : 0, out);
-  write_one("conserved", "gauge", stats.conserved() ? 1 : 0, out);
-}
-
-// `text` as the value of a label. Some are another's texts: a quote in one must not break the page.
-std::string escaped(std::string_view text) {
-  std::string label;
-  for (const char c : text) {
-    if (c == '\\' || c == '"') label += '\\';
-    if (c == '\n') {
-      label += "\\n";
-    } else {
-      label += c;
-    }
-  }
-  return label;
-}
-
-double in_seconds(std::chrono::milliseconds time) {
-  return static_cast<double>(time.count()) / 1e3;
-}
-
-std::string labels_of(const postbox::FamilyMetrics& family) {
-  return "family=\"" + escaped(family.family) + "\",queue=\"" +
-         std::to_string(static_cast<std::uint32_t>(family.queue)) + '"';
-}
-
-void write_families(const std::vector<postbox::FamilyMetrics>& families, std::ostream& out) {
-  using postbox::FamilyMetrics;
-  constexpr std::pair<std::string_view, std::uint64_t FamilyMetrics::*> kStates[] = {
-      {"accepted", &FamilyMetrics::accepted}, {"disabled", &FamilyMetrics::disabled},
-      {"rejected", &FamilyMetrics::rejected}, {"full", &FamilyMetrics::full},
-      {"waiting", &FamilyMetrics::waiting},   {"in_flight", &FamilyMetrics::in_flight},
-      {"held", &FamilyMetrics::held},         {"dead", &FamilyMetrics::dead}};
-  write_head("postbox_family_events", "untyped", "Events of a family by where they are.", out);
-  for (const FamilyMetrics& family : families) {
-    for (const auto& [state, member] : kStates) {
-      out << "postbox_family_events{" << labels_of(family) << ",state=\"" << state << "\"} "
-          << family.*member << '\n';
-    }
-  }
-  write_head("postbox_flag_percent", "gauge", "The flag in force: 0 is off, 100 is on.", out);
-  for (const FamilyMetrics& family : families) {
-    out << "postbox_flag_percent{" << labels_of(family) << "} " << family.flag.percent() << '\n';
-  }
-  write_head("postbox_oldest_seconds", "gauge", "The age of what waits longest.", out);
-  for (const FamilyMetrics& family : families) {
-    out << "postbox_oldest_seconds{" << labels_of(family) << "} "
-        << in_seconds(family.oldest.value_or(std::chrono::milliseconds{})) << '\n';
-  }
-}
-
-void write_lanes(const std::vector<postbox::LaneMetrics>& lanes, std::ostream& out) {
-  const auto write = [&](std::string_view name, std::string_view help, auto value_of) {
-    write_head(name, "gauge", help, out);
-    for (const postbox::LaneMetrics& lane : lanes) {
-      out << name << "{lane=\"" << escaped(lane.lane) << "\"} " << value_of(lane) << '\n';
-    }
-  };
-  write("postbox_lane_in_flight", "Requests under way.", [](const auto& l) { return l.in_flight; });
-  write("postbox_lane_closed_seconds", "For how long nothing is sent there; 0: open.",
-        [](const auto& l) { return in_seconds(l.closed_for); });
-  write("postbox_lane_window_limit", "Requests of ours in the vendor's window.",
-        [](const auto& l) { return l.rate.limit; });
-  write("postbox_lane_window_left", "Those that are left in it.",
-        [](const auto& l) { return l.rate.left; });
-}
-
-void write_outcomes(const std::vector<postbox::OutcomeCount>& outcomes, std::ostream& out) {
-  write_head("postbox_outcomes_total", "counter", "What became of events at the vendor.", out);
-  for (const postbox::OutcomeCount& row : outcomes) {
-    out << "postbox_outcomes_total{family=\"" << escaped(row.family) << "\",queue=\""
-        << static_cast<std::uint32_t>(row.queue) << "\",type=\"" << escaped(row.type)
-        << "\",lane=\"" << escaped(row.lane) << "\",outcome=\"" << name_of(row.outcome)
-        << "\",cause=\"" << escaped(row.cause) << "\"} " << row.events << '\n';
-  }
-}
-
-void write_histogram(std::string_view name, std::string_view help,
-                     const postbox::Histogram& histogram, std::ostream& out) {
-  write_head(name, "histogram", help, out);
-  std::uint64_t so_far = 0;
-  for (std::size_t i = 0; i < postbox::Histogram::kBounds.size(); ++i) {
-    so_far += histogram.counts[i];
-    out << name << "_bucket{le=\"" << in_seconds(postbox::Histogram::kBounds[i]) << "\"} " << so_far
-        << '\n';
-  }
-  out << name << "_bucket{le=\"+Inf\"} " << histogram.count() << '\n'
-      << name << "_sum " << in_seconds(histogram.sum) << '\n'
-      << name << "_count " << histogram.count() << '\n';
+ClientMetric counted(const char* label, std::string_view value, std::uint64_t count) {
+  ClientMetric metric;
+  metric.label = {{label, std::string(value)}};
+  metric.counter.value = metric.untyped.value = static_cast<double>(count);
+  return metric;
 }
 
 // Deliveries of Stripe by the names of stripe::Counts. `waiting` falls again, so no counter.
-void write_webhooks(const stripe::Counts& c, std::ostream& out) {
-  const std::pair<std::string_view, std::uint64_t> states[] = {
+MetricFamily webhooks_of(const stripe::Counts& c) {
+  MetricFamily family{
+      "stripe_webhooks_total", "Webhooks by what became of them.", MetricType::Untyped, {}};
+  const std::pair<const char*, std::uint64_t> states[] = {
       {"received", c.received}, {"refused", c.refused},       {"unusable", c.unusable},
       {"ignored", c.ignored},   {"tracked", c.tracked},       {"disabled", c.disabled},
       {"waited", c.waited},     {"failed", c.failed},         {"released", c.released},
       {"lost", c.lost},         {"incomplete", c.incomplete}, {"waiting", c.waiting}};
-  out << "# HELP stripe_webhooks_total Webhooks by what became of them.\n"
-         "# TYPE stripe_webhooks_total untyped\n";
   for (const auto& [state, count] : states) {
-    out << "stripe_webhooks_total{state=\"" << state << "\"} " << count << '\n';
+    family.metric.push_back(counted("state", state, count));
   }
+  return family;
 }
 
-void write_unhandled(const std::map<std::string, std::uint64_t>& unhandled, std::ostream& out) {
-  out << "# HELP stripe_unhandled_webhooks_total Webhooks that no events are made of, by type.\n"
-         "# TYPE stripe_unhandled_webhooks_total counter\n";
+MetricFamily unhandled_of(const std::map<std::string, std::uint64_t>& unhandled) {
+  MetricFamily family{"stripe_unhandled_webhooks_total",
+                      "Webhooks that no events are made of, by type.",
+                      MetricType::Counter,
+                      {}};
   for (const auto& [type, count] : unhandled) {
-    out << "stripe_unhandled_webhooks_total{type=\"" << escaped(type) << "\"} " << count << '\n';
+    family.metric.push_back(counted("type", type, count));
   }
+  return family;
 }
 
-void write_latency(std::string_view handler, const Latency& latency, std::ostream& out) {
-  for (const double q : {0.5, 0.99}) {
-    out << "checkout_handler_seconds{handler=\"" << handler << "\",quantile=\"" << q << "\"} "
-        << latency.quantile(q) << '\n';
-  }
-  out << "checkout_handler_seconds_sum{handler=\"" << handler << "\"} " << latency.sum() << '\n'
-      << "checkout_handler_seconds_count{handler=\"" << handler << "\"} " << latency.count()
-      << '\n';
+ClientMetric latency_of(std::string_view handler, const Latency& latency) {
+  ClientMetric metric;
+  metric.label = {{"handler", std::string(handler)}};
+  for (const double q : {0.5, 0.99}) metric.summary.quantile.push_back({q, latency.quantile(q)});
+  metric.summary.sample_sum = latency.sum();
+  metric.summary.sample_count = latency.count();
+  return metric;
 }
 
 }  // namespace
@@ -204,25 +103,16 @@ double Latency::quantile(double q) const noexcept {
 
 std::string Metrics::to_prometheus(const postbox::Metrics& metrics, const stripe::Counts& webhooks,
                                    const std::map<std::string, std::uint64_t>& unhandled) const {
-  std::ostringstream out;
-  out.precision(9);
-  write_events(metrics.totals, out);
-  write_work(metrics.totals, out);
-  write_families(metrics.families, out);
-  write_lanes(metrics.lanes, out);
-  write_outcomes(metrics.outcomes, out);
-  write_histogram("postbox_to_disk_seconds", "From track() until the event is on disk.",
-                  metrics.to_disk, out);
-  write_histogram("postbox_to_delivery_seconds", "From there until the vendor has it.",
-                  metrics.to_delivery, out);
-  write_webhooks(webhooks, out);
-  write_unhandled(unhandled, out);
-  out << "# HELP checkout_handler_seconds Time that a handler took.\n"
-         "# TYPE checkout_handler_seconds summary\n";
+  std::vector<MetricFamily> families = postbox::prometheus_families(metrics);
+  families.push_back(webhooks_of(webhooks));
+  families.push_back(unhandled_of(unhandled));
+  MetricFamily handlers{
+      "checkout_handler_seconds", "Time that a handler took.", MetricType::Summary, {}};
   for (std::size_t i = 0; i < kHandlers.size(); ++i) {
-    write_latency(kHandlers[i], latencies_[i], out);
+    handlers.metric.push_back(latency_of(kHandlers[i], latencies_[i]));
   }
-  return std::move(out).str();
+  families.push_back(std::move(handlers));
+  return prometheus::TextSerializer().Serialize(families);
 }
 
 }  // namespace checkout

@@ -29,17 +29,42 @@ namespace postbox {
 
 // How long something took, in buckets that are the same for every histogram.
 struct Histogram {
-  using Bound = std::chrono::milliseconds;
-  static constexpr std::array kBounds{
-      Bound{1},       Bound{2},         Bound{5},         Bound{10},         Bound{20},
-      Bound{50},      Bound{100},       Bound{200},       Bound{500},        Bound{1'000},
-      Bound{2'000},   Bound{5'000},     Bound{10'000},    Bound{30'000},     Bound{60'000},
-      Bound{300'000}, Bound{1'800'000}, Bound{7'200'000}, Bound{43'200'000}, Bound{259'200'000}};
+  using Bound = std::chrono::microseconds;
+  using Milli = std::chrono::milliseconds;
+  using Seconds = std::chrono::seconds;
+  static constexpr std::array kBounds{Bound{2},
+                                      Bound{5},
+                                      Bound{10},
+                                      Bound{20},
+                                      Bound{50},
+                                      Bound{100},
+                                      Bound{200},
+                                      Bound{500},
+                                      Bound{Milli{1}},
+                                      Bound{Milli{2}},
+                                      Bound{Milli{5}},
+                                      Bound{Milli{10}},
+                                      Bound{Milli{20}},
+                                      Bound{Milli{50}},
+                                      Bound{Milli{100}},
+                                      Bound{Milli{200}},
+                                      Bound{Milli{500}},
+                                      Bound{Seconds{1}},
+                                      Bound{Seconds{2}},
+                                      Bound{Seconds{5}},
+                                      Bound{Seconds{10}},
+                                      Bound{Seconds{30}},
+                                      Bound{Seconds{60}},
+                                      Bound{Seconds{300}},
+                                      Bound{Seconds{1'800}},
+                                      Bound{Seconds{7'200}},
+                                      Bound{Seconds{43'200}},
+                                      Bound{Seconds{259'200}}};
 
   // Of each bound the values that are at most as long and longer than the bound before; the last is
   // what is beyond all.
   std::array<std::uint64_t, kBounds.size() + 1> counts{};
-  std::chrono::milliseconds sum{0};
+  std::chrono::microseconds sum{0};
 
   [[nodiscard]] std::uint64_t count() const noexcept {
     std::uint64_t all = 0;
@@ -66,7 +91,9 @@ struct OutcomeCount {
   std::string type;  // what the vendor calls it: "Placed Order"
   std::string lane;
   EventOutcome outcome = EventOutcome::kDelivered;
-  std::string cause;  // "HTTP 400", "timeout", "dns" …; empty for a delivery
+  // "HTTP 400", "timeout", "dns" …. Of a delivery the status: with 201 the vendor has made
+  // something new, such as a profile, with 200 changed it, with 202 taken it.
+  std::string cause;
   std::uint64_t events = 0;
 };
 
@@ -103,6 +130,7 @@ struct Metrics {
   std::vector<FamilyMetrics> families;  // in order of priority
   std::vector<LaneMetrics> lanes;       // as of the sender's last step
   std::vector<OutcomeCount> outcomes;
+  Histogram in_call;  // of track(), on the caller's thread; not of what is switched off
   Histogram to_disk;  // from track() until the event is on disk
   Histogram
       to_delivery;  // from there until the vendor has it; a timer's event begins when it fires

@@ -46,18 +46,18 @@ std::string_view name_of(EventOutcome outcome) noexcept {
   return "unknown";
 }
 
-void LiveHistogram::add(std::chrono::milliseconds value, std::uint64_t times) noexcept {
+void LiveHistogram::add(std::chrono::microseconds value, std::uint64_t times) noexcept {
   POSTBOX_ASSERT(times > 0);
-  value = std::max(value, std::chrono::milliseconds{});  // a clock that was set back
+  value = std::max(value, std::chrono::microseconds{});  // a clock that was set back
   const auto bound = std::ranges::lower_bound(Histogram::kBounds, value);
   counts_[static_cast<std::size_t>(bound - Histogram::kBounds.begin())].fetch_add(times, kRelaxed);
-  sum_ms_.fetch_add(value.count() * static_cast<std::int64_t>(times), kRelaxed);
+  sum_us_.fetch_add(value.count() * static_cast<std::int64_t>(times), kRelaxed);
 }
 
 Histogram LiveHistogram::read() const noexcept {
   Histogram histogram;
   for (std::size_t i = 0; i < counts_.size(); ++i) histogram.counts[i] = counts_[i].load(kRelaxed);
-  histogram.sum = std::chrono::milliseconds(sum_ms_.load(kRelaxed));
+  histogram.sum = std::chrono::microseconds(sum_us_.load(kRelaxed));
   return histogram;
 }
 
@@ -124,6 +124,7 @@ Metrics MetricsTable::read(std::span<const Family> families, const FlagSet& flag
     row.rejected = offered[2].load(kRelaxed);
     row.full = offered[3].load(kRelaxed);
   }
+  metrics.in_call = in_call.read();
   metrics.to_disk = to_disk.read();
   metrics.to_delivery = to_delivery.read();
   const MutexLock lock(mutex_);

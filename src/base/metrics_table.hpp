@@ -32,12 +32,12 @@ namespace postbox {
 // A Histogram that several threads add to.
 class LiveHistogram {
  public:
-  void add(std::chrono::milliseconds value, std::uint64_t times) noexcept;
+  void add(std::chrono::microseconds value, std::uint64_t times) noexcept;
   [[nodiscard]] Histogram read() const noexcept;
 
  private:
   std::array<std::atomic<std::uint64_t>, Histogram::kBounds.size() + 1> counts_{};
-  std::atomic<std::int64_t> sum_ms_{0};
+  std::atomic<std::int64_t> sum_us_{0};
 };
 
 // The outcome of one event, or of several that are alike.
@@ -54,6 +54,7 @@ class MetricsTable {
   // On the caller's thread: atomic additions, no lock. A negative number takes back.
   void add_offered(QueueId queue, TrackStatus status, std::int64_t events) noexcept;
 
+  LiveHistogram in_call;
   LiveHistogram to_disk;
   LiveHistogram to_delivery;
 

@@ -44,7 +44,6 @@ Parcel cut_off(Parcel& parcel, std::size_t first) {
 
 // The kind of an answer, by which outcomes are counted: one of few, and no text of a vendor's.
 std::string cause_of(const HttpCompletion& completion, const Verdict& verdict) {
-  if (verdict.kind == VerdictKind::kDelivered) return {};
   if (verdict.foreign) return "not the vendor's answer";
   const auto* failure = std::get_if<TransportFailure>(&completion.outcome);
   if (failure != nullptr) return std::string(name_of(failure->fault));

@@ -31,7 +31,7 @@ for path in files("include", "*.hpp"):
         if not (STANDARD.match(name) or name.startswith("postbox/")):
             breach(path, number, f"a public header may not include {name}")
 # But an integration that is there for a library includes that one's.
-BESIDES = {"klaviyo_json": ("klaviyo_json/", "nlohmann/"), "spdlog": ("spdlog/",)}
+BESIDES = {"klaviyo_json": ("klaviyo_json/", "nlohmann/"), "prometheus": ("prometheus/",), "spdlog": ("spdlog/",)}
 for path in files("integrations", "*.hpp"):
     integration = path.relative_to(root / "integrations").parts[0]
     known = ("postbox/", "klaviyo/", "stripe/") + BESIDES.get(integration, ())

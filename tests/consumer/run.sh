@@ -14,6 +14,7 @@ cmake --install "$build" --prefix "$work/prefix" >"$work/log" || { cat "$work/lo
 # With what the host brings by itself out of reach: only those who ask for it by name need it.
 cmake -S "$here" -B "$work/cmake" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
       -DCMAKE_DISABLE_FIND_PACKAGE_spdlog=ON -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON \
+      -DCMAKE_DISABLE_FIND_PACKAGE_prometheus-cpp=ON \
       -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
 cmake --build "$work/cmake"
 "$work/cmake/shop"
@@ -24,8 +25,9 @@ cmake -S "$here/with_libraries" -B "$work/with" -G Ninja -DCMAKE_CXX_COMPILER="$
       -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
 cmake --build "$work/with"
 "$work/with/logging"
+"$work/with/metrics"
 "$work/with/orders"
-for library in spdlog nlohmann_json; do
+for library in spdlog nlohmann_json prometheus-cpp; do
   if cmake -S "$here/with_libraries" -B "$work/without_$library" -G Ninja \
            -DCMAKE_CXX_COMPILER="$compiler" "-DCMAKE_DISABLE_FIND_PACKAGE_$library=ON" \
            -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" 2>&1; then
@@ -49,13 +51,17 @@ export PKG_CONFIG_PATH
   $(pkg-config --cflags --libs postbox-spdlog)
 "$work/logging"
 # shellcheck disable=SC2046
+"$compiler" -std=c++20 "$here/with_libraries/metrics.cpp" -o "$work/metrics" \
+  $(pkg-config --cflags --libs postbox-prometheus)
+"$work/metrics"
+# shellcheck disable=SC2046
 "$compiler" -std=c++20 "$here/with_libraries/orders.cpp" -o "$work/orders" \
   $(pkg-config --cflags --libs postbox-klaviyo-json)
 "$work/orders"
 
 # The installed program needs curl, SQLite and OpenSSL, and no library beyond what those bring.
 readelf -d "$work/cmake/shop" | grep NEEDED
-if readelf -d "$work/cmake/shop" | grep -E 'spdlog|fmt|httplib|gtest'; then
+if readelf -d "$work/cmake/shop" | grep -E 'spdlog|fmt|httplib|gtest|prometheus'; then
   echo "the program links a library that it does not need" >&2
   exit 1
 fi
@@ -69,7 +75,7 @@ sed 's/^find_package(postbox .*/add_subdirectory(postbox)/' "$here/CMakeLists.tx
 sed -n '/^add_executable\|^target/p' "$here/with_libraries/CMakeLists.txt" >>"$work/source/CMakeLists.txt"
 cmake -S "$work/source" -B "$work/inside" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" >"$work/log" ||
   { cat "$work/log"; exit 1; }
-for program in shop/main shop_test/test webhooks/webhooks logging/logging orders/orders; do
+for program in shop/main shop_test/test webhooks/webhooks logging/logging metrics/metrics orders/orders; do
   cmake --build "$work/inside" --target "CMakeFiles/${program%/*}.dir/${program#*/}.cpp.o"
 done
 if ninja -C "$work/inside" -t targets all | grep -E '_tests|_bench|klaviyo-sim'; then
