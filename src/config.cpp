@@ -8,6 +8,7 @@
 #include "base/file_name.hpp"
 #include "base/not_accepted.hpp"
 #include "base/setting_text.hpp"
+#include "encrypted_outbox.hpp"
 #include "open_outbox.hpp"
 
 namespace postbox {
@@ -72,6 +73,12 @@ std::string show_outbox(const std::string& url) {
   OutboxOptions known;
   known.url = url;
   return place_of(known) ? url : std::string(scheme_of(url)) + ':';
+}
+
+Result<std::vector<std::string>> parse_encryption_keys(std::string_view text) {
+  std::vector<std::string> keys = split_secrets(text);
+  if (auto ok = check_encryption_keys(keys); !ok) return ok.error();
+  return keys;
 }
 
 Result<void> check_max_disk(Bytes size) {
@@ -173,6 +180,17 @@ std::vector<BoundSetting<Config>> Config::settings() {
        &Config::retention,
        &parse_duration,
        &in_ms},
+      {{.variable = "POSTBOX_ENCRYPTION_KEY",
+        .section = kOutbox,
+        .about = "Encrypts what waits on disk, with AES-256-GCM. The first key encrypts, all "
+                 "decrypt: put a new one before the old.",
+        .accepted = "32 bytes as 64 hexadecimal digits (openssl rand -hex 32) or in base64, "
+                    "several separated by commas",
+        .is_secret = true},
+       within(&Config::outbox, &OutboxOptions::encryption_keys),
+       &parse_encryption_keys,
+       &in_number,
+       &check_encryption_keys},
       {{.variable = "POSTBOX_CA_FILE",
         .section = kProcess,
         .about = "A file of PEM certificates to trust in place of the system's, such as that of a "

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/not_accepted.hpp"
+#include "encrypted_outbox.hpp"
 
 namespace postbox {
 namespace {
@@ -43,7 +44,7 @@ Result<std::shared_ptr<Outbox>> open_outbox(const OutboxOptions& options,
   if (!found) return found.error().with_context("POSTBOX_OUTBOX");
   auto outbox = found->backend.open(found->place, options, std::move(clock));
   if (!outbox) return outbox.error().with_context("POSTBOX_OUTBOX");
-  return outbox;
+  return encrypted(*std::move(outbox), cipher_of(options.encryption_keys));
 }
 
 }  // namespace postbox

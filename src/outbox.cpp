@@ -23,6 +23,12 @@ Result<std::size_t> Outbox::purge_held(const HeldFilter& /*filter*/) {
   return is_no_capability("remove held events");
 }
 
+Result<std::size_t> Outbox::rewrite_payloads(const PayloadRewrite& /*rewrite*/) {
+  return is_no_capability("change payloads");
+}
+
+Result<Resealed> Outbox::reseal() { return is_no_capability("encrypt"); }
+
 Result<std::string> Outbox::keep(std::string_view /*name*/, std::string_view /*text*/) {
   return is_no_capability("keep texts");
 }

@@ -15,6 +15,7 @@
 #include "base/counters.hpp"
 #include "base/fork_gate.hpp"
 #include "base/mutex.hpp"
+#include "encrypted_outbox.hpp"
 #include "engine.hpp"
 #include "pipeline.hpp"
 #include "sqlite/locks.hpp"
@@ -71,8 +72,10 @@ Result<std::vector<std::shared_ptr<Outbox>>> open_outboxes(const std::vector<Acc
   std::vector<std::shared_ptr<Outbox>> outboxes;
   std::vector<std::string> files;
   for (const Account& account : accounts) {
-    auto opened = services.outbox ? Result(services.outbox)
-                                  : open_outbox(account.config->outbox, services.clock);
+    const OutboxOptions& options = account.config->outbox;
+    auto opened = services.outbox
+                      ? Result(encrypted(services.outbox, cipher_of(options.encryption_keys)))
+                      : open_outbox(options, services.clock);
     if (!opened) return opened.error();
     const std::string file = (*opened)->file().value_or("");
     if (!file.empty() && std::ranges::find(files, file) != files.end()) {

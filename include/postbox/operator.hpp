@@ -100,6 +100,10 @@ class Operator {
   // forgotten. A request under way is not recalled. Reads the whole outbox. Returns how many.
   [[nodiscard]] Result<std::size_t> forget(const Key& profile);
 
+  // Encrypt what is plain, or encrypted with an older key: see OutboxOptions::encryption_keys.
+  // Reads the whole outbox. Fails with kInvalidArgument without a key.
+  [[nodiscard]] Result<Resealed> reseal() { return outbox_->reseal(); }
+
   // How many events are in which state, by queue, and what has been counted since the outbox was
   // made.
   [[nodiscard]] Result<OutboxStats> status() const;

@@ -88,6 +88,7 @@ struct Claim {
   std::vector<ClaimedEvent> events;  // oldest first; no promise of order beyond that
   bool limited = false;              // the limits ended it: there may be more
   std::size_t damaged = 0;           // no longer what was appended: dead letters now
+  std::size_t locked = 0;  // encrypted with a key that is not set: they wait, nothing is spent
 };
 
 enum class OutcomeKind : std::uint8_t { kDelivered, kRetry, kHold, kDead };
@@ -161,6 +162,16 @@ struct HeldFilter {
   // The queues that are switched off, as bits by their numbers: nobody claims what is ready or
   // delayed there, so that it counts as held, too, unless it is leased.
   std::uint64_t off_queues = 0;
+};
+
+// Returns another payload for the event of that dedup key, or nothing to leave it. Must not use the
+// outbox.
+using PayloadRewrite =
+    std::function<std::optional<std::string>(const Key& dedup_key, std::string_view payload)>;
+
+struct Resealed {
+  std::size_t events = 0;  // encrypted with the first key now, timers included
+  std::size_t locked = 0;  // left as they are: their key is not set
 };
 
 // May change an event's queue and payload; what it does to the keys is ignored. Must not use the
@@ -272,6 +283,14 @@ class Outbox {
   // Keep `text` under `name` in place of what is there, durably, and return that: of several that
   // call at once each gets the one before it. The same rules as of keep(); an empty text removes.
   [[nodiscard]] virtual Result<std::string> exchange(std::string_view name, std::string_view text);
+
+  // Put another payload in the place of each event's that `rewrite` changes: what waits, dead
+  // letters and timers. Returns how many.
+  [[nodiscard]] virtual Result<std::size_t> rewrite_payloads(const PayloadRewrite& rewrite);
+
+  // Encrypt with the first of OutboxOptions::encryption_keys what is plain, or encrypted with
+  // another of them. Without a key it fails with kInvalidArgument.
+  [[nodiscard]] virtual Result<Resealed> reseal();
 
   // Remove every event of one profile, in whatever state, and its timers. A request in flight is
   // not recalled.

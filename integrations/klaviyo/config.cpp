@@ -294,7 +294,7 @@ std::vector<postbox::BoundSetting<Config>> Config::settings(
             .is_secret = true},
            &Config::recovery_secrets,
            &parse_secrets,
-           &show_secrets,
+           &postbox::in_number,
            &check_secrets},
       });
   return table;

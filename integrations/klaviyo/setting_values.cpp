@@ -124,13 +124,7 @@ Result<void> check_secrets(const std::vector<std::string>& secrets) {
 }
 
 Result<std::vector<std::string>> parse_secrets(std::string_view text) {
-  std::vector<std::string> secrets;
-  for (bool more = true; more;) {
-    const std::size_t comma = text.find(',');
-    secrets.emplace_back(postbox::unwrapped(text.substr(0, comma)));
-    more = comma != std::string_view::npos;
-    if (more) text.remove_prefix(comma + 1);
-  }
+  std::vector<std::string> secrets = postbox::split_secrets(text);
   if (auto ok = check_secrets(secrets); !ok) return ok.error();
   return secrets;
 }
@@ -145,10 +139,6 @@ std::string show_metric_names(const postbox::TypeNames& names) {
   std::vector<std::string> pairs;
   for (const auto& [from, to] : names) pairs.push_back(from + "=" + to);
   return show_list(pairs);
-}
-
-std::string show_secrets(const std::vector<std::string>& secrets) {
-  return secrets.empty() ? "none" : std::to_string(secrets.size()) + " set";
 }
 
 }  // namespace klaviyo

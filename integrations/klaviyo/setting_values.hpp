@@ -34,6 +34,5 @@ namespace klaviyo {
 
 [[nodiscard]] std::string show_list(const std::vector<std::string>& texts);
 [[nodiscard]] std::string show_metric_names(const postbox::TypeNames& names);
-[[nodiscard]] std::string show_secrets(const std::vector<std::string>& secrets);
 
 }  // namespace klaviyo

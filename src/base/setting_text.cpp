@@ -6,8 +6,22 @@ namespace postbox {
 
 std::string as_it_is(const std::string& text) { return text; }
 std::string or_none(const std::string& text) { return text.empty() ? "none" : text; }
+std::string in_number(const std::vector<std::string>& secrets) {
+  return secrets.empty() ? "none" : std::to_string(secrets.size()) + " set";
+}
 std::string in_ms(std::chrono::milliseconds time) { return std::to_string(time.count()) + "ms"; }
 std::string in_bytes(Bytes size) { return std::to_string(size.count) + "B"; }
+
+std::vector<std::string> split_secrets(std::string_view text) {
+  std::vector<std::string> secrets;
+  for (bool more = true; more;) {
+    const std::size_t comma = text.find(',');
+    secrets.emplace_back(unwrapped(text.substr(0, comma)));
+    more = comma != std::string_view::npos;
+    if (more) text.remove_prefix(comma + 1);
+  }
+  return secrets;
+}
 
 std::string in_a_line(std::span<const SettingInForce> settings) {
   std::string line;

@@ -20,8 +20,12 @@ namespace postbox {
 
 [[nodiscard]] std::string as_it_is(const std::string& text);
 [[nodiscard]] std::string or_none(const std::string& text);  // "none" when it is empty
+[[nodiscard]] std::string in_number(const std::vector<std::string>& secrets);  // "2 set"
 [[nodiscard]] std::string in_ms(std::chrono::milliseconds time);
 [[nodiscard]] std::string in_bytes(Bytes size);
+
+// The secrets of "one, two", without what wraps each.
+[[nodiscard]] std::vector<std::string> split_secrets(std::string_view text);
 
 // "NAME=value, NAME=value".
 [[nodiscard]] std::string in_a_line(std::span<const SettingInForce> settings);

@@ -162,6 +162,12 @@ void Loader::fill(Shelf& shelf, Settler& settler, bool probe, SteadyTime now) {
       parts_.undeliverable.tell({}, {}, "damaged on the disk");
     }
   }
+  if (claim->locked > 0) {
+    parts_.logger.log(LogLevel::kError,
+                      parts_.failure_prefix + ": " + std::to_string(claim->locked) +
+                          " events are encrypted with a key that is not set, and wait: put it "
+                          "behind the first one in POSTBOX_ENCRYPTION_KEY and restart");
+  }
   POSTBOX_ASSERT(claim->events.size() <= planned->limits.max_events);
   POSTBOX_ASSERT(std::ranges::all_of(claim->events, [&](const ClaimedEvent& event) {
     return event.record.queue == shelf.queue && event.attempts > 0;

@@ -59,12 +59,6 @@ std::vector<std::int64_t> held_ids(Database& database, const HeldFilter& filter,
   return ids;
 }
 
-Error cannot_be_kept(std::string_view text) {
-  return {ErrorCode::kInvalidArgument, "a text of " + std::to_string(text.size()) +
-                                           " bytes cannot be kept; expected " +
-                                           std::to_string(kMaxKeptText) + " at most"};
-}
-
 }  // namespace
 
 Result<std::vector<HeldEvent>> SqliteOutbox::held(const HeldFilter& filter, EventHandle after,
@@ -134,7 +128,6 @@ Result<std::size_t> SqliteOutbox::purge_held(const HeldFilter& filter) {
 }
 
 Result<std::string> SqliteOutbox::keep(std::string_view name, std::string_view text) {
-  if (text.size() > kMaxKeptText) return cannot_be_kept(text);
   return run<std::string>(Role::kOperator, "outbox keep", [&](Database& database) {
     std::string kept = sqlite::kept_text(database, name);
     if (!kept.empty() || text.empty()) return kept;
@@ -147,7 +140,6 @@ Result<std::string> SqliteOutbox::keep(std::string_view name, std::string_view t
 }
 
 Result<std::string> SqliteOutbox::exchange(std::string_view name, std::string_view text) {
-  if (text.size() > kMaxKeptText) return cannot_be_kept(text);
   return run<std::string>(Role::kOperator, "outbox exchange", [&](Database& database) {
     std::string kept = sqlite::kept_text(database, name);
     if (kept == text) return kept;

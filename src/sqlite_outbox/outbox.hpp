@@ -59,6 +59,7 @@ class SqliteOutbox final : public Outbox {
   [[nodiscard]] Result<std::string> keep(std::string_view name, std::string_view text) override;
   [[nodiscard]] Result<std::string> exchange(std::string_view name, std::string_view text) override;
   [[nodiscard]] Result<std::size_t> purge_profile(const Key& profile) override;
+  [[nodiscard]] Result<std::size_t> rewrite_payloads(const PayloadRewrite& rewrite) override;
   [[nodiscard]] Result<Maintained> maintain(std::chrono::milliseconds retention) override;
   [[nodiscard]] Result<OutboxStats> stats() override;
 

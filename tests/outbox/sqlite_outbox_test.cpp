@@ -30,20 +30,30 @@ OutboxOptions memory_options(const fs::path&) {
   return options;
 }
 
+OutboxOptions encrypted_options(const fs::path& folder) {
+  OutboxOptions options = file_options(folder);
+  options.encryption_keys = {std::string(64, 'a')};
+  return options;
+}
+
 INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxConformance,
                          ::testing::Values(OutboxBackend{"File", file_options},
+                                           OutboxBackend{"Encrypted", encrypted_options},
                                            OutboxBackend{"Memory", memory_options}),
                          backend_name);
 INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxHeld,
                          ::testing::Values(OutboxBackend{"File", file_options},
+                                           OutboxBackend{"Encrypted", encrypted_options},
                                            OutboxBackend{"Memory", memory_options}),
                          backend_name);
 INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxTimers,
                          ::testing::Values(OutboxBackend{"File", file_options},
+                                           OutboxBackend{"Encrypted", encrypted_options},
                                            OutboxBackend{"Memory", memory_options}),
                          backend_name);
 INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxOrder,
                          ::testing::Values(OutboxBackend{"File", file_options},
+                                           OutboxBackend{"Encrypted", encrypted_options},
                                            OutboxBackend{"Memory", memory_options}),
                          backend_name);
 

@@ -1,0 +1,314 @@
+#include "encrypted_outbox.hpp"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "base/cipher.hpp"
+#include "base/guarded.hpp"
+
+namespace postbox {
+namespace {
+
+// Long enough that a backlog whose key is missing costs little, short enough for an operator who
+// has put the key back and restarted.
+constexpr std::chrono::minutes kLockedDelay{5};
+
+constexpr std::string_view kKeptContext = "kept:";
+
+std::string_view context_of(const Key& key) noexcept {
+  return {reinterpret_cast<const char*>(key.data()), key.size()};
+}
+
+std::optional<unsigned char> hex_digit(char c) noexcept {
+  if (c >= '0' && c <= '9') return static_cast<unsigned char>(c - '0');
+  if (c >= 'a' && c <= 'f') return static_cast<unsigned char>(c - 'a' + 10);
+  if (c >= 'A' && c <= 'F') return static_cast<unsigned char>(c - 'A' + 10);
+  return std::nullopt;
+}
+
+std::optional<Cipher::Key> from_hex(std::string_view text) noexcept {
+  Cipher::Key key{};
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    const auto high = hex_digit(text[2 * i]);
+    const auto low = hex_digit(text[2 * i + 1]);
+    if (!high || !low) return std::nullopt;
+    key.at(i) = static_cast<unsigned char>(*high * 16 + *low);
+  }
+  return key;
+}
+
+// 43 digits of six bits and a "=".
+std::optional<Cipher::Key> from_base64(std::string_view text) noexcept {
+  std::array<unsigned char, 33> bytes{};
+  const int size =
+      EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char*>(text.data()),
+                      static_cast<int>(text.size()));
+  if (size != static_cast<int>(bytes.size()) || text.back() != '=') return std::nullopt;
+  Cipher::Key key{};
+  std::copy_n(bytes.begin(), key.size(), key.begin());
+  return key;
+}
+
+std::optional<Cipher::Key> parse_key(std::string_view text) noexcept {
+  constexpr std::size_t kHex = 64;
+  constexpr std::size_t kBase64 = 44;
+  if (text.size() == kHex) return from_hex(text);
+  if (text.size() == kBase64) return from_base64(text);
+  return std::nullopt;
+}
+
+// Here, because a text that fits may not fit any more when it is sealed.
+Error too_long(std::string_view text) {
+  return {ErrorCode::kInvalidArgument, "a text of " + std::to_string(text.size()) +
+                                           " bytes cannot be kept; expected " +
+                                           std::to_string(kMaxKeptText) + " at most"};
+}
+
+class EncryptedOutbox final : public Outbox {
+ public:
+  EncryptedOutbox(std::shared_ptr<Outbox> inside, std::shared_ptr<const Cipher> cipher)
+      : inside_(std::move(inside)), cipher_(std::move(cipher)) {}
+
+  [[nodiscard]] OutboxCaps caps() const noexcept override {
+    OutboxCaps caps = inside_->caps();
+    if (cipher_->seals()) caps.max_payload.count -= std::min(caps.max_payload.count, kOverhead);
+    return caps;
+  }
+  [[nodiscard]] std::optional<std::string> file() const override { return inside_->file(); }
+
+  [[nodiscard]] Result<Appended> append(std::span<const EventRecord> batch) override {
+    if (!cipher_->seals()) return inside_->append(batch);
+    return guarded([&]() -> Result<Appended> {
+      std::vector<EventRecord> sealed;
+      sealed.reserve(batch.size());
+      for (const EventRecord& record : batch) sealed.push_back(seal(record));
+      return inside_->append(sealed);
+    });
+  }
+
+  [[nodiscard]] Result<Claim> claim(QueueId queue, const ClaimLimits& limits,
+                                    std::chrono::milliseconds lease) override {
+    auto claim = inside_->claim(queue, limits, lease);
+    if (!claim) return claim;
+    return guarded([&]() -> Result<Claim> { return open_all(*std::move(claim)); });
+  }
+
+  [[nodiscard]] Result<Settled> settle(ClaimToken token,
+                                       std::span<const Outcome> outcomes) override {
+    return inside_->settle(token, outcomes);
+  }
+  [[nodiscard]] Result<std::size_t> extend(ClaimToken token, std::span<const EventHandle> events,
+                                           std::chrono::milliseconds lease) override {
+    return inside_->extend(token, events, lease);
+  }
+  [[nodiscard]] Result<std::vector<QueueId>> due_queues() override { return inside_->due_queues(); }
+  [[nodiscard]] Result<Released> release_held(QueueId queue, Flag flag,
+                                              EventHandle after) override {
+    return inside_->release_held(queue, flag, after);
+  }
+
+  [[nodiscard]] Result<std::vector<DeadLetter>> dead(const EventFilter& filter, EventHandle after,
+                                                     std::size_t max) override {
+    return opened(inside_->dead(filter, after, max));
+  }
+  [[nodiscard]] Result<std::size_t> replay(const EventFilter& filter, std::size_t max,
+                                           const Rewrite& rewrite) override {
+    if (!rewrite) return inside_->replay(filter, max, rewrite);
+    return inside_->replay(filter, max, [&](EventRecord& record) {
+      if (!open(record)) return;         // it waits for its key, as it is
+      const Key key = record.dedup_key;  // the outbox ignores what becomes of it
+      rewrite(record);
+      record.payload = cipher_->seal(record.payload, context_of(key));
+    });
+  }
+  [[nodiscard]] Result<std::size_t> purge(const EventFilter& filter) override {
+    return inside_->purge(filter);
+  }
+
+  [[nodiscard]] Result<std::vector<HeldEvent>> held(const HeldFilter& filter, EventHandle after,
+                                                    std::size_t max) override {
+    return opened(inside_->held(filter, after, max));
+  }
+  [[nodiscard]] Result<std::vector<EventHandle>> free_held(const HeldFilter& filter,
+                                                           EventHandle after,
+                                                           std::size_t max) override {
+    return inside_->free_held(filter, after, max);
+  }
+  [[nodiscard]] Result<std::size_t> purge_held(const HeldFilter& filter) override {
+    return inside_->purge_held(filter);
+  }
+
+  [[nodiscard]] Result<std::string> keep(std::string_view name, std::string_view text) override {
+    if (text.size() > kMaxKeptText) return too_long(text);
+    return guarded([&]() -> Result<std::string> {
+      auto kept = inside_->keep(name, text.empty() ? std::string() : sealed_kept(name, text));
+      if (!kept || kept->empty()) return kept;
+      auto plain = opened_kept(name, *kept);
+      // Kept from before there was a key, or under one that is to go.
+      if (plain && cipher_->seals() && !cipher_->is_sealed_by_first(*kept)) {
+        const auto replaced = inside_->exchange(name, sealed_kept(name, *plain));
+        if (!replaced) return replaced.error();
+      }
+      return plain;
+    });
+  }
+  [[nodiscard]] Result<std::string> exchange(std::string_view name,
+                                             std::string_view text) override {
+    if (text.size() > kMaxKeptText) return too_long(text);
+    return guarded([&]() -> Result<std::string> {
+      auto before = inside_->exchange(name, text.empty() ? std::string() : sealed_kept(name, text));
+      if (!before || before->empty()) return before;
+      // What cannot be read any more was replaced all the same.
+      auto plain = opened_kept(name, *before);
+      return plain ? plain : std::string();
+    });
+  }
+
+  [[nodiscard]] Result<std::size_t> purge_profile(const Key& profile) override {
+    return inside_->purge_profile(profile);
+  }
+  [[nodiscard]] Result<Maintained> maintain(std::chrono::milliseconds retention) override {
+    return inside_->maintain(retention);
+  }
+  [[nodiscard]] Result<OutboxStats> stats() override { return inside_->stats(); }
+
+  [[nodiscard]] Result<std::size_t> rewrite_payloads(const PayloadRewrite& rewrite) override {
+    return inside_->rewrite_payloads(rewrite);
+  }
+
+  [[nodiscard]] Result<Resealed> reseal() override {
+    if (!cipher_->seals()) return Error{ErrorCode::kInvalidArgument, "no encryption key is set"};
+    Resealed resealed;
+    const auto done = inside_->rewrite_payloads(
+        [&](const Key& key, std::string_view payload) -> std::optional<std::string> {
+          if (cipher_->is_sealed_by_first(payload)) return std::nullopt;
+          const auto opened = cipher_->open(payload, context_of(key));
+          if (opened.status == Cipher::Status::kUnknownKey) ++resealed.locked;
+          if (opened.status != Cipher::Status::kPlain && opened.status != Cipher::Status::kOpened) {
+            return std::nullopt;
+          }
+          return cipher_->seal(opened.text, context_of(key));
+        });
+    if (!done) return done.error();
+    resealed.events = *done;
+    return resealed;
+  }
+
+ private:
+  static constexpr std::uint64_t kOverhead = Cipher::kOverhead;
+
+  [[nodiscard]] EventRecord seal(const EventRecord& record) const {
+    EventRecord sealed = record;
+    // One that is no event has no bytes.
+    if (has_event(record)) {
+      sealed.payload = cipher_->seal(record.payload, context_of(record.dedup_key));
+    }
+    if (!record.timing || !record.timing->timer) return sealed;
+    Timing timing = *record.timing;
+    timing.timer->event = seal(timing.timer->event);
+    sealed.timing = std::make_shared<const Timing>(std::move(timing));
+    return sealed;
+  }
+
+  // Returns whether the record has its bytes now; else it is as it was.
+  bool open(EventRecord& record) const {
+    auto opened = cipher_->open(record.payload, context_of(record.dedup_key));
+    const bool is_open =
+        opened.status == Cipher::Status::kPlain || opened.status == Cipher::Status::kOpened;
+    if (is_open) record.payload = std::move(opened.text);
+    return is_open;
+  }
+
+  // For people to look at: what cannot be opened is shown without its bytes.
+  template <class Event>
+  [[nodiscard]] Result<std::vector<Event>> opened(Result<std::vector<Event>> events) const {
+    if (!events) return events;
+    return guarded([&]() -> Result<std::vector<Event>> {
+      for (Event& event : *events) {
+        if (!open(event.record)) event.record.payload.clear();
+      }
+      return std::move(events);
+    });
+  }
+
+  // Puts what cannot be opened back before anybody takes it for an event.
+  [[nodiscard]] Result<Claim> open_all(Claim claim) {
+    std::vector<Outcome> closed;
+    std::erase_if(claim.events, [&](ClaimedEvent& event) {
+      EventRecord& record = event.record;
+      auto opened = cipher_->open(record.payload, context_of(record.dedup_key));
+      switch (opened.status) {
+        case Cipher::Status::kPlain:
+        case Cipher::Status::kOpened:
+          record.payload = std::move(opened.text);
+          return false;
+        case Cipher::Status::kUnknownKey:
+          ++claim.locked;
+          closed.push_back({.handle = event.handle, .delay = kLockedDelay, .spend_attempt = false});
+          return true;
+        case Cipher::Status::kDamaged:
+          break;
+      }
+      ++claim.damaged;
+      closed.push_back({.handle = event.handle,
+                        .kind = OutcomeKind::kDead,
+                        .spend_attempt = false,
+                        .reason = "damaged on the disk: it does not fit its encryption"});
+      return true;
+    });
+    if (closed.empty()) return claim;
+    const auto settled = inside_->settle(claim.token, closed);
+    if (!settled) return settled.error();
+    return claim;
+  }
+
+  [[nodiscard]] std::string sealed_kept(std::string_view name, std::string_view text) const {
+    return cipher_->seal(text, std::string(kKeptContext).append(name));
+  }
+  [[nodiscard]] Result<std::string> opened_kept(std::string_view name,
+                                                std::string_view kept) const {
+    auto opened = cipher_->open(kept, std::string(kKeptContext).append(name));
+    if (opened.status == Cipher::Status::kPlain || opened.status == Cipher::Status::kOpened) {
+      return std::move(opened.text);
+    }
+    return Error{ErrorCode::kInvalidConfig,
+                 "what the outbox keeps as '" + std::string(name) +
+                     "' was encrypted with another key: put that behind the first one in "
+                     "POSTBOX_ENCRYPTION_KEY"};
+  }
+
+  const std::shared_ptr<Outbox> inside_;
+  const std::shared_ptr<const Cipher> cipher_;
+};
+
+}  // namespace
+
+Result<void> check_encryption_keys(const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) {
+    if (parse_key(key)) continue;
+    return Error{ErrorCode::kInvalidConfig,
+                 "a value of " + std::to_string(key.size()) +
+                     " characters is not accepted; expected 32 bytes as 64 hexadecimal digits "
+                     "(openssl rand -hex 32) or in base64, several separated by commas"};
+  }
+  return {};
+}
+
+std::shared_ptr<const Cipher> cipher_of(const std::vector<std::string>& keys) {
+  std::vector<Cipher::Key> parsed;
+  for (const std::string& key : keys) {
+    if (const auto bytes = parse_key(key)) parsed.push_back(*bytes);
+  }
+  return std::make_shared<const Cipher>(parsed);
+}
+
+std::shared_ptr<Outbox> encrypted(std::shared_ptr<Outbox> inside,
+                                  std::shared_ptr<const Cipher> cipher) {
+  return std::make_shared<EncryptedOutbox>(std::move(inside), std::move(cipher));
+}
+
+}  // namespace postbox

@@ -1,0 +1,33 @@
+// EncryptedOutbox is an outbox in which events lie sealed: payloads and kept texts. Keys, queues
+// and times stay as they are, for the store works by them.
+//
+// Place:     around the outbox of every backend, also where no key is set: what was sealed before
+//            must not be taken for an event.
+// Threads:   as the outbox inside.
+// Lifetime:  shares the outbox inside.
+// Failure:   an event whose key is not here stays where it is and is claimed again five minutes
+//            later; one that is no longer what was sealed becomes a dead letter.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <postbox/outbox.hpp>
+
+namespace postbox {
+
+class Cipher;
+
+// 32 bytes, as 64 hexadecimal digits or in base64. kInvalidConfig describes the value, a secret,
+// instead of showing it.
+[[nodiscard]] Result<void> check_encryption_keys(const std::vector<std::string>& keys);
+
+// `keys` are ones that check_encryption_keys() takes.
+[[nodiscard]] std::shared_ptr<const Cipher> cipher_of(const std::vector<std::string>& keys);
+
+[[nodiscard]] std::shared_ptr<Outbox> encrypted(std::shared_ptr<Outbox> inside,
+                                                std::shared_ptr<const Cipher> cipher);
+
+}  // namespace postbox
