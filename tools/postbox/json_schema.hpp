@@ -3,12 +3,11 @@
 #pragma once
 
 #include <klaviyo/catalogue.hpp>
-#include <nlohmann/json.hpp>
 #include <vector>
 
-namespace postbox::cli {
+#include "output.hpp"
 
-using Json = nlohmann::ordered_json;
+namespace postbox::cli {
 
 // What Klaviyo gets as the attributes of an event of this type.
 [[nodiscard]] Json schema_of(const klaviyo::EventType& type);
