@@ -67,6 +67,9 @@ class Operator {
         destination_(std::move(destination)),
         flags_(std::move(flags)) {}
 
+  // Outbox::file().
+  [[nodiscard]] std::optional<std::string> file() const { return outbox_->file(); }
+
   // Dead letters after `after` in the order of their handles, at most `max`. This and the next two
   // take as long as the outbox has dead letters.
   [[nodiscard]] Result<std::vector<TypedDeadLetter>> dead_letters(const DeadLetterQuery& query,

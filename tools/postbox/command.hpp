@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <functional>
 #include <iosfwd>
 #include <string>
@@ -20,6 +21,11 @@ struct Console {
   std::ostream& out;
   std::ostream& err;
   bool is_terminal = false;  // `out` is one, on which a line may be written over
+  bool can_ask = false;      // somebody at a terminal reads `err` and types into `in`
+
+  // Waits so long, or less when the program is to end: false then. From the first call on SIGINT
+  // and SIGTERM end waits and not the program. Unset: false.
+  std::function<bool(std::chrono::milliseconds)> pause{};
 };
 
 // What the chosen subcommand does, set by parsing. It returns the exit code.

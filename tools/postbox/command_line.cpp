@@ -4,6 +4,7 @@
 
 #include "command.hpp"
 #include "schema_command.hpp"
+#include "status_command.hpp"
 
 namespace postbox::cli {
 
@@ -12,10 +13,11 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
   app.footer(
       "Exit code: 0 done, 1 found a problem, 2 wrong use.\n"
       "Example:\n"
-      "  postbox schema \"Placed Order\"");
+      "  postbox status --env-file /etc/shop/shop.env");
   app.require_subcommand(1);
   Run run;
   add_schema(app, run);
+  add_status(app, run);
   try {
     std::ranges::reverse(arguments);  // as CLI11 takes them
     app.parse(std::move(arguments));

@@ -1,0 +1,59 @@
+// The examples of docs/commands.md, executed from the first to the last.
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "command_shop.hpp"
+
+namespace postbox::testing {
+namespace {
+
+// The lines of the page's shell snippets that begin with `postbox`.
+std::vector<std::string> examples() {
+  std::ifstream page(POSTBOX_SOURCE_DIR "/docs/commands.md");
+  std::vector<std::string> found;
+  bool is_shell = false;
+  for (std::string line; std::getline(page, line);) {
+    if (line.starts_with("```")) is_shell = line == "```sh";
+    if (is_shell && line.starts_with("postbox ")) found.push_back(line);
+  }
+  return found;
+}
+
+// An example's words behind `postbox`; double quotes hold blanks together, "#" begins a comment.
+std::vector<std::string> words_of(const std::string& example) {
+  std::vector<std::string> words;
+  std::istringstream line(example.substr(0, example.find(" #")));
+  for (std::string word; line >> std::quoted(word);) words.push_back(word);
+  words.erase(words.begin());
+  return words;
+}
+
+class CommandsPage : public CommandShop {
+ protected:
+  void SetUp() override {
+    std::filesystem::current_path(folder_.path());
+    start();
+    buy("1000");
+    work();
+    stop();
+    std::ofstream file(folder_.file(".env"));
+    for (const auto& [variable, value] : settings_) file << variable << '=' << value << '\n';
+  }
+  void TearDown() override { std::filesystem::current_path(before_); }
+
+  std::filesystem::path before_ = std::filesystem::current_path();
+};
+
+TEST_F(CommandsPage, EveryExampleDoesWhatItSays) {
+  ASSERT_FALSE(examples().empty());
+  for (const std::string& example : examples()) {
+    const CommandRun run = run_postbox(words_of(example));
+    const int expected = example.ends_with("# exit code 1") ? cli::kProblem : cli::kDone;
+    EXPECT_EQ(run.code, expected) << example << '\n' << run.out << run.err;
+  }
+}
+
+}  // namespace
+}  // namespace postbox::testing
