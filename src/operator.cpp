@@ -40,6 +40,17 @@ Result<std::size_t> for_each_of_type(List list, std::size_t max, Act act) {
   }
 }
 
+struct Names {
+  std::string type;
+  std::string key;
+};
+
+Result<Names> names_of(const Destination& destination, const EventRecord& event) {
+  return guarded([&]() -> Result<Names> {
+    return Names{destination.type_of(event), destination.key_of(event)};
+  });
+}
+
 }  // namespace
 
 HeldFilter Operator::filter_of(const HeldQuery& query) const {
@@ -51,10 +62,6 @@ HeldFilter Operator::filter_of(const HeldQuery& query) const {
     }
   }
   return filter;
-}
-
-Result<std::string> Operator::type_of(const EventRecord& event) const {
-  return guarded([&]() -> Result<std::string> { return destination_->type_of(event); });
 }
 
 // What the outbox cannot read it does not select by. A dead letter's type is in its payload, which
@@ -71,10 +78,10 @@ Result<std::vector<Typed>> Operator::pages_of(const Query& query, EventHandle af
     for (auto& event : *page) {
       if (found.size() >= max) return found;
       after = event.handle;
-      auto type = type_of(event.record);
-      if (!type) return type.error();
-      if (!query.type.empty() && query.type != *type) continue;
-      found.push_back({std::move(event), *std::move(type)});
+      auto names = names_of(*destination_, event.record);
+      if (!names) return names.error();
+      if (!query.type.empty() && query.type != names->type) continue;
+      found.push_back({std::move(event), std::move(names->type), std::move(names->key)});
     }
     if (page->size() < kPage) return found;
   }
@@ -101,10 +108,9 @@ Result<std::size_t> Operator::replay(const DeadLetterQuery& query, const ReplayO
       [&](EventHandle handle) { return outbox_->replay({.handle = handle}, 1, rewrite); });
 }
 
-Result<std::size_t> Operator::purge(const DeadLetterQuery& query) {
-  if (query.type.empty()) return outbox_->purge(postbox::filter_of(query));
-  return for_each_of_type([&](EventHandle after) { return dead_letters(query, after, kPage); },
-                          kAll,
+Result<std::size_t> Operator::purge(const DeadLetterQuery& query, std::size_t max) {
+  if (query.type.empty() && max == kAll) return outbox_->purge(postbox::filter_of(query));
+  return for_each_of_type([&](EventHandle after) { return dead_letters(query, after, kPage); }, max,
                           [&](EventHandle handle) { return outbox_->purge({.handle = handle}); });
 }
 
@@ -115,10 +121,10 @@ Result<std::vector<TypedHeldEvent>> Operator::held_events(const HeldQuery& query
       query, after, max, [&](EventHandle from) { return outbox_->held(filter, from, kPage); });
 }
 
-Result<std::size_t> Operator::purge_held(const HeldQuery& query) {
+Result<std::size_t> Operator::purge_held(const HeldQuery& query, std::size_t max) {
   const HeldFilter filter = filter_of(query);
-  if (query.type.empty()) return outbox_->purge_held(filter);
-  return for_each_of_type([&](EventHandle after) { return held_events(query, after, kPage); }, kAll,
+  if (query.type.empty() && max == kAll) return outbox_->purge_held(filter);
+  return for_each_of_type([&](EventHandle after) { return held_events(query, after, kPage); }, max,
                           [&](EventHandle handle) {
                             HeldFilter one = filter;
                             one.handle = handle;

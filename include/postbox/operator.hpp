@@ -36,6 +36,7 @@ struct DeadLetterQuery {
 
 struct TypedDeadLetter : DeadLetter {
   std::string type;  // what the vendor calls it; empty when the stored event is damaged
+  std::string key;   // the caller's own id, such as an order's; empty when there is none
 };
 
 // Which held events are meant; unset members match all.
@@ -49,6 +50,7 @@ struct HeldQuery {
 
 struct TypedHeldEvent : HeldEvent {
   std::string type;  // what the vendor calls it; empty when the stored event is damaged
+  std::string key;   // the caller's own id, such as an order's; empty when there is none
 };
 
 struct ReplayOptions {
@@ -81,8 +83,8 @@ class Operator {
   [[nodiscard]] Result<std::size_t> replay(const DeadLetterQuery& query,
                                            const ReplayOptions& options = {});
 
-  // Remove dead letters. Returns how many.
-  [[nodiscard]] Result<std::size_t> purge(const DeadLetterQuery& query);
+  // Remove dead letters, the oldest first, at most `max`. Returns how many.
+  [[nodiscard]] Result<std::size_t> purge(const DeadLetterQuery& query, std::size_t max = kAll);
 
   // Events that are held because their family is switched off, after `after` in the order of their
   // handles, at most `max`.
@@ -90,8 +92,8 @@ class Operator {
                                                                 EventHandle after,
                                                                 std::size_t max) const;
 
-  // Remove held events. Returns how many.
-  [[nodiscard]] Result<std::size_t> purge_held(const HeldQuery& query);
+  // Remove held events, the oldest first, at most `max`. Returns how many.
+  [[nodiscard]] Result<std::size_t> purge_held(const HeldQuery& query, std::size_t max = kAll);
 
   // Make held events ready although their family is off, the oldest first. Their sender holds them
   // again unless it knows them: `freed` is told which they are, some at a time. Returns how many.
@@ -113,7 +115,6 @@ class Operator {
 
  private:
   [[nodiscard]] HeldFilter filter_of(const HeldQuery& query) const;
-  [[nodiscard]] Result<std::string> type_of(const EventRecord& event) const;
   template <class Page, class Query>
   [[nodiscard]] Result<std::vector<Page>> pages_of(const Query& query, EventHandle after,
                                                    std::size_t max, auto list) const;

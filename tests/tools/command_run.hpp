@@ -15,11 +15,13 @@ struct CommandRun {
   std::string err;
 };
 
-inline CommandRun run_postbox(std::vector<std::string> arguments, const std::string& input = {}) {
+// `can_ask`: as at a terminal, where `input` is typed.
+inline CommandRun run_postbox(std::vector<std::string> arguments, const std::string& input = {},
+                              bool can_ask = false) {
   std::istringstream in(input);
   std::ostringstream out;
   std::ostringstream err;
-  cli::Console console{.in = in, .out = out, .err = err};
+  cli::Console console{.in = in, .out = out, .err = err, .can_ask = can_ask};
   const int code = cli::run_command_line(std::move(arguments), console);
   return {.code = code, .out = out.str(), .err = err.str()};
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <gmock/gmock.h>
+#include <sqlite3.h>
 
 #include <chrono>
 #include <fstream>
@@ -111,10 +112,11 @@ class CommandShop : public ::testing::Test {
 
   // Runs a command on this shop's account. Whatever it writes, it writes nothing personal, unless
   // asked to.
-  CommandRun run(std::vector<std::string> arguments, const std::string& input = {}) {
+  CommandRun run(std::vector<std::string> arguments, const std::string& input = {},
+                 bool can_ask = false) {
     const bool reveals = std::ranges::find(arguments, "--reveal") != arguments.end();
     arguments.insert(arguments.end(), {"--env-file", env_file(), "--prefix", kPrefix});
-    CommandRun result = run_postbox(std::move(arguments), input);
+    CommandRun result = run_postbox(std::move(arguments), input, can_ask);
     for (const char* personal : kPersonal) {
       if (reveals) break;
       EXPECT_EQ(result.out.find(personal), std::string::npos) << result.out;
@@ -131,6 +133,18 @@ class CommandShop : public ::testing::Test {
     auto json = nlohmann::json::parse(result.out, nullptr, false);
     EXPECT_FALSE(json.is_discarded()) << result.out;
     return json;
+  }
+
+  // Turns a bit of every stored payload, as a bad disk does. No server may run.
+  void damage_payloads() {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(outbox_file().c_str(), &database), SQLITE_OK);
+    for (const char* table : {"outbox", "outbox_dead"}) {
+      const std::string sql =
+          std::string("UPDATE ") + table + " SET payload = CAST('x' || payload AS BLOB)";
+      EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    }
+    sqlite3_close(database);
   }
 
   static constexpr const char* kPrefix = "PBT_";

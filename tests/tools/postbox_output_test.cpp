@@ -28,6 +28,15 @@ TEST(CommandOutput, JsonKeepsItsOrderAndTakesBytesThatAreNoText) {
   EXPECT_EQ(out.str(), "{\n  \"z\": \"\xEF\xBF\xBD\",\n  \"a\": 1\n}\n");
 }
 
+TEST(CommandOutput, MembersAreLinesAndTimesAreInWords) {
+  std::ostringstream out;
+  cli::write_members(out, {{"id", 17}, {"age_ms", 61'000}, {"reason", "a\nb"}});
+  EXPECT_EQ(out.str(),
+            "id      17\n"
+            "age     1m 1s\n"
+            "reason  a?b\n");
+}
+
 TEST(CommandOutput, NothingThatATerminalObeysIsWritten) {
   EXPECT_EQ(cli::printable("a\x1b[2Jb\nc\x7f\xc2\x9b"
                            "d\xc3\xa9"),

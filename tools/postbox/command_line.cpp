@@ -3,6 +3,8 @@
 #include <ostream>
 
 #include "command.hpp"
+#include "dead_command.hpp"
+#include "held_command.hpp"
 #include "schema_command.hpp"
 #include "status_command.hpp"
 
@@ -16,6 +18,8 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
       "  postbox status --env-file /etc/shop/shop.env");
   app.require_subcommand(1);
   Run run;
+  add_dead(app, run);
+  add_held(app, run);
   add_schema(app, run);
   add_status(app, run);
   try {

@@ -25,6 +25,20 @@ std::string with_blanks(const std::string& text, std::size_t width, bool to_the_
   return to_the_right ? blanks + text : text + blanks;
 }
 
+struct Line {
+  std::string name;
+  std::string value;
+};
+
+Line line_of(const std::string& name, const Json& value) {
+  constexpr std::string_view kTime = "_ms";
+  if (name.ends_with(kTime) && value.is_number()) {
+    return {name.substr(0, name.size() - kTime.size()),
+            in_words(std::chrono::milliseconds(value.get<std::int64_t>()))};
+  }
+  return {name, value.is_string() ? value.get<std::string>() : value.dump()};
+}
+
 }  // namespace
 
 void write_json(std::ostream& out, const Json& json) {
@@ -82,6 +96,23 @@ std::string in_size(std::uint64_t bytes) {
   std::ostringstream text;
   text << std::fixed << std::setprecision(1) << size << ' ' << kUnits.at(unit);
   return text.str();
+}
+
+void write_members(std::ostream& out, const Json& object) {
+  std::vector<Line> lines;
+  std::size_t width = 0;
+  for (const auto& [name, value] : object.items()) {
+    lines.push_back(line_of(name, value));
+    width = std::max(width, width_of(lines.back().name));
+  }
+  for (const Line& line : lines) {
+    out << with_blanks(line.name, width, false) << "  " << printable(line.value) << '\n';
+  }
+}
+
+void Table::add(const std::vector<std::string>& row) {
+  auto& cells = rows_.emplace_back();
+  for (const std::string& cell : row) cells.push_back(printable(cell));
 }
 
 void Table::write(std::ostream& out) const {

@@ -30,13 +30,17 @@ int fail(Console& console, const Error& error);
 // "512 B", "1.5 MiB".
 [[nodiscard]] std::string in_size(std::uint64_t bytes);
 
+// Writes a line for each member of `object`: its name, and its value as text. What ends in "_ms" is
+// a time, in words.
+void write_members(std::ostream& out, const Json& object);
+
 // A table with a line of headings; columns of numbers are aligned to the right.
 class Table {
  public:
   explicit Table(std::vector<std::string> headings) : rows_{std::move(headings)} {}
 
-  // `row` has a cell for each heading.
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  // `row` has a cell for each heading; what is in them is made printable().
+  void add(const std::vector<std::string>& row);
 
   void write(std::ostream& out) const;
 

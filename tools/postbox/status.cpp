@@ -5,16 +5,13 @@
 #include <utility>
 
 #include "account.hpp"
+#include "selection.hpp"
 
 namespace postbox::cli {
 namespace {
 
 std::uint64_t rows_of(const QueueStatus& queue) {
   return queue.waiting + queue.delayed + queue.held + queue.dead;
-}
-
-std::string counted(std::uint64_t number, const std::string& what) {
-  return std::to_string(number) + ' ' + what + (number == 1 ? "" : "s");
 }
 
 void add_counts(const QueueStats& stats, QueueStatus& queue) {
