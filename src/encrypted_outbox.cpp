@@ -142,6 +142,10 @@ class EncryptedOutbox final : public Outbox {
     return inside_->purge_held(filter);
   }
 
+  [[nodiscard]] Result<std::vector<ListedEvent>> list(EventHandle after, std::size_t max) override {
+    return opened(inside_->list(after, max));
+  }
+
   [[nodiscard]] Result<std::string> keep(std::string_view name, std::string_view text) override {
     if (text.size() > kMaxKeptText) return too_long(text);
     return guarded([&]() -> Result<std::string> {

@@ -163,6 +163,25 @@ Result<std::size_t> Operator::free_held(const HeldQuery& query, std::size_t max,
   });
 }
 
+Result<std::vector<TypedEvent>> Operator::events(EventHandle after, std::size_t max) const {
+  auto listed = outbox_->list(after, max);
+  if (!listed) return listed.error();
+  const std::uint64_t off = filter_of(HeldQuery{}).off_queues;
+  std::vector<TypedEvent> events;
+  for (ListedEvent& event : *listed) {
+    const bool waits = event.state == EventState::kReady || event.state == EventState::kDelayed;
+    const auto number = static_cast<std::uint32_t>(event.record.queue);
+    if (waits && number < FlagSet::kMaxQueues && ((off >> number) & 1U) != 0) {
+      event.state = EventState::kHeld;
+      event.due.reset();
+    }
+    auto names = names_of(*destination_, event.record);
+    if (!names) return names.error();
+    events.push_back({std::move(event), std::move(names->type), std::move(names->key)});
+  }
+  return events;
+}
+
 Result<std::size_t> Operator::forget(const Key& profile) { return outbox_->purge_profile(profile); }
 
 Result<OutboxStats> Operator::status() const { return outbox_->stats(); }

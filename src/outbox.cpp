@@ -29,6 +29,10 @@ Result<std::size_t> Outbox::rewrite_payloads(const PayloadRewrite& /*rewrite*/) 
 
 Result<Resealed> Outbox::reseal() { return is_no_capability("encrypt"); }
 
+Result<std::vector<ListedEvent>> Outbox::list(EventHandle /*after*/, std::size_t /*max*/) {
+  return is_no_capability("list events");
+}
+
 Result<std::string> Outbox::keep(std::string_view /*name*/, std::string_view /*text*/) {
   return is_no_capability("keep texts");
 }

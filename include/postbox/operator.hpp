@@ -53,6 +53,11 @@ struct TypedHeldEvent : HeldEvent {
   std::string key;   // the caller's own id, such as an order's; empty when there is none
 };
 
+struct TypedEvent : ListedEvent {
+  std::string type;  // what the vendor calls it; empty when the stored event is damaged
+  std::string key;   // the caller's own id, such as an order's; empty when there is none
+};
+
 struct ReplayOptions {
   std::size_t max = std::numeric_limits<std::size_t>::max();
   bool backfill = false;  // as history: recorded, and nothing at the vendor acts on it
@@ -100,6 +105,10 @@ class Operator {
   using Freed = std::function<void(std::span<const EventHandle>)>;
   [[nodiscard]] Result<std::size_t> free_held(const HeldQuery& query, std::size_t max,
                                               const Freed& freed);
+
+  // Events in whatever state after `after` in the order of their handles, at most `max`. Of a
+  // family that is off, what nobody has claimed is held.
+  [[nodiscard]] Result<std::vector<TypedEvent>> events(EventHandle after, std::size_t max) const;
 
   // Remove every event of one profile, in whatever state, and its timers: somebody has asked to be
   // forgotten. A request under way is not recalled. Reads the whole outbox. Returns how many.

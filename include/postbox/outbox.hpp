@@ -174,6 +174,26 @@ struct Resealed {
   std::size_t locked = 0;  // left as they are: their key is not set
 };
 
+enum class EventState : std::uint8_t {
+  kReady,
+  kLeased,  // by this process; those of another may be listed as ready
+  kDelayed,
+  kHeld,
+  kDead,
+};
+
+// An event in whatever state.
+struct ListedEvent {
+  EventHandle handle{};
+  EventState state = EventState::kReady;
+  std::uint32_t attempts = 0;                      // spent
+  std::chrono::milliseconds age{0};                // since append, or since it came of a timer
+  std::optional<std::chrono::milliseconds> due{};  // kDelayed: until it is ready
+  int http_status = 0;                             // kDead
+  std::string reason{};                            // kDead
+  EventRecord record{};
+};
+
 // May change an event's queue and payload; what it does to the keys is ignored. Must not use the
 // outbox.
 using Rewrite = std::function<void(EventRecord&)>;
@@ -260,8 +280,8 @@ class Outbox {
   // Remove dead letters. Returns how many.
   [[nodiscard]] virtual Result<std::size_t> purge(const EventFilter& filter) = 0;
 
-  // Held events after `after` in the order of their handles, at most `max`. This and the next three
-  // are capabilities: a store that has them not fails with kInvalidArgument.
+  // Held events after `after` in the order of their handles, at most `max`. This and the next
+  // five are capabilities: a store that has them not fails with kInvalidArgument.
   [[nodiscard]] virtual Result<std::vector<HeldEvent>> held(const HeldFilter& filter,
                                                             EventHandle after, std::size_t max);
 
@@ -273,6 +293,10 @@ class Outbox {
 
   // Remove held events. Returns how many.
   [[nodiscard]] virtual Result<std::size_t> purge_held(const HeldFilter& filter);
+
+  // Events in every state after `after` in the order of their handles, at most `max`. A timer that
+  // runs is none yet.
+  [[nodiscard]] virtual Result<std::vector<ListedEvent>> list(EventHandle after, std::size_t max);
 
   // Return the text that the store keeps under `name` (small letters and '_'); where there is none
   // it keeps `text` first, of kMaxKeptText bytes at most, durably. With an empty one it only looks,

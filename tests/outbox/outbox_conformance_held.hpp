@@ -1,5 +1,5 @@
-// The part of the conformance suite for events that are held, and for what a store keeps beside
-// events.
+// The part of the conformance suite for events that are held, for lists of all events, and for
+// what a store keeps beside events.
 //
 // Place:     included by outbox_conformance.hpp only.
 // Threads:   the test's thread.
@@ -83,6 +83,40 @@ TEST_P(OutboxHeld, ArePurgedAndCounted) {
   settle_all(claim(3'000), OutcomeKind::kHold);
   EXPECT_EQ(take(outbox().purge_held({})), 3'000U);
   expect_conservation();
+}
+
+TEST_P(OutboxHeld, EventsAreListedInEveryState) {
+  append({event(1), event(2), event(3), event(4)});
+  const Claim first = claim();
+  settle(first, {{.handle = first.events[0].handle,
+                  .kind = OutcomeKind::kDead,
+                  .http_status = 400,
+                  .reason = "refused"},
+                 outcome(first.events[1], OutcomeKind::kHold),
+                 outcome(first.events[2], OutcomeKind::kRetry, 1min),
+                 outcome(first.events[3], OutcomeKind::kDelivered)});
+  append({event(5)});
+  const Claim second = claim();
+  append({event(6, kOtherQueue)});
+  clock_->advance(2s);
+  const auto listed = take(outbox().list(EventHandle{0}, 100));
+  ASSERT_EQ(listed.size(), 5U) << "what was delivered is gone";
+  constexpr std::array kStates = {EventState::kDead, EventState::kHeld, EventState::kDelayed,
+                                  EventState::kLeased, EventState::kReady};
+  constexpr std::array<std::uint32_t, 5> kNumbers = {1, 2, 3, 5, 6};
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    EXPECT_EQ(listed[i].state, kStates.at(i)) << i;
+    expect_same(listed[i].record, event(kNumbers.at(i), i == 4 ? kOtherQueue : kQueue));
+    EXPECT_EQ(listed[i].age, 2s);
+  }
+  EXPECT_EQ(listed[0].handle, first.events[0].handle);
+  EXPECT_EQ(listed[0].http_status, 400);
+  EXPECT_EQ(listed[0].reason, "refused");
+  EXPECT_EQ(listed[2].due, 58s);
+  EXPECT_EQ(listed[3].handle, second.events[0].handle);
+  EXPECT_EQ(take(outbox().list(listed[1].handle, 2)).size(), 2U);
+  EXPECT_EQ(take(outbox().list(listed[1].handle, 2))[0].handle, listed[2].handle);
+  EXPECT_TRUE(take(outbox().list(listed[4].handle, 2)).empty());
 }
 
 TEST_P(OutboxHeld, ATextIsKeptOnceWhateverIsOfferedLater) {

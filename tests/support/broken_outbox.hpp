@@ -67,6 +67,9 @@ class BrokenOutbox final : public Outbox {
   Result<std::size_t> purge_held(const HeldFilter& filter) override {
     return real_->purge_held(filter);
   }
+  Result<std::vector<ListedEvent>> list(EventHandle after, std::size_t max) override {
+    return real_->list(after, max);
+  }
   Result<std::string> keep(std::string_view name, std::string_view text) override {
     return real_->keep(name, text);
   }

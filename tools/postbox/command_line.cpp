@@ -4,6 +4,7 @@
 
 #include "command.hpp"
 #include "dead_command.hpp"
+#include "events_command.hpp"
 #include "held_command.hpp"
 #include "schema_command.hpp"
 #include "status_command.hpp"
@@ -19,6 +20,7 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
   app.require_subcommand(1);
   Run run;
   add_dead(app, run);
+  add_events(app, run);
   add_held(app, run);
   add_schema(app, run);
   add_status(app, run);
