@@ -184,6 +184,8 @@ Result<std::vector<TypedEvent>> Operator::events(EventHandle after, std::size_t 
 
 Result<std::size_t> Operator::forget(const Key& profile) { return outbox_->purge_profile(profile); }
 
+Result<std::string> Operator::kept(std::string_view name) const { return outbox_->keep(name, {}); }
+
 Result<OutboxStats> Operator::status() const { return outbox_->stats(); }
 
 }  // namespace postbox

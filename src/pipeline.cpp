@@ -5,6 +5,7 @@
 #include "base/assert.hpp"
 #include "base/fork_gate.hpp"
 #include "base/guarded.hpp"
+#include "base/kept_list.hpp"
 
 namespace postbox {
 
@@ -299,14 +300,21 @@ Result<void> Pipeline::reload() {
   for (const std::string& warning : reloaded->warnings) logger_.log(LogLevel::kWarn, warning);
   sender_.resume();
   http_->wake();
-  // Last, for a disk may hang.
-  for (const auto& [name, text] : reloaded->kept) {
-    const auto before = exchange(name, text);
-    if (before) continue;
-    logger_.log(LogLevel::kWarn,
-                "cannot keep the " + name + " in the outbox: " + before.error().message);
-  }
+  keep_all_of(*reloaded);  // last, for a disk may hang
   return {};
+}
+
+void Pipeline::keep_all_of(const Reloaded& reloaded) {
+  const auto warn = [this](const std::string& name, const Error& error) {
+    logger_.log(LogLevel::kWarn, "cannot keep the " + name + " in the outbox: " + error.message);
+  };
+  for (const auto& [name, text] : reloaded.kept) {
+    if (const auto before = exchange(name, text); !before) return warn(name, before.error());
+  }
+  for (const auto& [name, lines] : reloaded.kept_lines) {
+    if (lines.empty()) continue;
+    if (const auto kept = add_to_kept(*this, name, lines); !kept) return warn(name, kept.error());
+  }
 }
 
 Result<std::size_t> Pipeline::send_held(const HeldQuery& query, std::size_t max) {

@@ -114,6 +114,7 @@ class Pipeline {
   [[nodiscard]] StatsCollector::Collected collect();
   void announce_progress();
   void wake_sender();
+  void keep_all_of(const Reloaded& reloaded);
   [[nodiscard]] bool is_gathering(SteadyTime now);
   [[nodiscard]] bool is_settled();
   [[nodiscard]] bool wait_durable(std::uint64_t sequence, SteadyTime until);

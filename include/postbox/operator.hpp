@@ -16,6 +16,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <postbox/destination.hpp>
@@ -117,6 +118,9 @@ class Operator {
   // Encrypt what is plain, or encrypted with an older key: see OutboxOptions::encryption_keys.
   // Reads the whole outbox. Fails with kInvalidArgument without a key.
   [[nodiscard]] Result<Resealed> reseal() { return outbox_->reseal(); }
+
+  // The text that the outbox keeps under `name`, see Outbox::keep(); empty when there is none.
+  [[nodiscard]] Result<std::string> kept(std::string_view name) const;
 
   // How many events are in which state, by queue, and what has been counted since the outbox was
   // made.

@@ -37,6 +37,8 @@ struct Reloaded {
   // Names and texts that the outbox is to keep from now on, see Outbox::exchange(). A line says
   // when it cannot.
   std::vector<std::pair<std::string, std::string>> kept{};
+  // The same for kept lists: names, and the lines to put behind what is there.
+  std::vector<std::pair<std::string, std::string>> kept_lines{};
 };
 
 // Integration is everything about a vendor that the engine does not know by itself.

@@ -15,16 +15,6 @@ std::string_view take_part(std::string_view& text) {
   return part;
 }
 
-// Names are views of `text`.
-std::vector<Setting> read_kept(std::string_view text) {
-  std::vector<Setting> settings;
-  while (!text.empty()) {
-    const std::string_view name = take_part(text);
-    settings.push_back({name, std::string(take_part(text))});
-  }
-  return settings;
-}
-
 }  // namespace
 
 std::vector<Setting> settings_of(const Config& config) {
@@ -40,6 +30,15 @@ std::string kept_form(std::span<const Setting> settings) {
     text.append(setting.name).append(1, kEnd).append(setting.shown).append(1, kEnd);
   }
   return text;
+}
+
+std::vector<Setting> read_kept(std::string_view text) {
+  std::vector<Setting> settings;
+  while (!text.empty()) {
+    const std::string_view name = take_part(text);
+    settings.push_back({name, std::string(take_part(text))});
+  }
+  return settings;
 }
 
 std::vector<std::string> changes_since(std::string_view before, std::string_view now) {

@@ -26,6 +26,9 @@ using Setting = postbox::SettingInForce;
 // no hash by which it could be guessed. On disk: do not change.
 [[nodiscard]] std::string kept_form(std::span<const Setting> settings);
 
+// The settings of a kept_form(), whose names are views of it.
+[[nodiscard]] std::vector<Setting> read_kept(std::string_view text);
+
 // "NAME old -> new" for each that differs, of all that two kept_form()s both name: a version that
 // knows other settings changes none. Two secrets that a log shows alike are one.
 [[nodiscard]] std::vector<std::string> changes_since(std::string_view before, std::string_view now);

@@ -6,6 +6,7 @@
 #include <klaviyo/destination.hpp>
 #include <klaviyo/hash.hpp>
 #include <klaviyo/settings.hpp>
+#include <klaviyo/settings_history.hpp>
 #include <memory>
 #include <optional>
 #include <postbox/environment.hpp>
@@ -19,6 +20,7 @@
 #include <utility>
 
 #include "base/http_url.hpp"
+#include "base/kept_list.hpp"
 #include "base/setting_text.hpp"
 
 namespace klaviyo {
@@ -58,20 +60,17 @@ void say_settings(const Config& config, const std::vector<Setting>& in_force) {
 
 constexpr std::string_view kChanged = "Klaviyo configuration changed";
 
-// On disk: do not change.
-constexpr std::string_view kKeptSettings = "settings";
-
 // The settings that are compared at the next start.
-std::string kept_settings(std::vector<Setting> in_force) {
+std::string kept_form_of(std::vector<Setting> in_force) {
   in_force.insert(in_force.begin(), Setting{"Postbox", std::string(postbox::kVersion)});
   return kept_form(in_force);
 }
 
 // In one line. Without a key no event needs the outbox, and nobody need hear of its troubles.
 void say_what_changed(const Config& config, const std::vector<Setting>& in_force,
-                      const postbox::Tracker& tracker) {
-  const std::string now = kept_settings(in_force);
-  const auto before = tracker.exchange(kKeptSettings, now);
+                      const postbox::Tracker& tracker, postbox::WallTime now) {
+  const std::string kept = kept_form_of(in_force);
+  const auto before = tracker.exchange(kKeptSettings, kept);
   if (!before) {
     if (config.api_key.empty()) return;
     return say(config, postbox::LogLevel::kWarn,
@@ -79,11 +78,12 @@ void say_what_changed(const Config& config, const std::vector<Setting>& in_force
                "the outbox: " +
                    before.error().message);
   }
+  const std::vector<std::string> changed = changes_since(*before, kept);
+  if (changed.empty()) return;
   std::string changes;
-  for (const std::string& change : changes_since(*before, now)) {
-    changes += (changes.empty() ? "" : "; ") + change;
-  }
-  if (changes.empty()) return;
+  for (const std::string& change : changed) changes += (changes.empty() ? "" : "; ") + change;
+  // The line says what is missing from the history, should the disk fail just now.
+  (void)postbox::add_to_kept(tracker, kKeptHistory, history_lines(now, changed));
   say(config, postbox::LogLevel::kInfo,
       std::string(kChanged) + ": " + changes + " (since the last start)");
 }
@@ -160,12 +160,13 @@ std::vector<std::string> disabled_types(const Config& config) {
 class Reloader {
  public:
   Reloader(Config config, std::vector<Setting> in_force, std::shared_ptr<Destination> destination,
-           std::shared_ptr<CartTimers> timers)
+           std::shared_ptr<CartTimers> timers, std::shared_ptr<postbox::Clock> clock)
       : config_(std::move(config)),
         in_force_(std::move(in_force)),
         as_read_(config_.as_read.empty() ? config_ : config_.as_read.front()),
         destination_(std::move(destination)),
-        timers_(std::move(timers)) {}
+        timers_(std::move(timers)),
+        clock_(std::move(clock)) {}
 
   Result<Reloaded> reload() {
     auto next = read_again();
@@ -176,7 +177,9 @@ class Reloader {
                       postbox::changes_between(settings_of(as_read_), settings, true)};
     if (next->warnings != config_.warnings) reloaded.warnings = next->warnings;
     apply_to_in_force(settings);
-    reloaded.kept.emplace_back(kKeptSettings, kept_settings(in_force_));
+    reloaded.kept.emplace_back(kKeptSettings, kept_form_of(in_force_));
+    reloaded.kept_lines.emplace_back(kKeptHistory,
+                                     history_lines(clock_->wall_now(), reloaded.changes));
     if (connection_of(*next) != connection_of(config_)) destination_->apply(connection_of(*next));
     timers_->switch_to(!next->flag(kCart).is_off());
     config_ = *std::move(next);
@@ -213,7 +216,12 @@ class Reloader {
   const Config as_read_;  // by the start
   std::shared_ptr<Destination> destination_;
   std::shared_ptr<CartTimers> timers_;
+  std::shared_ptr<postbox::Clock> clock_;
 };
+
+std::shared_ptr<postbox::Clock> clock_of(const Services& services) {
+  return services.clock ? services.clock : postbox::system_clock();
+}
 
 // The parts that an account is started from, and what is done once it has.
 struct Beginning {
@@ -254,7 +262,8 @@ Result<Beginning> begin(Config config, const Services& overrides) {
                                    .change_prefix = std::string(kChanged),
                                    .failure_prefix = "Klaviyo worker queue error"};
   if (config.environment_file) {
-    auto reloader = std::make_shared<Reloader>(config, settings, std::move(destination), timers);
+    auto reloader = std::make_shared<Reloader>(config, settings, std::move(destination), timers,
+                                               clock_of(overrides));
     integration.reload = [reloader] { return reloader->reload(); };
   }
   return Beginning{
@@ -289,12 +298,13 @@ Result<std::vector<postbox::Tracker>> start(std::vector<Config> accounts, Servic
     engine_accounts.push_back(std::move(beginning->account));
     beginnings.push_back(*std::move(beginning));
   }
+  const auto clock = clock_of(shared);
   auto trackers = postbox::Tracker::start_all(std::move(engine_accounts), std::move(shared));
   if (!trackers) return trackers;
   for (std::size_t i = 0; i < trackers->size(); ++i) {
     const Beginning& beginning = beginnings[i];
     use_kept_secret(beginning.config, (*trackers)[i], *beginning.timers);
-    say_what_changed(beginning.config, beginning.settings, (*trackers)[i]);
+    say_what_changed(beginning.config, beginning.settings, (*trackers)[i], clock->wall_now());
   }
   return trackers;
 }

@@ -154,8 +154,8 @@ class CommandShop : public ::testing::Test {
   std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>(
       std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()) - 1h);
   std::shared_ptr<ScriptedHttpClient> http_ = std::make_shared<ScriptedHttpClient>();
-  std::optional<Tracker> tracker_;
   mutable std::string log_;
+  std::optional<Tracker> tracker_;
 
  private:
   void write_settings() const {

@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "command.hpp"
+#include "config_command.hpp"
 #include "dead_command.hpp"
 #include "events_command.hpp"
 #include "held_command.hpp"
@@ -19,8 +20,10 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
       "  postbox status --env-file /etc/shop/shop.env");
   app.require_subcommand(1);
   Run run;
+  add_config(app, run);
   add_dead(app, run);
   add_events(app, run);
+  add_flags(app, run);
   add_held(app, run);
   add_schema(app, run);
   add_status(app, run);
