@@ -11,6 +11,8 @@ trap 'rm -rf "$work"' EXIT
 
 cmake --install "$build" --prefix "$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
 
+"$work/prefix/bin/postbox" schema "Placed Order" | grep -q '"title": "Placed Order"'
+
 # With what the host brings by itself out of reach: only those who ask for it by name need it.
 cmake -S "$here" -B "$work/cmake" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
       -DCMAKE_DISABLE_FIND_PACKAGE_spdlog=ON -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON \
