@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "command_shop.hpp"
+#include "http_server.hpp"
 
 namespace postbox::testing {
 namespace {
@@ -35,6 +36,9 @@ class CommandsPage : public CommandShop {
  protected:
   void SetUp() override {
     std::filesystem::current_path(folder_.path());
+    const int port = klaviyo_.start(
+        {.port = 0, .simulator = {.keys = {}, .limits = false, .now = {}, .wait = {}}});
+    set("KLAVIYO_API_URL", "http://127.0.0.1:" + std::to_string(port));
     start();
     buy("1000");
     work();
@@ -68,6 +72,7 @@ class CommandsPage : public CommandShop {
   }
   void TearDown() override { std::filesystem::current_path(before_); }
 
+  sim::Server klaviyo_;
   std::set<std::string> prepared_;
   std::filesystem::path before_ = std::filesystem::current_path();
 };

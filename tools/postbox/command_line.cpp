@@ -5,6 +5,7 @@
 #include "command.hpp"
 #include "config_command.hpp"
 #include "dead_command.hpp"
+#include "drain_command.hpp"
 #include "events_command.hpp"
 #include "held_command.hpp"
 #include "schema_command.hpp"
@@ -22,6 +23,7 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
   Run run;
   add_config(app, run);
   add_dead(app, run);
+  add_drain(app, run);
   add_events(app, run);
   add_flags(app, run);
   add_held(app, run);

@@ -1,5 +1,6 @@
 #include "dead_command.hpp"
 
+#include <memory>
 #include <utility>
 
 #include "event_commands.hpp"
@@ -62,7 +63,8 @@ void add_replay(CLI::App& command, Run& run) {
       "already stays.\n"
       "Example:\n"
       "  postbox dead replay --metric \"Placed Order\" --yes");
-  const auto arguments = add_filters(*replay, dead_letters());
+  const auto arguments = std::make_shared<EventArguments>();
+  add_filters(*replay, dead_letters(), *arguments);
   replay->add_flag("--backfill", arguments->backfill,
                    "As history: Klaviyo records them and starts no flow");
   add_approval(*replay, arguments->approval);

@@ -98,20 +98,33 @@ int run_show(const EventKind& kind, const EventArguments& arguments, const Accou
   return kDone;
 }
 
+struct Counts {
+  std::size_t meant = 0;
+  std::size_t done = 0;
+};
+
+void write_counts(const EventKind& kind, const std::string& done, const Counts& counts,
+                  const EventArguments& arguments, Console& console) {
+  const bool is_dry = arguments.approval.dry_run;
+  if (arguments.account.json) {
+    return write_json(console.out,
+                      {{"meant", counts.meant}, {done, counts.done}, {"dry_run", is_dry}});
+  }
+  console.out << done << ' ' << counts.done << " of " << counted(counts.meant, kind.name)
+              << (is_dry ? ": this was a dry run" : "") << '\n';
+}
+
 void set_example(CLI::App& command, const std::string& example) {
   command.footer("Example:\n  postbox " + example);
 }
 
 }  // namespace
 
-std::shared_ptr<EventArguments> add_filters(CLI::App& command, const EventKind& kind) {
-  auto arguments = std::make_shared<EventArguments>();
-  add_account_options(command, arguments->account);
-  add_selection(command, arguments->selection);
-  if (kind.has_reasons) {
-    command.add_option("--reason", arguments->selection.reason, "Only with this in the reason");
-  }
-  return arguments;
+void add_filters(CLI::App& command, const EventKind& kind, EventArguments& arguments) {
+  add_account_options(command, arguments.account);
+  add_selection(command, arguments.selection);
+  if (!kind.has_reasons) return;
+  command.add_option("--reason", arguments.selection.reason, "Only with this in the reason");
 }
 
 Result<std::size_t> count_events(const EventKind& kind, const Account& account,
@@ -139,27 +152,27 @@ int run_change(const EventKind& kind, const EventArguments& arguments, const Cha
     const Decision decision =
         *meant == 0 ? Decision::kDryRun : decide(arguments.approval, question, console);
     if (decision == Decision::kCannotAsk) return kWrongUse;
-    std::size_t done = 0;
-    if (decision == Decision::kGo) {
-      const auto acted = change.act(account);
-      if (!acted) return fail(console, acted.error());
-      done = *acted;
-    }
-    if (arguments.account.json) {
-      write_json(console.out,
-                 {{"meant", *meant}, {change.done, done}, {"dry_run", arguments.approval.dry_run}});
+    if (decision != Decision::kGo) {
+      write_counts(kind, change.done, {.meant = *meant}, arguments, console);
       return kDone;
     }
-    console.out << change.done << ' ' << done << " of " << counted(*meant, kind.name)
-                << (arguments.approval.dry_run ? ": this was a dry run" : "") << '\n';
+    const auto done = change.act(account);
+    if (!done) return fail(console, done.error());
+    write_counts(kind, change.done, {.meant = *meant, .done = *done}, arguments, console);
     return kDone;
   });
+}
+
+void write_dry_run(const EventKind& kind, const std::string& done, std::size_t meant,
+                   const EventArguments& arguments, Console& console) {
+  write_counts(kind, done, {.meant = meant}, arguments, console);
 }
 
 void add_list(CLI::App& command, const EventKind& kind, const std::string& example, Run& run) {
   CLI::App* list = command.add_subcommand("list", "List " + kind.name + "s, the oldest first");
   set_example(*list, example);
-  const auto arguments = add_filters(*list, kind);
+  const auto arguments = std::make_shared<EventArguments>();
+  add_filters(*list, kind, *arguments);
   arguments->selection.max = kListed;
   add_reveal(*list, arguments->account);
   list->callback([kind, arguments, &run] {
@@ -190,7 +203,8 @@ void add_show(CLI::App& command, const EventKind& kind, const std::string& examp
 void add_purge(CLI::App& command, const EventKind& kind, const std::string& example, Run& run) {
   CLI::App* purge = command.add_subcommand("purge", "Remove " + kind.name + "s for good");
   set_example(*purge, example);
-  const auto arguments = add_filters(*purge, kind);
+  const auto arguments = std::make_shared<EventArguments>();
+  add_filters(*purge, kind, *arguments);
   add_approval(*purge, arguments->approval);
   purge->callback([kind, arguments, &run] {
     run = [kind, arguments](Console& console) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -57,9 +56,13 @@ struct Change {
 int run_change(const EventKind& kind, const EventArguments& arguments, const Change& change,
                Console& console);
 
-// Adds the options of the account and those that say which events are meant. Returns where they are
-// kept: the command's callback must keep it.
-[[nodiscard]] std::shared_ptr<EventArguments> add_filters(CLI::App& command, const EventKind& kind);
+// Writes what a dry run has found.
+void write_dry_run(const EventKind& kind, const std::string& done, std::size_t meant,
+                   const EventArguments& arguments, Console& console);
+
+// Adds the options of the account and those that say which events are meant. `arguments` must live
+// as long as `command`.
+void add_filters(CLI::App& command, const EventKind& kind, EventArguments& arguments);
 
 // Adds the subcommands list, show and purge to `command`.
 void add_list(CLI::App& command, const EventKind& kind, const std::string& example, Run& run);
