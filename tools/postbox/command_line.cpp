@@ -7,6 +7,7 @@
 #include "dead_command.hpp"
 #include "drain_command.hpp"
 #include "events_command.hpp"
+#include "forget_command.hpp"
 #include "held_command.hpp"
 #include "schema_command.hpp"
 #include "status_command.hpp"
@@ -26,6 +27,7 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
   add_drain(app, run);
   add_events(app, run);
   add_flags(app, run);
+  add_forget(app, run);
   add_held(app, run);
   add_schema(app, run);
   add_status(app, run);

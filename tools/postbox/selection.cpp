@@ -40,8 +40,7 @@ Decision decide(const Approval& approval, const std::string& question, Console& 
   if (approval.dry_run) return Decision::kDryRun;
   if (approval.yes) return Decision::kGo;
   if (!console.can_ask) {
-    console.err << "postbox: " << question
-                << " Nobody can be asked here: add --yes, or --dry-run\n";
+    console.err << "postbox: " << question << " Nobody can be asked here: add --yes\n";
     return Decision::kCannotAsk;
   }
   console.err << question << " [y/N] " << std::flush;
