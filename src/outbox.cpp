@@ -33,6 +33,12 @@ Result<std::vector<ListedEvent>> Outbox::list(EventHandle /*after*/, std::size_t
   return is_no_capability("list events");
 }
 
+Result<Checked> Outbox::check() { return is_no_capability("check itself"); }
+
+Result<void> Outbox::back_up(const std::string& /*file*/) {
+  return is_no_capability("write a copy of itself");
+}
+
 Result<std::string> Outbox::keep(std::string_view /*name*/, std::string_view /*text*/) {
   return is_no_capability("keep texts");
 }

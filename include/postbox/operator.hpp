@@ -119,6 +119,12 @@ class Operator {
   // Reads the whole outbox. Fails with kInvalidArgument without a key.
   [[nodiscard]] Result<Resealed> reseal() { return outbox_->reseal(); }
 
+  // Outbox::check() and Outbox::back_up().
+  [[nodiscard]] Result<Checked> check() const { return outbox_->check(); }
+  [[nodiscard]] Result<void> back_up(const std::string& file) const {
+    return outbox_->back_up(file);
+  }
+
   // The text that the outbox keeps under `name`, see Outbox::keep(); empty when there is none.
   [[nodiscard]] Result<std::string> kept(std::string_view name) const;
 

@@ -194,6 +194,14 @@ struct ListedEvent {
   EventRecord record{};
 };
 
+// What a look through the whole store has found.
+struct Checked {
+  std::uint64_t events = 0;            // looked at, in whatever state, and timers
+  std::vector<EventHandle> damaged{};  // no longer what was appended, the first hundred
+  std::uint64_t damaged_count = 0;
+  std::vector<std::string> problems{};  // of the store itself: a sentence each
+};
+
 // May change an event's queue and payload; what it does to the keys is ignored. Must not use the
 // outbox.
 using Rewrite = std::function<void(EventRecord&)>;
@@ -281,7 +289,7 @@ class Outbox {
   [[nodiscard]] virtual Result<std::size_t> purge(const EventFilter& filter) = 0;
 
   // Held events after `after` in the order of their handles, at most `max`. This and the next
-  // five are capabilities: a store that has them not fails with kInvalidArgument.
+  // seven are capabilities: a store that has them not fails with kInvalidArgument.
   [[nodiscard]] virtual Result<std::vector<HeldEvent>> held(const HeldFilter& filter,
                                                             EventHandle after, std::size_t max);
 
@@ -297,6 +305,15 @@ class Outbox {
   // Events in every state after `after` in the order of their handles, at most `max`. A timer that
   // runs is none yet.
   [[nodiscard]] virtual Result<std::vector<ListedEvent>> list(EventHandle after, std::size_t max);
+
+  // Look whether the store is sound, every event is what was appended, and the counts add up. Reads
+  // everything, while others go on; changes nothing. A store that is too damaged to be opened is an
+  // error, kOutboxCorrupt.
+  [[nodiscard]] virtual Result<Checked> check();
+
+  // Write a copy of the store, as of one moment, to a new file of mode 0600, while others go on.
+  // Fails with kInvalidArgument where a file of that name is.
+  [[nodiscard]] virtual Result<void> back_up(const std::string& file);
 
   // Return the text that the store keeps under `name` (small letters and '_'); where there is none
   // it keeps `text` first, of kMaxKeptText bytes at most, durably. With an empty one it only looks,

@@ -98,17 +98,18 @@ void sync_directory(const std::string& directory) {
 
 void sync_folder_of(const std::string& path) { sync_directory(directory_of(path)); }
 
-void create_private_file(const std::string& path) {
+bool create_private_file(const std::string& path) {
   // O_EXCL, because closing a descriptor of a file that SQLite has open elsewhere in this process
   // would drop SQLite's locks on it.
   const Descriptor descriptor(
       ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (descriptor.get() < 0) {
-    if (errno == EEXIST) return;
+    if (errno == EEXIST) return false;
     fail_to_create(path, errno);
   }
   if (::fsync(descriptor.get()) != 0) fail_with_errno("cannot sync '" + path + "'", errno);
   sync_directory(directory_of(path));
+  return true;
 }
 
 Database Database::open_file(const std::string& path, SharedFile& shared,
@@ -133,6 +134,19 @@ Database::Database(const char* path, int flags, SharedFile* shared) : shared_(sh
   if (handle == nullptr) throw Failure(Error{ErrorCode::kInternal, "out of memory"});
   if (code != SQLITE_OK) fail("open");
   sqlite3_extended_result_codes(handle, 1);
+}
+
+void Database::copy_to(const std::string& path) {
+  Database to(path.c_str(), SQLITE_OPEN_READWRITE, nullptr);
+  // One step, so that a writer meanwhile does not make it begin again: it reads one snapshot.
+  sqlite3_backup* backup = sqlite3_backup_init(to.handle_.get(), "main", handle_.get(), "main");
+  if (backup == nullptr) to.fail("copy");
+  constexpr int kAll = -1;
+  const int stepped = sqlite3_backup_step(backup, kAll);
+  const int finished = sqlite3_backup_finish(backup);
+  if (stepped == SQLITE_DONE && finished == SQLITE_OK) return;
+  const int failed = stepped == SQLITE_DONE ? finished : stepped;
+  throw Failure(Error{code_of(failed), std::string("copy: ") + sqlite3_errstr(failed)});
 }
 
 void Database::execute(const char* sql) {

@@ -120,6 +120,9 @@ class Database {
   using Function = void (*)(sqlite3_context*, int count, sqlite3_value** arguments);
   void define(const char* name, int count, Function function);
 
+  // Writes a copy, as of one moment, to an empty file at `path`, and syncs it. Others go on.
+  void copy_to(const std::string& path);
+
   // Moves what the log holds into the file while others go on reading and writing. A failure
   // changes nothing: the pages stay in the log, and the next commit meets the same trouble.
   void checkpoint() noexcept;
@@ -294,10 +297,10 @@ class Transaction {
   std::optional<WriterGuard> guard_;
 };
 
-// Creates `path` with mode 0600 and makes the new name durable; leaves an existing file as it is.
-// SQLite gives the -wal and -shm files the mode of the database, so this one call protects them
-// all, without touching the process's umask.
-void create_private_file(const std::string& path);
+// Creates `path` with mode 0600 and makes the new name durable; leaves an existing file as it is,
+// and returns false. SQLite gives the -wal and -shm files the mode of the database, so this one
+// call protects them all, without touching the process's umask.
+bool create_private_file(const std::string& path);
 
 // Makes what was renamed or created in the folder of `path` durable.
 void sync_folder_of(const std::string& path);

@@ -57,6 +57,8 @@ class SqliteOutbox final : public Outbox {
                                                            std::size_t max) override;
   [[nodiscard]] Result<std::size_t> purge_held(const HeldFilter& filter) override;
   [[nodiscard]] Result<std::vector<ListedEvent>> list(EventHandle after, std::size_t max) override;
+  [[nodiscard]] Result<Checked> check() override;
+  [[nodiscard]] Result<void> back_up(const std::string& file) override;
   [[nodiscard]] Result<std::string> keep(std::string_view name, std::string_view text) override;
   [[nodiscard]] Result<std::string> exchange(std::string_view name, std::string_view text) override;
   [[nodiscard]] Result<std::size_t> purge_profile(const Key& profile) override;

@@ -119,6 +119,36 @@ TEST_P(OutboxHeld, EventsAreListedInEveryState) {
   EXPECT_TRUE(take(outbox().list(listed[4].handle, 2)).empty());
 }
 
+TEST_P(OutboxHeld, AStoreThatIsSoundHasNoProblems) {
+  hold_some();
+  append({event(8, QueueId{9})});
+  settle_all(claim(1, QueueId{9}), OutcomeKind::kDead);
+  const Checked checked = take(outbox().check());
+  EXPECT_EQ(checked.events, 5U);
+  EXPECT_EQ(checked.damaged_count, 0U);
+  EXPECT_TRUE(checked.problems.empty()) << checked.problems.front();
+}
+
+TEST_P(OutboxHeld, ACopyHasEverythingAndTheStoreGoesOn) {
+  hold_some();
+  append({event(8, QueueId{9})});
+  settle_all(claim(1, QueueId{9}), OutcomeKind::kDead);
+  take(outbox().keep("secret", "kept"));
+  const std::string file = (folder_.path() / "copy.db").string();
+  ASSERT_TRUE(outbox().back_up(file));
+  append({event(9)});
+  const auto copy = take(open_outbox({.url = "sqlite:" + file}, clock_));
+  EXPECT_EQ(take(copy->list(EventHandle{0}, 100)).size(), 5U);
+  EXPECT_EQ(take(copy->dead({}, EventHandle{0}, 100)).size(), 1U);
+  EXPECT_EQ(take(copy->keep("secret", "")), "kept");
+  EXPECT_TRUE(take(copy->check()).problems.empty());
+  const auto others = std::filesystem::perms::group_all | std::filesystem::perms::others_all;
+  EXPECT_EQ(std::filesystem::status(file).permissions() & others, std::filesystem::perms::none);
+  const Result<void> again = outbox().back_up(file);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, ErrorCode::kInvalidArgument);
+}
+
 TEST_P(OutboxHeld, ATextIsKeptOnceWhateverIsOfferedLater) {
   EXPECT_EQ(take(outbox().keep("secret", "")), "");
   const std::string text = std::string("\0a", 2) + std::string(62, 'x') + "\xFF";

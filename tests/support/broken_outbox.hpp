@@ -70,6 +70,8 @@ class BrokenOutbox final : public Outbox {
   Result<std::vector<ListedEvent>> list(EventHandle after, std::size_t max) override {
     return real_->list(after, max);
   }
+  Result<Checked> check() override { return real_->check(); }
+  Result<void> back_up(const std::string& file) override { return real_->back_up(file); }
   Result<std::string> keep(std::string_view name, std::string_view text) override {
     return real_->keep(name, text);
   }

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <gmock/gmock.h>
-#include <sqlite3.h>
 
 #include <chrono>
 #include <fstream>
@@ -23,6 +22,7 @@
 #include <vector>
 
 #include "command_run.hpp"
+#include "support/raw_file.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace postbox::testing {
@@ -135,16 +135,14 @@ class CommandShop : public ::testing::Test {
     return json;
   }
 
-  // Turns a bit of every stored payload, as a bad disk does. No server may run.
+  // Changes the outbox's file by itself. No server may run.
+  void execute(const std::string& sql) { tests::RawConnection(outbox_file()).execute(sql.c_str()); }
+
+  // Changes every stored payload, as a bad disk does.
   void damage_payloads() {
-    sqlite3* database = nullptr;
-    ASSERT_EQ(sqlite3_open(outbox_file().c_str(), &database), SQLITE_OK);
     for (const char* table : {"outbox", "outbox_dead"}) {
-      const std::string sql =
-          std::string("UPDATE ") + table + " SET payload = CAST('x' || payload AS BLOB)";
-      EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+      execute(std::string("UPDATE ") + table + " SET payload = CAST('x' || payload AS BLOB)");
     }
-    sqlite3_close(database);
   }
 
   static constexpr const char* kPrefix = "PBT_";

@@ -56,6 +56,7 @@ class CommandsPage : public CommandShop {
       work();
       stop();
     }
+    if (command == "salvage") put_aside("postbox.db.removed-20261127T100000Z");
     if (command == "held") {
       start();
       http_->hang(true);
@@ -65,6 +66,9 @@ class CommandsPage : public CommandShop {
       set("KLAVIYO_PURCHASE_EVENTS_ENABLED", "false");
       write_dotenv();
     }
+  }
+  void put_aside(const std::string& name) {
+    EXPECT_EQ(run_postbox({"backup", name}).code, cli::kDone);
   }
   void write_dotenv() {
     std::ofstream file(folder_.file(".env"));

@@ -7,8 +7,10 @@
 #include "dead_command.hpp"
 #include "drain_command.hpp"
 #include "events_command.hpp"
+#include "file_commands.hpp"
 #include "forget_command.hpp"
 #include "held_command.hpp"
+#include "salvage_command.hpp"
 #include "schema_command.hpp"
 #include "status_command.hpp"
 
@@ -22,13 +24,16 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
       "  postbox status --env-file /etc/shop/shop.env");
   app.require_subcommand(1);
   Run run;
+  add_backup(app, run);
   add_config(app, run);
   add_dead(app, run);
   add_drain(app, run);
   add_events(app, run);
   add_flags(app, run);
   add_forget(app, run);
+  add_fsck(app, run);
   add_held(app, run);
+  add_salvage(app, run);
   add_schema(app, run);
   add_status(app, run);
   try {
