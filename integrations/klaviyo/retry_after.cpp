@@ -71,6 +71,8 @@ std::optional<DateWords> date_words(std::string_view text) {
   return std::nullopt;
 }
 
+}  // namespace
+
 std::optional<std::chrono::sys_seconds> parse_http_date(std::string_view text) {
   const auto words = date_words(text);
   if (!words) return std::nullopt;
@@ -86,8 +88,6 @@ std::optional<std::chrono::sys_seconds> parse_http_date(std::string_view text) {
   if (!date.ok()) return std::nullopt;
   return std::chrono::sys_days(date) + *time;
 }
-
-}  // namespace
 
 std::optional<std::uint32_t> parse_count(std::string_view text) {
   const auto number = parse_number(text);

@@ -1,7 +1,7 @@
 // parse_retry_after() reads how long the vendor asks everyone to wait, parse_count() the numbers of
-// the rate-limit headers.
+// the rate-limit headers, parse_http_date() the server's clock.
 //
-// Place:     used by Destination::verdict().
+// Place:     used by Destination::verdict() and by probe().
 // Threads:   a pure function.
 // Lifetime:  nothing is kept.
 // Failure:   what cannot be trusted is nothing, and the engine's own backoff decides.
@@ -22,6 +22,9 @@ inline constexpr std::chrono::hours kMaxRetryAfter{1};
 // numbers, dates in the past, numbers that do not fit in 64 bits and anything else are nothing.
 [[nodiscard]] std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text,
                                                                          postbox::WallTime now);
+
+// Accepts the three forms of an HTTP date.
+[[nodiscard]] std::optional<std::chrono::sys_seconds> parse_http_date(std::string_view text);
 
 // Accepts digits whose value fits, and nothing else.
 [[nodiscard]] std::optional<std::uint32_t> parse_count(std::string_view text);

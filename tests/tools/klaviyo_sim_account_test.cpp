@@ -14,6 +14,7 @@
 namespace sim {
 namespace {
 
+using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
 class SimulatorAccount : public ::testing::Test {
@@ -331,6 +332,28 @@ TEST_F(SimulatorAccount, AResetForgetsEverythingButTheFaults) {
   EXPECT_EQ(simulator_.stats().requests, 0U);
   EXPECT_EQ(send(request_for("GET", "/api/events")).status, 500);
   EXPECT_EQ(get("/api/events")["data"].size(), 0U);
+}
+
+TEST_F(SimulatorAccount, EveryAnswerHasTheServersDate) {
+  EXPECT_EQ(post_event(order("u1")).header("Date"), "Sun, 22 Nov 2026 10:00:00 GMT");
+  put_faults(R"([{"headers":{"Date":"Sun, 22 Nov 2026 11:00:00 GMT"}}])");
+  EXPECT_EQ(post_event(order("u2")).header("Date"), "Sun, 22 Nov 2026 11:00:00 GMT");
+}
+
+TEST(SimulatorScopes, AKeyMayDoWhatItsScopesSayWhateverTheBody) {
+  SimulatorOptions options;
+  options.scopes = {"events:write", "profiles:write"};
+  Simulator simulator(std::move(options));
+  const auto post = [&](const char* path) {
+    return simulator.handle(request_for("POST", path, "{}"));
+  };
+  EXPECT_EQ(post("/api/events").status, 400);
+  EXPECT_EQ(post("/api/event-bulk-create-jobs").status, 400);
+  EXPECT_EQ(post("/api/profile-import").status, 400);
+  const Response denied = post("/api/profile-subscription-bulk-create-jobs");
+  EXPECT_EQ(denied.status, 403);
+  EXPECT_THAT(denied.body, HasSubstr("permission_denied"));
+  EXPECT_EQ(simulator.handle(request_for("GET", "/api/events")).status, 403);
 }
 
 }  // namespace

@@ -38,6 +38,9 @@ void describe(CLI::App& app, Arguments& arguments) {
             return ok ? std::string() : std::string("a private key begins with pk_");
           },
           "pk_..."));
+  app.add_option("--scopes", arguments.server.simulator.scopes,
+                 "What the keys may do, such as events:write,accounts:read. Without it, everything")
+      ->delimiter(',');
   app.add_flag("!--no-limits", arguments.server.simulator.limits, "Switch the rate limits off");
   app.add_option("--faults", arguments.faults_file, "JSON file with faults to play");
 }

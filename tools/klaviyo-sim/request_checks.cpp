@@ -68,6 +68,19 @@ std::optional<Problem> check_key(const Request& request, const std::vector<std::
   return unauthorized("authentication_failed", "Incorrect authentication credentials.");
 }
 
+std::optional<Problem> check_scopes(const std::vector<std::string>& required,
+                                    const std::vector<std::string>& granted) {
+  const bool is_allowed = std::all_of(required.begin(), required.end(), [&](const auto& scope) {
+    return std::find(granted.begin(), granted.end(), scope) != granted.end();
+  });
+  if (is_allowed) return std::nullopt;
+  Problem problem = invalid("/data/", "You do not have permission to perform this action.");
+  problem.status = 403;
+  problem.code = "permission_denied";
+  problem.title = "Permission denied.";
+  return problem;
+}
+
 std::optional<Problem> check_revision(const Request& request) {
   using namespace std::chrono;
   constexpr sys_days kOldest = year(2025) / January / 15;

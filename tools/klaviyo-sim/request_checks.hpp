@@ -1,4 +1,4 @@
-// The checks that come before the body: key, revision, content type, size.
+// The checks that come before the body: key, scopes, revision, content type, size.
 //
 // Place:     called by the simulator for every request under /api.
 // Threads:   pure functions.
@@ -15,6 +15,8 @@ namespace sim {
 
 // `keys` are the accepted ones; when there are none, every key that begins with "pk_" is.
 std::optional<Problem> check_key(const Request& request, const std::vector<std::string>& keys);
+std::optional<Problem> check_scopes(const std::vector<std::string>& required,
+                                    const std::vector<std::string>& granted);
 std::optional<Problem> check_revision(const Request& request);
 std::optional<Problem> check_body_headers(const Request& request);
 

@@ -18,6 +18,9 @@ std::optional<std::chrono::sys_seconds> parse_date_time(std::string_view text);
 // "2026-11-22T09:00:00+00:00"
 std::string format_date_time(std::chrono::sys_seconds time);
 
+// "Sun, 22 Nov 2026 09:00:00 GMT", as headers have it.
+std::string format_http_date(std::chrono::sys_seconds time);
+
 // Reads "2026-07-15", also before a suffix (".pre").
 std::optional<std::chrono::sys_days> parse_date(std::string_view text);
 

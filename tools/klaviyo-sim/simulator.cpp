@@ -6,6 +6,7 @@
 #include "account_reads.hpp"
 #include "event_rules.hpp"
 #include "request_checks.hpp"
+#include "rfc3339.hpp"
 
 namespace sim {
 namespace {
@@ -76,16 +77,30 @@ Response bad_json(const std::string& reason) {
 Simulator::Simulator(SimulatorOptions options) : options_(with_defaults(std::move(options))) {}
 
 const std::vector<Simulator::Route>& Simulator::routes() {
+  static const std::vector<std::string> consent = {"lists:write", "profiles:write",
+                                                   "subscriptions:write"};
   static const std::vector<Route> table = {
-      {"POST", "/api/events", {350, 3500}, &Simulator::create_event},
-      {"GET", "/api/events", {350, 3500}, &Simulator::get_events},
-      {"POST", "/api/event-bulk-create-jobs", {10, 150}, &Simulator::create_events},
-      {"POST", "/api/profile-import", {75, 750}, &Simulator::import},
-      {"POST", "/api/profile-subscription-bulk-create-jobs", {75, 750}, &Simulator::subscribe},
-      {"POST", "/api/profile-subscription-bulk-delete-jobs", {75, 750}, &Simulator::unsubscribe},
-      {"GET", "/api/profiles", {75, 750}, &Simulator::get_profiles},
-      {"GET", "/api/metrics", {10, 150}, &Simulator::get_metrics},
-      {"GET", "/api/accounts", {1, 15}, &Simulator::get_accounts}};
+      {"POST", "/api/events", {350, 3500}, {"events:write"}, &Simulator::create_event},
+      {"GET", "/api/events", {350, 3500}, {"events:read"}, &Simulator::get_events},
+      {"POST",
+       "/api/event-bulk-create-jobs",
+       {10, 150},
+       {"events:write"},
+       &Simulator::create_events},
+      {"POST", "/api/profile-import", {75, 750}, {"profiles:write"}, &Simulator::import},
+      {"POST",
+       "/api/profile-subscription-bulk-create-jobs",
+       {75, 750},
+       consent,
+       &Simulator::subscribe},
+      {"POST",
+       "/api/profile-subscription-bulk-delete-jobs",
+       {75, 750},
+       consent,
+       &Simulator::unsubscribe},
+      {"GET", "/api/profiles", {75, 750}, {"profiles:read"}, &Simulator::get_profiles},
+      {"GET", "/api/metrics", {10, 150}, {"metrics:read"}, &Simulator::get_metrics},
+      {"GET", "/api/accounts", {1, 15}, {"accounts:read"}, &Simulator::get_accounts}};
   return table;
 }
 
@@ -107,6 +122,7 @@ Response Simulator::handle(const Request& raw) {
     if (fault->after) options_.wait(fault->delay);
     response = apply_fault(*fault, std::move(response));
   }
+  add_date(response);
   count_answer(request, response);
   return response;
 }
@@ -153,6 +169,11 @@ Response Simulator::handle_api(const Request& request) {
 
 Response Simulator::handle_route(const Route& route, const Request& request) {
   if (const auto problem = check_key(request, options_.keys)) return problem_response({*problem});
+  if (options_.scopes) {
+    if (const auto problem = check_scopes(route.scopes, *options_.scopes)) {
+      return problem_response({*problem});
+    }
+  }
   const RateAnswer rate = take_rate(route);
   if (rate.retry_after) return throttled(*rate.retry_after);
 
@@ -178,6 +199,12 @@ RateAnswer Simulator::take_rate(const Route& route) {
   const auto now = options_.now();
   const std::lock_guard lock(mutex_);
   return rate_windows_.take(std::string(route.method) + " " + route.path, route.limit, now);
+}
+
+// Unless the script has set another.
+void Simulator::add_date(Response& response) const {
+  if (response.has_header("Date")) return;
+  response.headers.emplace_back("Date", format_http_date(now_seconds()));
 }
 
 void Simulator::count_answer(const Request& request, const Response& response) {

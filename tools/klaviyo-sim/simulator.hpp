@@ -6,8 +6,8 @@
 // Lifetime:  keeps everything in memory until POST /sim/reset or its end.
 // Failure:   never throws; a bad request is an answer with a JSON:API error.
 //
-// A request under /api passes, in this order: scripted fault, path and method, key, rate windows,
-// revision, content type and size, JSON, field rules; then it is carried out.
+// A request under /api passes, in this order: scripted fault, path and method, key, its scopes,
+// rate windows, revision, content type and size, JSON, field rules; then it is carried out.
 #pragma once
 
 #include <chrono>
@@ -38,6 +38,8 @@ struct SimulatorOptions {
   std::function<std::chrono::system_clock::time_point()> now;
   // Waits for a fault's delay_ms, outside the mutex. Defaults to sleeping.
   std::function<void(std::chrono::milliseconds)> wait;
+  // What the keys may do, such as "events:write". Defaults to everything.
+  std::optional<std::vector<std::string>> scopes{};
 };
 
 struct Stats {
@@ -72,6 +74,7 @@ class Simulator {
     const char* method;
     const char* path;
     RateLimit limit;
+    std::vector<std::string> scopes;  // that the key must have, all of them
     Handler handler;
   };
   static const std::vector<Route>& routes();
@@ -81,6 +84,7 @@ class Simulator {
   Response handle_api(const Request& request);
   Response handle_route(const Route& route, const Request& request);
   RateAnswer take_rate(const Route& route);
+  void add_date(Response& response) const;
   void count_answer(const Request& request, const Response& response);
 
   Response create_event(const Request& request);
