@@ -129,9 +129,8 @@ std::string text_of(const Json& object, const char* name) {
 }
 
 bool has_data(const HttpResponse& response) {
-  const Json* data = nullptr;
   const Json body = Json::parse(response.body, nullptr, /*allow_exceptions=*/false);
-  data = member(body, "data");
+  const Json* data = member(body, "data");
   return data != nullptr && data->is_array();
 }
 
@@ -207,13 +206,21 @@ Finding account_finding(const std::optional<ProbedAccount>& account, const HttpR
           "try again in a minute"};
 }
 
+bool is_denied(const ProbeAnswer& answer) {
+  const auto* response = std::get_if<HttpResponse>(&answer);
+  return response != nullptr && response->status == 403 && !is_foreign(*response);
+}
+
 void add_scopes(const Config& config, postbox::HttpClient& http, std::vector<Finding>& findings) {
   const std::vector<ScopeQuestion> questions = scope_questions(config);
   std::vector<postbox::HttpRequest> requests;
   for (const ScopeQuestion& question : questions) requests.push_back(question.request);
   const std::vector<ProbeAnswer> answers = ask(std::move(requests), http);
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    findings.push_back(scope_finding(questions[i], answers[i]));
+    // One scope that is missing is one finding.
+    const bool is_said = i > 0 && questions[i].scopes == questions[i - 1].scopes &&
+                         is_denied(answers[i]) && is_denied(answers[i - 1]);
+    if (!is_said) findings.push_back(scope_finding(questions[i], answers[i]));
   }
 }
 

@@ -216,8 +216,13 @@ TEST_F(ProbeOfLocalKlaviyo, FindsEachScopeThatIsMissing) {
       ::testing::IsSupersetOf(
           {of(Level::kNote, "accounts:read"), of(Level::kOk, "may send events (events:write)"),
            of(Level::kOk, "may send many events"), of(Level::kNote, "may not set profiles"),
-           of(Level::kNote, "may not subscribe"), of(Level::kNote, "may not unsubscribe"),
-           of(Level::kNote, "may not look events up")}));
+           of(Level::kNote, "may not subscribe"), of(Level::kNote, "may not look events up")}));
+}
+
+TEST_F(ProbeOfLocalKlaviyo, OneScopeThatIsMissingIsOneFinding) {
+  const ProbeReport report = probe_with({{"accounts:read"}});
+  EXPECT_EQ(std::ranges::count(report.findings, Level::kProblem, &Finding::level), 1);
+  EXPECT_EQ(std::ranges::count(report.findings, Level::kWarning, &Finding::level), 0);
 }
 
 TEST_F(ProbeOfLocalKlaviyo, NoFindingHoldsTheKey) {

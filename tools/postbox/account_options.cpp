@@ -42,17 +42,6 @@ std::string variable_of(const std::string& name) {
   return "KLAVIYO_" + upper + "_EVENTS_ENABLED";
 }
 
-std::vector<Family> families_of(const std::vector<std::string>& texts) {
-  std::vector<Family> families;
-  for (const std::string& text : texts) {
-    const auto own = parse_own_family(text);
-    if (!own) continue;  // CLI11 has checked them
-    families.push_back(
-        {QueueId{own->queue}, constant(own->name), constant(variable_of(own->name))});
-  }
-  return families;
-}
-
 }  // namespace
 
 void add_account_options(CLI::App& command, AccountOptions& options) {
@@ -79,9 +68,19 @@ void add_reveal(CLI::App& command, AccountOptions& options) {
   command.add_flag("--reveal", options.reveal, "Show personal data");
 }
 
+std::vector<Family> own_families(const AccountOptions& options) {
+  std::vector<Family> families;
+  for (const std::string& text : options.own_families) {
+    const auto own = parse_own_family(text);
+    if (!own) continue;  // CLI11 has checked them
+    families.push_back(
+        {QueueId{own->queue}, constant(own->name), constant(variable_of(own->name))});
+  }
+  return families;
+}
+
 Result<klaviyo::Config> read_config(const AccountOptions& options) {
-  return klaviyo::Config::from_env_of(options.prefix, options.env_file,
-                                      families_of(options.own_families));
+  return klaviyo::Config::from_env_of(options.prefix, options.env_file, own_families(options));
 }
 
 }  // namespace postbox::cli

@@ -23,6 +23,9 @@ void add_account_options(CLI::App& command, AccountOptions& options);
 // Adds --reveal, to a command whose output may hold personal data.
 void add_reveal(CLI::App& command, AccountOptions& options);
 
+// The families of --own-family. Not for two threads at once.
+[[nodiscard]] std::vector<Family> own_families(const AccountOptions& options);
+
 // Reads the process's environment and the file. The error has a line for each setting that cannot
 // be used. Not for two threads at once.
 [[nodiscard]] Result<klaviyo::Config> read_config(const AccountOptions& options);

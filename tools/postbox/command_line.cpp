@@ -5,6 +5,7 @@
 #include "command.hpp"
 #include "config_command.hpp"
 #include "dead_command.hpp"
+#include "doctor_command.hpp"
 #include "drain_command.hpp"
 #include "events_command.hpp"
 #include "file_commands.hpp"
@@ -34,6 +35,7 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
   add_fsck(app, run);
   add_held(app, run);
   add_salvage(app, run);
+  add_doctor(app, run);
   add_schema(app, run);
   add_status(app, run);
   try {
