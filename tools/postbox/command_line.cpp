@@ -13,6 +13,7 @@
 #include "held_command.hpp"
 #include "salvage_command.hpp"
 #include "schema_command.hpp"
+#include "send_test_command.hpp"
 #include "status_command.hpp"
 
 namespace postbox::cli {
@@ -37,6 +38,7 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
   add_salvage(app, run);
   add_doctor(app, run);
   add_schema(app, run);
+  add_send_test(app, run);
   add_status(app, run);
   try {
     std::ranges::reverse(arguments);  // as CLI11 takes them
