@@ -15,6 +15,7 @@
 #include "schema_command.hpp"
 #include "send_test_command.hpp"
 #include "status_command.hpp"
+#include "validate_command.hpp"
 
 namespace postbox::cli {
 
@@ -40,6 +41,7 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
   add_schema(app, run);
   add_send_test(app, run);
   add_status(app, run);
+  add_validate(app, run);
   try {
     std::ranges::reverse(arguments);  // as CLI11 takes them
     app.parse(std::move(arguments));

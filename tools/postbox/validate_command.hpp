@@ -1,0 +1,10 @@
+// postbox validate: what is wrong with orders, carts and their like in JSON, before they are sent.
+#pragma once
+
+#include "command.hpp"
+
+namespace postbox::cli {
+
+void add_validate(CLI::App& app, Run& run);
+
+}  // namespace postbox::cli
