@@ -2,7 +2,9 @@
 //
 // Place:     beside the delivery of events: for `postbox doctor`, and for a shop's own check before
 //            it opens. Each endpoint is asked by a request that it must refuse for its body, an
-//            empty object: 403 says that a scope is missing, 400 that it is there.
+//            empty object: 403 says that a scope is missing, 400 that it is there. That Klaviyo
+//            looks at the scopes before the body is observed and not documented: the other way
+//            round a missing scope would pass for one that is there.
 // Threads:   probe() waits for the answers on the caller's thread; the others are pure functions.
 // Lifetime:  plain values.
 // Failure:   none: what goes wrong is a finding. No finding holds the key.

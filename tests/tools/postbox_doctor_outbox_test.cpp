@@ -112,6 +112,12 @@ const std::vector<Broken>& broken_outboxes() {
        "2 events in the outbox, and no process sends from it", cli::kDone},
       {"open to others", with([](DoctorSetUp& shop) { ::chmod(shop.outbox_file().c_str(), 0644); }),
        "(mode 644)", cli::kDone},
+      {"in a folder of everybody's",
+       with([](DoctorSetUp& shop) { ::chmod(shop.path("").c_str(), 0777); }),
+       "Every user may write in the outbox's folder", cli::kDone},
+      {"removed while in use",
+       with([](DoctorSetUp& shop) { std::filesystem::remove(shop.outbox_file()); }),
+       "was removed while a process sends from it"},
       {"damaged before",
        with([](DoctorSetUp& shop) { shop.write("postbox.db.damaged-20261127T100000", "x"); }),
        "damaged once", cli::kDone},
@@ -148,6 +154,17 @@ TEST(PostboxDoctorOutbox, CountsWhatIsHeld) {
   shop.variables["KLAVIYO_CART_ABANDONED_ENABLED"] = "false";
   EXPECT_THAT(complaints(shop.examine()), IsEmpty());
   EXPECT_THAT(shop.run.out, HasSubstr("4 events held, since their family is switched off"));
+}
+
+TEST(PostboxDoctorOutbox, SaysWhereARelativePathLeadsTo) {
+  DoctorSetUp shop;
+  shop.variables["POSTBOX_OUTBOX"] = "sqlite:postbox.db";
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(shop.path(""));
+  EXPECT_THAT(complaints(shop.examine()), IsEmpty());
+  std::filesystem::current_path(before);
+  EXPECT_THAT(shop.run.out,
+              HasSubstr("From this working directory the outbox is " + shop.outbox_file()));
 }
 
 TEST(PostboxDoctorOutbox, KnowsWhatIsTooLittleRoom) {

@@ -17,6 +17,17 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
+class ScopedVariable {
+ public:
+  ScopedVariable(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
+  ScopedVariable(const ScopedVariable&) = delete;
+  ScopedVariable& operator=(const ScopedVariable&) = delete;
+  ~ScopedVariable() { ::unsetenv(name_); }
+
+ private:
+  const char* name_;
+};
+
 struct Broken {
   const char* name;
   std::function<void(DoctorSetUp&)> by;
@@ -222,9 +233,8 @@ TEST(PostboxDoctor, SaysWhereEachSettingComesFrom) {
   shop.variables.erase("KLAVIYO_API_KEY");
   shop.variables["KLAVIYO_API_KEY_FILE"] = "key";
   shop.write("key", DoctorSetUp::kApiKey);
-  ::setenv("KLAVIYO_PURCHASE_EVENTS_ENABLED", "10%", 1);
+  const ScopedVariable process("KLAVIYO_PURCHASE_EVENTS_ENABLED", "10%");
   const auto settings = shop.examine({"--offline"})["settings"];
-  ::unsetenv("KLAVIYO_PURCHASE_EVENTS_ENABLED");
   std::map<std::string, nlohmann::json> by_name;
   for (const auto& row : settings) by_name[row["name"]] = row;
   EXPECT_EQ(by_name["KLAVIYO_PURCHASE_EVENTS_ENABLED"]["from"], "environment");
@@ -234,6 +244,36 @@ TEST(PostboxDoctor, SaysWhereEachSettingComesFrom) {
   EXPECT_EQ(by_name["KLAVIYO_API_KEY"]["from"],
             shop.path("shop.env") + ", by KLAVIYO_API_KEY_FILE");
   EXPECT_EQ(by_name["KLAVIYO_API_KEY"]["value"], "pk_…0123");
+}
+
+TEST(PostboxDoctor, NamesWhatTheEnvironmentOverrules) {
+  DoctorSetUp shop;
+  const ScopedVariable empty("KLAVIYO_PURCHASE_EVENTS_ENABLED", "");
+  const ScopedVariable other("VITE_APP_URL", "https://www.goldenacre.example");
+  EXPECT_THAT(complaints(shop.examine()),
+              ElementsAre(HasSubstr("KLAVIYO_PURCHASE_EVENTS_ENABLED is set in " +
+                                    shop.path("shop.env") + " and empty in the environment")));
+  EXPECT_THAT(shop.run.out, HasSubstr("VITE_APP_URL is set in " + shop.path("shop.env") +
+                                      " and has another value in the environment"));
+}
+
+TEST(PostboxDoctor, NamesTheProxyThatIsInTheWay) {
+  DoctorSetUp shop;
+  const auto port = test::LoopbackServer(test::always("")).port();  // closed again
+  const std::string address = "http://shop:hunter2@127.0.0.1:" + std::to_string(port);
+  const ScopedVariable proxy("http_proxy", address.c_str());
+  EXPECT_THAT(complaints(shop.examine()), ElementsAre(HasSubstr("no answer: connect")));
+  EXPECT_THAT(shop.run.out, HasSubstr("http_proxy is set: requests go through that proxy"));
+  EXPECT_THAT(shop.run.out, Not(HasSubstr("hunter2")));
+}
+
+TEST(PostboxDoctor, TellsTheAccount) {
+  DoctorSetUp shop;
+  const auto account = shop.examine()["account"];
+  EXPECT_EQ(account["name"], "Simulated Shop");
+  EXPECT_EQ(account["currency"], "EUR");
+  EXPECT_EQ(account["test"], true);
+  EXPECT_TRUE(shop.examine({"--offline"})["account"].is_null());
 }
 
 TEST(PostboxDoctor, AsksNobodyOffline) {

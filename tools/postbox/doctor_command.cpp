@@ -6,6 +6,7 @@
 #include <iterator>
 #include <klaviyo/probe.hpp>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <postbox/clock.hpp>
 #include <postbox/http_client.hpp>
@@ -31,19 +32,22 @@ void append(std::vector<Finding>& findings, std::vector<Finding> more) {
   std::ranges::move(more, std::back_inserter(findings));
 }
 
-// A proxy's address may hold a password: its variable is named alone.
-void add_proxy(std::vector<Finding>& findings) {
+// A proxy's address may hold a password: its variable is named alone. Plain http goes to this
+// machine, and through http_proxy all the same.
+void add_proxy(const klaviyo::Config& config, std::vector<Finding>& findings) {
+  const bool is_plain = config.api_url.starts_with("http://");
   const bool is_reached = std::ranges::none_of(findings, [](const Finding& finding) {
     return finding.topic == "network" && finding.level >= Level::kWarning;
   });
-  for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) {
+  for (const char* name : {is_plain ? "http_proxy" : "https_proxy",
+                           is_plain ? "all_proxy" : "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) {
     const char* value = std::getenv(name);
     if (value == nullptr || *value == '\0') continue;
-    findings.push_back({is_reached ? Level::kOk : Level::kNote, "network",
-                        std::string(name) + " is set: requests go through that proxy",
-                        is_reached ? ""
-                                   : "unset it, or name Klaviyo's host in no_proxy, to go "
-                                     "without"});
+    findings.push_back(
+        {is_reached ? Level::kOk : Level::kNote, "network",
+         std::string(name) +
+             " is set: requests go through that proxy unless no_proxy names the host",
+         is_reached ? "" : "unset it, or name the host in no_proxy, to go without"});
     return;
   }
 }
@@ -65,12 +69,13 @@ klaviyo::ProbeReport ask_klaviyo(const klaviyo::Config& config) {
             .account = {}};
   }
   klaviyo::ProbeReport report = klaviyo::probe(config, **http, *system_clock());
-  add_proxy(report.findings);
+  add_proxy(config, report.findings);
   return report;
 }
 
 struct Diagnosis {
   std::vector<SettingRow> settings;
+  std::optional<klaviyo::ProbedAccount> account;
   std::vector<Finding> findings;
 };
 
@@ -84,7 +89,7 @@ Diagnosis diagnose(const DoctorArguments& arguments) {
   append(findings, std::move(report.findings));
   append(findings, stripe_findings(settings, report.account));
   if (settings.can_use("POSTBOX_OUTBOX")) append(findings, outbox_findings(settings.config));
-  return {std::move(settings.rows), std::move(findings)};
+  return {std::move(settings.rows), std::move(report.account), std::move(findings)};
 }
 
 std::size_t count(const std::vector<Finding>& findings, Level level) {
@@ -103,7 +108,15 @@ void write_as_json(const Diagnosis& diagnosis, std::ostream& out) {
                         {"what", finding.what},
                         {"advice", finding.advice}});
   }
+  Json account;
+  if (diagnosis.account) {
+    account = {{"id", diagnosis.account->id},
+               {"name", diagnosis.account->name},
+               {"currency", diagnosis.account->currency},
+               {"test", diagnosis.account->is_test}};
+  }
   write_json(out, {{"settings", std::move(settings)},
+                   {"account", std::move(account)},
                    {"findings", std::move(findings)},
                    {"problems", count(diagnosis.findings, Level::kProblem)},
                    {"warnings", count(diagnosis.findings, Level::kWarning)}});

@@ -114,7 +114,7 @@ void add_rights(const std::string& file, std::vector<Finding>& findings) {
                             ", and this is user " + std::to_string(::geteuid()),
                         "run doctor as the server's user, to see what that may do"});
   }
-  for (const char* suffix : {"-wal", "-shm", "-sender", "-lock"}) {
+  for (const char* suffix : {"-wal", "-shm", "-sender", "-lock", "-stripe"}) {
     struct stat beside {};
     const std::string name = file + suffix;
     if (::stat(name.c_str(), &beside) != 0 || beside.st_uid == status.st_uid) continue;
@@ -155,6 +155,24 @@ bool has_sender(const std::string& file) {
   return is_held;
 }
 
+Finding missing_file(const std::string& file) {
+  if (!has_sender(file)) {
+    return {Level::kOk, kTopic, "There is no " + file + " yet: a start makes it"};
+  }
+  return {Level::kProblem, kTopic, file + " was removed while a process sends from it",
+          "do not stop that process: it writes again what it holds (docs/operations.md)"};
+}
+
+// Others could put another file into the place of the outbox.
+void add_folder(const fs::path& folder, std::vector<Finding>& findings) {
+  struct stat status {};
+  if (::stat(folder.c_str(), &status) != 0) return;
+  if ((status.st_mode & S_IWOTH) == 0 || (status.st_mode & S_ISVTX) != 0) return;
+  findings.push_back({Level::kWarning, kTopic,
+                      "Every user may write in the outbox's folder " + folder.string(),
+                      "chmod o-w " + folder.string()});
+}
+
 void add_contents(Outbox& outbox, const std::string& file, const klaviyo::Config& config,
                   std::vector<Finding>& findings) {
   const auto stats = outbox.stats();
@@ -176,11 +194,12 @@ std::vector<Finding> file_findings(Outbox& outbox, const std::string& file,
   std::vector<Finding> findings;
   const fs::path folder = fs::path(file).parent_path();
   if (!add_disk(folder, findings)) return findings;
+  add_folder(folder, findings);
   std::error_code ignored;
   // Opening makes a file that is not there, and its user might be another one than the server's.
   if (!fs::exists(file, ignored)) {
     findings.push_back(room_finding(free_of(folder), {}, config.engine.outbox.max_disk));
-    findings.push_back({Level::kOk, kTopic, "There is no " + file + " yet: a start makes it"});
+    findings.push_back(missing_file(file));
     return findings;
   }
   add_rights(file, findings);
@@ -333,7 +352,13 @@ std::vector<Finding> outbox_findings(const klaviyo::Config& config) {
              "set POSTBOX_OUTBOX to a file, such as sqlite:/var/lib/shop/postbox.db"}};
   }
   if (const auto ok = config.engine.check_outbox(); !ok) return {error_finding(ok.error())};
-  return file_findings(**outbox, *file, config);
+  std::vector<Finding> findings = file_findings(**outbox, *file, config);
+  if (config.engine.outbox.url.find(":/") == std::string::npos) {
+    findings.push_back(
+        {Level::kNote, kTopic, "From this working directory the outbox is " + *file,
+         "start the server in this one, too, or set POSTBOX_OUTBOX to the whole path"});
+  }
+  return findings;
 }
 
 }  // namespace postbox::cli

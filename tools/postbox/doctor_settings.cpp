@@ -21,15 +21,21 @@ using Level = FindingLevel;
 constexpr std::string_view kTopic = "settings";
 constexpr const char* kReference = "docs/configuration.md describes every setting";
 
-// The variables of the process alone, and those with the file's among them.
+// The variables of the process and of the file alone, and what both are together.
 struct Sources {
   Environment process;
+  Environment file_alone;
   Environment all;
   std::string file;
 
   void set_prefix(const std::string& prefix) {
-    process.set_prefix(prefix);
-    all.set_prefix(prefix);
+    for (Environment* each : {&process, &file_alone, &all}) each->set_prefix(prefix);
+  }
+
+  // Whether the process has another value than the file, which then counts for nothing.
+  [[nodiscard]] bool is_overruled(const std::string& variable) const {
+    const auto in_file = file_alone.get(variable);
+    return in_file && all.get(variable) != in_file;
   }
 
   [[nodiscard]] std::string origin_of(const std::string& variable) const {
@@ -49,6 +55,13 @@ struct Sources {
 };
 
 std::string absolute(const std::string& file) { return Environment::absolute(file).value_or(file); }
+
+std::string text_of(const std::string& file) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(file, error)) return {};
+  std::ifstream text(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(text), {}};
+}
 
 // A file that cannot be read leaves the process's variables.
 Sources read_sources(const AccountOptions& options, SettingsDiagnosis& diagnosis) {
@@ -74,7 +87,22 @@ Sources read_sources(const AccountOptions& options, SettingsDiagnosis& diagnosis
                         "name the server's file with --env-file, or run where the server runs"});
   }
   sources.all = *std::move(all);
+  sources.file_alone = Environment::parse(text_of(sources.file)).value_or(Environment());
   return sources;
+}
+
+// A value that is empty in the process is seldom meant: a container's file of settings passes on
+// what its own environment has not.
+void find_overruled(const Setting& setting, const Sources& sources,
+                    std::vector<Finding>& findings) {
+  const std::string variable(setting.variable);
+  if (!sources.is_overruled(variable)) return;
+  const bool is_empty = !sources.all.get(variable);
+  findings.push_back({is_empty ? Level::kWarning : Level::kNote, kTopic,
+                      sources.all.variable(variable) + " is set in " + sources.file + " and " +
+                          (is_empty ? "empty" : "has another value") +
+                          " in the environment, which counts",
+                      "unset it in one of the two places"});
 }
 
 template <class Config>
@@ -84,6 +112,7 @@ void read_table(const std::vector<BoundSetting<Config>>& table, const Sources& s
     const Setting& setting = row.setting();
     if (setting.section.empty()) continue;  // another table's
     const std::string name = sources.all.variable(setting.variable);
+    find_overruled(setting, sources, diagnosis.findings);
     std::string origin = sources.origin_of(setting);
     const auto read = row.read(sources.all, config);
     if (!read) {
