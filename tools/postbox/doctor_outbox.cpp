@@ -34,7 +34,7 @@ std::string advice_on(ErrorCode code) {
       return "run the version of Postbox that wrote it, or a newer one; events wait in it";
     case ErrorCode::kOutboxCorrupt:
       return "check the disk (dmesg, smartctl); the server that sends from it saves what can be "
-             "read at its next start";
+             "read";
     case ErrorCode::kOutboxBusy:
       return "another process is at work on it: try again";
     default:
