@@ -164,7 +164,7 @@ std::string in_minutes(std::chrono::seconds time) {
   return std::to_string(minutes) + (minutes == 1 ? " minute" : " minutes");
 }
 
-// In the order of the requests.
+// Returns an answer for each request, in their order.
 std::vector<ProbeAnswer> ask(std::vector<postbox::HttpRequest> requests,
                              postbox::HttpClient& http) {
   std::vector<ProbeAnswer> answers(requests.size(), TransportFailure{});

@@ -1,4 +1,4 @@
-// What a key may do: from an answer to a finding, and the whole against the local Klaviyo.
+// The probe of a key: from an answer to a finding, and the whole against the local Klaviyo.
 
 #include <gmock/gmock.h>
 

@@ -44,7 +44,7 @@ class DoctorSetUp {
                  {"STRIPE_WEBHOOK_SECRET", "whsec_0123456789abcdef"}};
   }
 
-  // What the set-up is made of until doctor runs.
+  // The parts of the set-up; a test changes them before doctor runs.
   std::map<std::string, std::string> variables;
   std::optional<std::string> whole_file{};
   std::string more_lines{};  // of the environment file

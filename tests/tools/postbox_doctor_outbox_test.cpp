@@ -1,4 +1,4 @@
-// What `postbox doctor` says of the outbox: its folder, its disk, its file, and what waits in it.
+// The findings of `postbox doctor` about the outbox: its folder, disk, file and events.
 
 #include <doctor_outbox.hpp>
 #include <functional>

@@ -1,6 +1,7 @@
 // The command `postbox doctor`: silent on a good set-up, and naming the one fault of each broken
 // one. Settings and network here, the outbox in postbox_doctor_outbox_test.cpp.
 
+#include <doctor_config.hpp>
 #include <doctor_settings.hpp>
 #include <functional>
 
@@ -54,7 +55,7 @@ std::function<void(DoctorSetUp&)> may_only(std::vector<std::string> scopes) {
   return [=](DoctorSetUp& shop) { shop.klaviyo.simulator.scopes = scopes; };
 }
 
-// In place of Klaviyo.
+// Another server in place of Klaviyo.
 std::function<void(DoctorSetUp&)> served_by(test::LoopbackServer::Script script) {
   return [=](DoctorSetUp& shop) {
     const auto server = std::make_shared<test::LoopbackServer>(script);
@@ -296,6 +297,32 @@ TEST(PostboxDoctor, IsReadableWithoutJson) {
   EXPECT_THAT(run.out, HasSubstr("\nok       key: The key belongs to the account Simulated Shop "
                                  "(SiMu1A), currency EUR, a test account\n"));
   EXPECT_THAT(run.out, HasSubstr("\n0 problems, 0 warnings\n"));
+}
+
+TEST(PostboxDoctor, ATestModeInALiveAccountIsAWarning) {
+  cli::SettingsDiagnosis settings;
+  settings.uses_stripe = true;
+  settings.stripe.secrets = {"whsec_1"};
+  settings.stripe.test_mode = true;
+  const auto level = [&settings](std::optional<klaviyo::ProbedAccount> account) {
+    return cli::stripe_findings(settings, account).back().level;
+  };
+  EXPECT_EQ(level({{.id = "A", .name = "A", .currency = "EUR", .is_test = false}}),
+            cli::FindingLevel::kWarning);
+  EXPECT_EQ(level({{.id = "A", .name = "A", .currency = "EUR", .is_test = true}}),
+            cli::FindingLevel::kNote);
+  EXPECT_EQ(level(std::nullopt), cli::FindingLevel::kNote);
+}
+
+TEST(PostboxDoctor, KnowsThisMachine) {
+  for (const char* url : {"http://localhost", "http://localhost:5173/x", "https://127.0.0.2",
+                          "http://[::1]:80", "http://0.0.0.0:80"}) {
+    EXPECT_TRUE(cli::is_loopback(url)) << url;
+  }
+  for (const char* url : {"https://shop.goldenacre.example", "https://localhost.goldenacre.example",
+                          "https://shop.goldenacre.example/localhost"}) {
+    EXPECT_FALSE(cli::is_loopback(url)) << url;
+  }
 }
 
 TEST(PostboxDoctor, CountsTheLettersOfASlip) {

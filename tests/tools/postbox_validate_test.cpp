@@ -26,7 +26,7 @@ constexpr const char* kBad =
 
 class Validate : public ::testing::Test {
  protected:
-  // Of standard input.
+  // Runs the command on standard input.
   CommandRun validate(const std::string& text, std::vector<std::string> more = {}) {
     more.insert(more.begin(), {"validate", "-", "--env-file", env_});
     return run_postbox(std::move(more), text);

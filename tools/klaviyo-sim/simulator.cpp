@@ -201,7 +201,7 @@ RateAnswer Simulator::take_rate(const Route& route) {
   return rate_windows_.take(std::string(route.method) + " " + route.path, route.limit, now);
 }
 
-// Unless the script has set another.
+// A date that the script has set stays.
 void Simulator::add_date(Response& response) const {
   if (response.has_header("Date")) return;
   response.headers.emplace_back("Date", format_http_date(now_seconds()));

@@ -38,7 +38,7 @@ struct SimulatorOptions {
   std::function<std::chrono::system_clock::time_point()> now;
   // Waits for a fault's delay_ms, outside the mutex. Defaults to sleeping.
   std::function<void(std::chrono::milliseconds)> wait;
-  // What the keys may do, such as "events:write". Defaults to everything.
+  // The scopes of the keys, such as "events:write". Defaults to all.
   std::optional<std::vector<std::string>> scopes{};
 };
 

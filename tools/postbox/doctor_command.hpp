@@ -1,4 +1,4 @@
-// postbox doctor: what is wrong with a set-up, and what to do about it.
+// postbox doctor: the faults of a set-up, and what to do about them.
 #pragma once
 
 #include "command.hpp"

@@ -1,5 +1,5 @@
-// What settings that can be used mean together: a key without a flag, a link that leads nowhere.
-// Pure functions.
+// Findings about settings that are valid one by one: a key without a flag, a link that leads
+// nowhere. Pure functions.
 #pragma once
 
 #include <klaviyo/config.hpp>
@@ -11,7 +11,7 @@
 
 namespace postbox::cli {
 
-// Whether anything is sent at all.
+// The key and the flags: is anything sent at all?
 [[nodiscard]] std::vector<Finding> switch_findings(const SettingsDiagnosis& settings);
 
 // The links in mails about abandoned carts.
@@ -21,7 +21,7 @@ namespace postbox::cli {
 [[nodiscard]] std::vector<Finding> stripe_findings(
     const SettingsDiagnosis& settings, const std::optional<klaviyo::ProbedAccount>& account);
 
-// Whether the host of an http address is this machine.
+// True when the host of an http address is this machine.
 [[nodiscard]] bool is_loopback(const std::string& url);
 
 }  // namespace postbox::cli

@@ -145,8 +145,8 @@ void add_set_aside(const std::string& file, std::vector<Finding>& findings) {
   }
 }
 
-// Whether a process holds the lock of the one that sends. A look, of microseconds: who wants the
-// lock just then tries again within a second.
+// True when a process holds the lock of the one that sends. The lock is taken for microseconds; a
+// server that wants it just then tries again within a second.
 bool has_sender(const std::string& file) {
   const int lock = ::open((file + "-sender").c_str(), O_RDONLY | O_CLOEXEC);
   if (lock < 0) return false;
@@ -215,7 +215,7 @@ struct Sums {
   milliseconds oldest{0};  // of what is to go at once
 };
 
-// What is ready in a family that is off is held, too. History may wait for hours.
+// Events that are ready in a family that is off count as held. History may wait for hours.
 Sums sum_up(const OutboxStats& stats, const klaviyo::Config& config) {
   Sums sums;
   for (const QueueStats& queue : stats.queues) {
@@ -303,7 +303,7 @@ Finding fsync_finding(microseconds time) {
 }
 
 std::optional<Finding> filesystem_finding(std::uint64_t type) {
-  // From linux/magic.h, which not every system has: NFS, SMB, CIFS, SMB2; tmpfs, ramfs.
+  // Numbers of linux/magic.h, which not every system has: NFS, SMB, CIFS, SMB2; tmpfs, ramfs.
   constexpr std::array<std::uint64_t, 4> kNetwork{0x6969, 0x517B, 0xFF534D42, 0xFE534D42};
   constexpr std::array<std::uint64_t, 2> kMemory{0x01021994, 0x858458F6};
   if (std::ranges::find(kNetwork, type) != kNetwork.end()) {

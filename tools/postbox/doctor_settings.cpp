@@ -32,7 +32,7 @@ struct Sources {
     for (Environment* each : {&process, &file_alone, &all}) each->set_prefix(prefix);
   }
 
-  // Whether the process has another value than the file, which then counts for nothing.
+  // True when the process has another value than the file, which then counts for nothing.
   [[nodiscard]] bool is_overruled(const std::string& variable) const {
     const auto in_file = file_alone.get(variable);
     return in_file && all.get(variable) != in_file;
@@ -148,7 +148,7 @@ void find_readers(const Sources& sources, SettingsDiagnosis& diagnosis) {
                                 "chmod 600 " + sources.file});
 }
 
-// What a single value does not tell, such as a scheme that there is not.
+// Faults that a single value does not show, such as an unknown scheme.
 void check_whole(SettingsDiagnosis& diagnosis) {
   const auto valid = diagnosis.config.validate();
   if (valid) return;

@@ -99,7 +99,7 @@ Checked check_record(std::string_view text, const std::string& type, WallTime no
               {}};
     }
   }
-  // What is no object is refused alike by all.
+  // A value that is no object is refused alike by all.
   const auto found = std::ranges::find(kTypes, name, &RecordType::name);
   return (found == kTypes.end() ? kTypes.front() : *found).check(text, now, context);
 }

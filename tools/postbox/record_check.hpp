@@ -1,5 +1,5 @@
-// What is wrong with an order, a cart and their like in JSON, by the rules of the events that are
-// made of them.
+// Checks of an order, a cart and their like in JSON, by the rules of the events that are made of
+// them.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -33,7 +33,7 @@ struct SendTestArguments {
   std::optional<milliseconds> timeout;
 };
 
-// What happened when: each step is written when it is done.
+// Steps are what happened and when; each is written as soon as it is done.
 class Steps {
  public:
   Steps(Console& console, bool json) : console_(console), json_(json) {}
@@ -118,7 +118,7 @@ std::optional<klaviyo::Finding> greet(const klaviyo::Config& config, HttpClient&
 
 enum class Delivery : std::uint8_t { kDelivered, kRefused, kLate };
 
-// Until the event is delivered or dead, an error is in the log, or the time is over.
+// Waits until the event is delivered or dead, an error is in the log, or the time is over.
 Delivery await_delivery(Tracker& tracker, const Troubles& troubles, milliseconds timeout) {
   constexpr milliseconds kSlice{100};
   for (milliseconds waited{0}; waited <= timeout; waited += kSlice) {

@@ -141,7 +141,7 @@ class Validator {
     const Violation* violation;
   };
 
-  // In the order of their lines.
+  // Returns the violations in the order of their lines.
   static std::vector<Found> in_order(const std::vector<Violation>& violations,
                                      std::string_view text) {
     std::vector<Found> found;
@@ -185,8 +185,9 @@ bool is_object(std::string_view line) {
   return nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false).is_object();
 }
 
-// Of JSON lines only one is in memory. What begins otherwise than with a whole object in its first
-// line, or in its second behind one that is broken, is a list or a record in several lines.
+// JSON lines are those of a text whose first line is a whole object, or whose second is one behind
+// a line that is broken: only one is in memory. Any other text is a list, or a record in several
+// lines.
 void read_all(std::istream& in, Validator& validator) {
   constexpr std::size_t kHead = 2;
   std::vector<std::string> head;
@@ -213,7 +214,8 @@ void read_all(std::istream& in, Validator& validator) {
   for (std::string line; std::getline(in, line);) check_line(line);
 }
 
-// What the events look up, such as the country of phone numbers. It keeps and sends nothing.
+// A tracker for what events look up, such as the country of phone numbers. It keeps and sends
+// nothing.
 Result<Tracker> tracker_for(const AccountOptions& options) {
   auto config = read_config(options);
   if (!config) return config.error();

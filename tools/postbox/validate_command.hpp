@@ -1,4 +1,4 @@
-// postbox validate: what is wrong with orders, carts and their like in JSON, before they are sent.
+// postbox validate: the faults of orders, carts and their like in JSON, before they are sent.
 #pragma once
 
 #include "command.hpp"
