@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <array>
 #include <charconv>
+#include <iterator>
 #include <klaviyo/consent_job.hpp>
 #include <klaviyo/probe.hpp>
+#include <klaviyo/probe_faults.hpp>
 #include <klaviyo/reason.hpp>
-#include <klaviyo/redact.hpp>
 #include <klaviyo/request.hpp>
 #include <klaviyo/retry_after.hpp>
 #include <map>
@@ -20,7 +20,6 @@ using postbox::TransportFailure;
 using postbox::TransportFault;
 using Level = FindingLevel;
 
-constexpr std::string_view kNetwork = "network";
 constexpr std::string_view kKey = "key";
 constexpr std::string_view kScope = "scope";
 constexpr std::string_view kClock = "clock";
@@ -29,9 +28,8 @@ constexpr std::string_view kRevision = "revision";
 constexpr std::string_view kNewKey =
     "copy the private key again from Klaviyo, Settings > API keys > Private API keys, and set "
     "KLAVIYO_API_KEY";
-constexpr std::string_view kForeignAdvice =
-    "look at the proxy, the filter or the captive portal between this machine and Klaviyo, and at "
-    "KLAVIYO_API_URL; with curl -v the same address shows who answers";
+constexpr std::string_view kUseDefaults =
+    "unset KLAVIYO_REVISION and KLAVIYO_API_URL, whose defaults are good";
 
 std::vector<std::string> headers_of(const Config& config) {
   return {"Authorization: Klaviyo-API-Key " + config.api_key, "revision: " + config.revision,
@@ -48,71 +46,6 @@ postbox::HttpRequest get(const Config& config, std::string_view target) {
 // The API cannot record what an empty object says.
 postbox::HttpRequest post_nothing(const Config& config, std::string_view path) {
   return {.url = config.api_url + std::string(path), .headers = headers_of(config), .body = "{}"};
-}
-
-std::string advice_on(TransportFault fault) {
-  switch (fault) {
-    case TransportFault::kDns:
-      return "check the host in KLAVIYO_API_URL and this machine's resolver: getent hosts "
-             "a.klaviyo.com";
-    case TransportFault::kConnect:
-      return "let this machine reach the host and port of KLAVIYO_API_URL: firewall, security "
-             "group, proxy (https_proxy)";
-    case TransportFault::kTls:
-      return "where a company's proxy looks into TLS, set POSTBOX_CA_FILE to its certificate; else "
-             "install ca-certificates and check this machine's clock";
-    case TransportFault::kTimeout:
-      return "look for a firewall that drops packets, or a proxy that is needed (https_proxy)";
-    case TransportFault::kProtocol:
-      return "no web server answers at the port of KLAVIYO_API_URL, or a proxy wants another "
-             "scheme";
-    default:
-      return "try again; if it stays, look at the proxy or the firewall in between";
-  }
-}
-
-Finding no_answer(const TransportFailure& failure) {
-  return {Level::kProblem, kNetwork, "Klaviyo is not reached: " + describe(failure),
-          advice_on(failure.fault)};
-}
-
-std::string status_of(const HttpResponse& response) {
-  return "HTTP " + std::to_string(response.status);
-}
-
-bool is_success(const HttpResponse& response) {
-  return response.status >= 200 && response.status < 300;
-}
-
-// A status that a proxy or a wrong address answers with, or a body that is not the API's.
-bool is_foreign(const HttpResponse& response) {
-  constexpr std::array kOwn = {400, 401, 403, 404, 409, 410, 413, 415, 422, 429};
-  if (is_edge_page(response)) return true;
-  if (is_success(response) || response.status >= 500) return false;
-  if (std::ranges::find(kOwn, response.status) == kOwn.end()) return true;
-  return !response.body.empty() && !is_api_error(response);
-}
-
-Finding foreign(const HttpResponse& response) {
-  const std::string status = status_of(response);
-  if (response.status == 407) {
-    return {Level::kProblem, kNetwork, "A proxy wants a name and a password (" + status + ")",
-            "put them into the proxy's address: https_proxy=http://NAME:PASSWORD@HOST:PORT"};
-  }
-  if (response.status >= 300 && response.status < 400) {
-    return {Level::kProblem, kNetwork,
-            "The address leads on to another one (" + status +
-                "), which is not followed, since the key would go there",
-            "set KLAVIYO_API_URL to https://a.klaviyo.com, or unset it"};
-  }
-  if (!find_header(response, "cf-mitigated").empty()) {
-    return {Level::kProblem, kNetwork,
-            "Cloudflare, in front of Klaviyo, challenges this machine (" + status + ")",
-            "send from another address, or ask Klaviyo's support to let this one in"};
-  }
-  const std::string what = is_edge_page(response) ? "A web page" : "Something else";
-  return {Level::kProblem, kNetwork, what + " answers instead of Klaviyo's API (" + status + ")",
-          std::string(kForeignAdvice)};
 }
 
 const Json* member(const Json& object, const char* name) {
@@ -214,7 +147,7 @@ bool is_denied(const ProbeAnswer& answer) {
 void add_scopes(const Config& config, postbox::HttpClient& http, std::vector<Finding>& findings) {
   const std::vector<ScopeQuestion> questions = scope_questions(config);
   std::vector<postbox::HttpRequest> requests;
-  for (const ScopeQuestion& question : questions) requests.push_back(question.request);
+  std::ranges::transform(questions, std::back_inserter(requests), &ScopeQuestion::request);
   const std::vector<ProbeAnswer> answers = ask(std::move(requests), http);
   for (std::size_t i = 0; i < questions.size(); ++i) {
     // One scope that is missing is one finding.
@@ -225,11 +158,6 @@ void add_scopes(const Config& config, postbox::HttpClient& http, std::vector<Fin
 }
 
 }  // namespace
-
-std::string_view name_of(FindingLevel level) noexcept {
-  constexpr std::array<std::string_view, 4> kNames = {"ok", "note", "warning", "problem"};
-  return kNames.at(static_cast<std::size_t>(level));
-}
 
 postbox::HttpRequest account_request(const Config& config) { return get(config, "/api/accounts"); }
 
@@ -248,10 +176,10 @@ std::optional<Finding> connection_fault(const ProbeAnswer& answer) {
   if (status == 400 || status == 404 || status == 410) {
     return Finding{Level::kProblem, kRevision,
                    "Klaviyo refuses the address or the revision: " + refusal.reason,
-                   "unset KLAVIYO_REVISION and KLAVIYO_API_URL, whose defaults are good"};
+                   std::string(kUseDefaults)};
   }
   if (status >= 500) {
-    return Finding{Level::kWarning, kNetwork, "Klaviyo is in trouble: " + refusal.reason,
+    return Finding{Level::kWarning, kNetworkTopic, "Klaviyo is in trouble: " + refusal.reason,
                    "look at https://status.klaviyo.com and try again; events wait meanwhile"};
   }
   return std::nullopt;
@@ -346,12 +274,13 @@ Finding scope_finding(const ScopeQuestion& question, const ProbeAnswer& answer) 
   const std::string what(question.what_for);
   const std::string unknown = "Whether the key may " + what + " is not known: ";
   if (const auto* failure = std::get_if<TransportFailure>(&answer)) {
-    return {Level::kWarning, kNetwork, unknown + describe(*failure), advice_on(failure->fault)};
+    return {Level::kWarning, kNetworkTopic, unknown + describe(*failure),
+            advice_on(failure->fault)};
   }
   const auto& response = std::get<HttpResponse>(answer);
   if (is_foreign(response)) {
     const Finding page = foreign(response);
-    return {std::max(Level::kWarning, question.if_missing), kNetwork, unknown + page.what,
+    return {std::max(Level::kWarning, question.if_missing), kNetworkTopic, unknown + page.what,
             page.advice};
   }
   switch (response.status) {
@@ -367,7 +296,7 @@ Finding scope_finding(const ScopeQuestion& question, const ProbeAnswer& answer) 
     case 410:
       return {question.if_missing, kRevision,
               "There is nothing at Klaviyo by which to " + what + " (" + status_of(response) + ")",
-              "unset KLAVIYO_REVISION and KLAVIYO_API_URL, whose defaults are good"};
+              std::string(kUseDefaults)};
     case 429:
       return {Level::kNote, kScope, unknown + "the account's rate limit is used up",
               "try again in a minute"};
@@ -375,7 +304,7 @@ Finding scope_finding(const ScopeQuestion& question, const ProbeAnswer& answer) 
       break;
   }
   if (response.status >= 500) {
-    return {Level::kWarning, kNetwork, unknown + read_refusal(response).reason,
+    return {Level::kWarning, kNetworkTopic, unknown + read_refusal(response).reason,
             "look at https://status.klaviyo.com and try again"};
   }
   return {Level::kOk, kScope, "The key may " + what + " (" + scopes + ")"};
@@ -399,7 +328,7 @@ ProbeReport probe(const Config& config, postbox::HttpClient& http, const postbox
     return report;
   }
   report.findings.push_back(
-      {Level::kOk, kNetwork,
+      {Level::kOk, kNetworkTopic,
        config.api_url + " answers within " + std::to_string(took.count()) + "ms"});
   report.account = account_of(*response);
   report.findings.push_back(account_finding(report.account, *response));

@@ -11,8 +11,8 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <klaviyo/config.hpp>
+#include <klaviyo/finding.hpp>
 #include <optional>
 #include <postbox/clock.hpp>
 #include <postbox/http_client.hpp>
@@ -22,23 +22,6 @@
 #include <vector>
 
 namespace klaviyo {
-
-enum class FindingLevel : std::uint8_t {
-  kOk,
-  kNote,     // good to know
-  kWarning,  // works today, and will cost something
-  kProblem,  // events are not sent, or are lost
-};
-
-// "ok", "note", "warning", "problem".
-[[nodiscard]] std::string_view name_of(FindingLevel level) noexcept;
-
-struct Finding {
-  FindingLevel level = FindingLevel::kOk;
-  std::string_view topic{};  // "network", "key", "scope", …; constant
-  std::string what{};        // one sentence
-  std::string advice{};      // what to do; empty when there is nothing to do
-};
 
 // The account that a key belongs to. Texts are Klaviyo's own and may hold anything.
 struct ProbedAccount {

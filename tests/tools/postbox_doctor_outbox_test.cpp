@@ -2,7 +2,8 @@
 
 #include <doctor_outbox.hpp>
 #include <functional>
-#include <klaviyo/families.hpp>
+#include <klaviyo/klaviyo.hpp>
+#include <postbox/services.hpp>
 
 #include "doctor_setup.hpp"
 
@@ -165,6 +166,22 @@ TEST(PostboxDoctorOutbox, SaysWhereARelativePathLeadsTo) {
   std::filesystem::current_path(before);
   EXPECT_THAT(shop.run.out,
               HasSubstr("From this working directory the outbox is " + shop.outbox_file()));
+}
+
+TEST(PostboxDoctorOutbox, ComparesTheSettingsOfTheServerThatRuns) {
+  DoctorSetUp shop;
+  (void)shop.examine();  // writes the settings
+  auto config = klaviyo::Config::from_env(shop.path("shop.env"));
+  ASSERT_TRUE(config) << config.error().message;
+  config->engine.log = nullptr;
+  const auto server = klaviyo::start(*std::move(config), Services{.threads = false});
+  ASSERT_TRUE(server) << server.error().message;
+  shop.run_sender();
+  EXPECT_THAT(complaints(shop.examine({"--offline"})), IsEmpty());
+  shop.variables["KLAVIYO_PURCHASE_EVENTS_ENABLED"] = "50%";
+  EXPECT_THAT(complaints(shop.examine({"--offline"})),
+              ElementsAre(HasSubstr("goes by other settings than these: "
+                                    "KLAVIYO_PURCHASE_EVENTS_ENABLED true -> 50%")));
 }
 
 TEST(PostboxDoctorOutbox, KnowsWhatIsTooLittleRoom) {

@@ -12,7 +12,10 @@
 #include <cerrno>
 #include <filesystem>
 #include <klaviyo/families.hpp>
+#include <klaviyo/settings.hpp>
+#include <klaviyo/settings_history.hpp>
 #include <postbox/clock.hpp>
+#include <postbox/version.hpp>
 #include <system_error>
 #include <utility>
 
@@ -173,6 +176,25 @@ void add_folder(const fs::path& folder, std::vector<Finding>& findings) {
                       "chmod o-w " + folder.string()});
 }
 
+// The settings of the server that runs, as its start or last reload left them in the outbox.
+void add_drift(Outbox& outbox, const klaviyo::Config& config, std::vector<Finding>& findings) {
+  const auto kept = outbox.keep(klaviyo::kKeptSettings, {});
+  const auto engine = config.engine.validate();
+  if (!kept || kept->empty() || !engine) return;
+  klaviyo::Config here = config;
+  here.engine = **engine;  // with absolute names, as a start has it
+  std::vector<SettingInForce> settings = klaviyo::settings_of(here);
+  settings.push_back({"Postbox", std::string(kVersion)});
+  std::string changes;
+  for (const std::string& change : klaviyo::changes_since(*kept, klaviyo::kept_form(settings))) {
+    changes += (changes.empty() ? "" : "; ") + change;
+  }
+  if (changes.empty()) return;
+  findings.push_back({Level::kWarning, kTopic,
+                      "The server that runs goes by other settings than these: " + changes,
+                      "reload it, or restart it; or run doctor with the settings of the server"});
+}
+
 void add_contents(Outbox& outbox, const std::string& file, const klaviyo::Config& config,
                   std::vector<Finding>& findings) {
   const auto stats = outbox.stats();
@@ -186,6 +208,7 @@ void add_contents(Outbox& outbox, const std::string& file, const klaviyo::Config
                                   config.engine.outbox.max_disk));
   const QueueFacts facts{
       .stats = *stats, .damaged = damaged ? damaged->size() : 0, .has_sender = has_sender(file)};
+  if (facts.has_sender) add_drift(outbox, config, findings);
   std::ranges::move(queue_findings(facts, config), std::back_inserter(findings));
 }
 
