@@ -139,6 +139,29 @@ Finding account_finding(const std::optional<ProbedAccount>& account, const HttpR
           "try again in a minute"};
 }
 
+// The finding of an answer that is about the request: 400 for its body says that the key may.
+Finding by_status(const ScopeQuestion& question, const HttpResponse& response) {
+  const std::string scopes(question.scopes);
+  const std::string what(question.what_for);
+  switch (response.status) {
+    case 403:
+      return {question.if_missing, kScope, "The key may not " + what + ": it lacks " + scopes,
+              "make a private key with " + scopes +
+                  " (Settings > API keys) and set KLAVIYO_API_KEY; a key's scopes cannot be "
+                  "changed"};
+    case 401:
+      return {Level::kProblem, kKey, "Klaviyo does not know the key for this: " + what,
+              std::string(kNewKey)};
+    case 404:
+    case 410:
+      return {question.if_missing, kRevision,
+              "There is nothing at Klaviyo by which to " + what + " (" + status_of(response) + ")",
+              std::string(kUseDefaults)};
+    default:
+      return {Level::kOk, kScope, "The key may " + what + " (" + scopes + ")"};
+  }
+}
+
 bool is_denied(const ProbeAnswer& answer) {
   const auto* response = std::get_if<HttpResponse>(&answer);
   return response != nullptr && response->status == 403 && !is_foreign(*response);
@@ -270,7 +293,6 @@ std::vector<ScopeQuestion> scope_questions(const Config& config) {
 }
 
 Finding scope_finding(const ScopeQuestion& question, const ProbeAnswer& answer) {
-  const std::string scopes(question.scopes);
   const std::string what(question.what_for);
   const std::string unknown = "Whether the key may " + what + " is not known: ";
   if (const auto* failure = std::get_if<TransportFailure>(&answer)) {
@@ -283,31 +305,15 @@ Finding scope_finding(const ScopeQuestion& question, const ProbeAnswer& answer) 
     return {std::max(Level::kWarning, question.if_missing), kNetworkTopic, unknown + page.what,
             page.advice};
   }
-  switch (response.status) {
-    case 403:
-      return {question.if_missing, kScope, "The key may not " + what + ": it lacks " + scopes,
-              "make a private key with " + scopes +
-                  " (Settings > API keys) and set KLAVIYO_API_KEY; a key's scopes cannot be "
-                  "changed"};
-    case 401:
-      return {Level::kProblem, kKey, "Klaviyo does not know the key for this: " + what,
-              std::string(kNewKey)};
-    case 404:
-    case 410:
-      return {question.if_missing, kRevision,
-              "There is nothing at Klaviyo by which to " + what + " (" + status_of(response) + ")",
-              std::string(kUseDefaults)};
-    case 429:
-      return {Level::kNote, kScope, unknown + "the account's rate limit is used up",
-              "try again in a minute"};
-    default:
-      break;
+  if (response.status == 429) {
+    return {Level::kNote, kScope, unknown + "the account's rate limit is used up",
+            "try again in a minute"};
   }
   if (response.status >= 500) {
     return {Level::kWarning, kNetworkTopic, unknown + read_refusal(response).reason,
             "look at https://status.klaviyo.com and try again"};
   }
-  return {Level::kOk, kScope, "The key may " + what + " (" + scopes + ")"};
+  return by_status(question, response);
 }
 
 ProbeReport probe(const Config& config, postbox::HttpClient& http, const postbox::Clock& clock) {

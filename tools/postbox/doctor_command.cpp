@@ -17,6 +17,7 @@
 #include "doctor_outbox.hpp"
 #include "doctor_settings.hpp"
 #include "output.hpp"
+#include "selection.hpp"
 
 namespace postbox::cli {
 namespace {
@@ -120,10 +121,6 @@ void write_as_json(const Diagnosis& diagnosis, std::ostream& out) {
                    {"findings", std::move(findings)},
                    {"problems", count(diagnosis.findings, Level::kProblem)},
                    {"warnings", count(diagnosis.findings, Level::kWarning)}});
-}
-
-std::string counted(std::size_t number, const std::string& what) {
-  return std::to_string(number) + ' ' + what + (number == 1 ? "" : "s");
 }
 
 void write_as_text(const Diagnosis& diagnosis, std::ostream& out) {

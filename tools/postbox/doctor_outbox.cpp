@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "output.hpp"
+#include "selection.hpp"
 
 namespace postbox::cli {
 namespace {
@@ -255,28 +256,26 @@ Sums sum_up(const OutboxStats& stats, const klaviyo::Config& config) {
   return sums;
 }
 
-std::string events(std::uint64_t count) {
-  return std::to_string(count) + (count == 1 ? " event" : " events");
-}
-
 void add_waiting(const Sums& sums, bool has_sender, milliseconds quiet_time,
                  std::vector<Finding>& findings) {
   const bool is_late = sums.oldest > std::max<milliseconds>(std::chrono::minutes(15),
                                                             quiet_time + std::chrono::minutes(5));
   if (is_late) {
     findings.push_back({Level::kWarning, kTopic,
-                        events(sums.waiting) + (sums.waiting == 1 ? " waits" : " wait") +
+                        counted(sums.waiting, "event") + (sums.waiting == 1 ? " waits" : " wait") +
                             ", the oldest for " + in_words(sums.oldest),
                         "see above whether Klaviyo is reached and the key is good, and in the "
                         "server's log why they do not go"});
   }
   if (has_sender) {
     findings.push_back(
-        {Level::kOk, kTopic, "A process sends from it; " + events(sums.waiting) + " on the way"});
+        {Level::kOk, kTopic,
+         "A process sends from it; " + counted(sums.waiting, "event") + " on the way"});
   } else if (sums.waiting > 0) {
-    findings.push_back({Level::kWarning, kTopic,
-                        events(sums.waiting) + " in the outbox, and no process sends from it",
-                        "start the server, or deliver them with postbox drain"});
+    findings.push_back(
+        {Level::kWarning, kTopic,
+         counted(sums.waiting, "event") + " in the outbox, and no process sends from it",
+         "start the server, or deliver them with postbox drain"});
   } else {
     findings.push_back({Level::kOk, kTopic, "No process sends from it, and nothing waits"});
   }
@@ -347,17 +346,17 @@ std::vector<Finding> queue_findings(const QueueFacts& facts, const klaviyo::Conf
   add_waiting(sums, facts.has_sender, config.cart_quiet_time, findings);
   if (sums.dead > 0) {
     findings.push_back({Level::kWarning, kTopic,
-                        events(sums.dead) + " could not be delivered (dead letters)",
+                        counted(sums.dead, "event") + " could not be delivered (dead letters)",
                         "postbox dead list shows why; then postbox dead replay or purge"});
   }
   if (facts.damaged > 0) {
     findings.push_back({Level::kProblem, kTopic,
-                        events(facts.damaged) + " among them were damaged on the disk",
+                        counted(facts.damaged, "event") + " among them were damaged on the disk",
                         "check the disk (dmesg, smartctl) and restore what the shop still knows"});
   }
   if (sums.held > 0) {
     findings.push_back({Level::kNote, kTopic,
-                        events(sums.held) + " held, since their family is switched off",
+                        counted(sums.held, "event") + " held, since their family is switched off",
                         "switch it on, or look at them with postbox held list"});
   }
   return findings;

@@ -20,6 +20,7 @@
 #include "json_places.hpp"
 #include "output.hpp"
 #include "record_check.hpp"
+#include "selection.hpp"
 #include "test_event.hpp"
 
 namespace postbox::cli {
@@ -70,10 +71,6 @@ class Report {
   }
 
  private:
-  static std::string counted(std::size_t number, const std::string& what) {
-    return std::to_string(number) + ' ' + what + (number == 1 ? "" : "s");
-  }
-
   void write(const char* level, const Violation& violation, std::size_t line) {
     if (json_) {
       found_.push_back({{"level", level},
