@@ -78,9 +78,10 @@ std::vector<Finding> switch_findings(const SettingsDiagnosis& settings) {
   }
   if (is_on && !config.api_key.empty()) {
     findings.push_back({Level::kNote, kSwitch,
-                        "Metrics that come by API count for lifetime value and predictions only "
-                        "once they are mapped",
-                        "map Placed Order and its like in the account, Settings > Mapped metrics, "
+                        "Flows know a metric by its exact name, such as Cancelled Order, and it "
+                        "counts for lifetime value and predictions only once it is mapped",
+                        "compare the names with those in the account (KLAVIYO_METRIC_NAMES gives "
+                        "others), and map Placed Order and its like in Settings > Mapped metrics, "
                         "once (docs/operations.md)"});
   }
   return findings;
