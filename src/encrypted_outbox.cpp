@@ -145,6 +145,10 @@ class EncryptedOutbox final : public Outbox {
   [[nodiscard]] Result<std::vector<ListedEvent>> list(EventHandle after, std::size_t max) override {
     return opened(inside_->list(after, max));
   }
+  [[nodiscard]] Result<Checked> check() override { return inside_->check(); }
+  [[nodiscard]] Result<void> back_up(const std::string& file) override {
+    return inside_->back_up(file);
+  }
 
   [[nodiscard]] Result<std::string> keep(std::string_view name, std::string_view text) override {
     if (text.size() > kMaxKeptText) return too_long(text);

@@ -39,6 +39,7 @@ class CommandsPage : public CommandShop {
     const int port = klaviyo_.start(
         {.port = 0, .simulator = {.keys = {}, .limits = false, .now = {}, .wait = {}}});
     set("KLAVIYO_API_URL", "http://127.0.0.1:" + std::to_string(port));
+    set("POSTBOX_ENCRYPTION_KEY", std::string(64, '7'));
     start();
     buy("1000");
     work();

@@ -40,6 +40,20 @@ TEST_F(FileCommand, FsckFindsNothingInASoundFile) {
   EXPECT_EQ(run({"fsck"}).out, "looked at 4 events\nno problem was found\n");
 }
 
+TEST_F(FileCommand, ResealEncryptsWhatIsPlainAndNamesWhatItCannotRead) {
+  EXPECT_THAT(run({"reseal"}).err, HasSubstr("POSTBOX_ENCRYPTION_KEY is not set"));
+  set("POSTBOX_ENCRYPTION_KEY", std::string(64, '1'));
+  EXPECT_EQ(run({"reseal"}).out, "encrypted 4 events\n");
+  EXPECT_EQ(run_json({"reseal"})["encrypted"], 0);
+  set("POSTBOX_ENCRYPTION_KEY", std::string(64, '2'));
+  const CommandRun locked = run({"reseal"});
+  EXPECT_EQ(locked.code, cli::kProblem);
+  EXPECT_THAT(locked.err, HasSubstr("4 events were encrypted with a key that is not set"));
+  EXPECT_THAT(run_json({"fsck"})["problems"], IsEmpty());
+  set("POSTBOX_ENCRYPTION_KEY", std::string(64, '2') + "," + std::string(64, '1'));
+  EXPECT_EQ(run({"reseal"}).out, "encrypted 4 events\n");
+}
+
 TEST_F(FileCommand, FsckNamesEventsWhoseBytesHaveChanged) {
   stop();
   damage_payloads();

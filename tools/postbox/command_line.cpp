@@ -36,6 +36,7 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
   add_forget(app, run);
   add_fsck(app, run);
   add_held(app, run);
+  add_reseal(app, run);
   add_salvage(app, run);
   add_doctor(app, run);
   add_schema(app, run);

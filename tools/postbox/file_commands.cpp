@@ -55,6 +55,27 @@ int run_fsck(const AccountOptions& options, Console& console) {
   return problems.empty() ? kDone : kProblem;
 }
 
+int run_reseal(const AccountOptions& options, Console& console) {
+  auto account = open_account(options);
+  if (!account) return fail(console, account.error());
+  if (account->config.engine.outbox.encryption_keys.empty()) {
+    return fail(console, {ErrorCode::kInvalidConfig,
+                          "POSTBOX_ENCRYPTION_KEY is not set: there is nothing to encrypt with"});
+  }
+  const auto resealed = account->outbox.reseal();
+  if (!resealed) return fail(console, resealed.error());
+  if (options.json) {
+    write_json(console.out, {{"encrypted", resealed->events}, {"locked", resealed->locked}});
+  } else {
+    console.out << "encrypted " << counted(resealed->events, "event") << '\n';
+  }
+  if (resealed->locked == 0) return kDone;
+  return fail(console, {ErrorCode::kInvalidConfig,
+                        counted(resealed->locked, "event") +
+                            " were encrypted with a key that is not set: put it behind the first "
+                            "one in POSTBOX_ENCRYPTION_KEY"});
+}
+
 struct BackupArguments {
   AccountOptions account;
   std::string file;
@@ -99,6 +120,20 @@ void add_fsck(CLI::App& app, Run& run) {
   add_account_options(*command, *options);
   command->callback([options, &run] {
     run = [options](Console& console) { return run_fsck(*options, console); };
+  });
+}
+
+void add_reseal(CLI::App& app, Run& run) {
+  const auto options = std::make_shared<AccountOptions>();
+  CLI::App* command = app.add_subcommand("reseal", "Encrypt what waits with the newest key");
+  command->footer(
+      "With the first key of POSTBOX_ENCRYPTION_KEY, what is plain or encrypted with another of\n"
+      "them; also while a server runs with the same keys. Then the others may be removed.\n"
+      "Example:\n"
+      "  postbox reseal");
+  add_account_options(*command, *options);
+  command->callback([options, &run] {
+    run = [options](Console& console) { return run_reseal(*options, console); };
   });
 }
 

@@ -52,6 +52,8 @@ void sort_out(ListedEvent event, Salvage& salvage) {
     ++salvage.dead;
   } else if (is_in_order(event.record.queue)) {
     ++salvage.in_order;
+  } else if (event.record.payload.empty()) {
+    ++salvage.unreadable;  // encrypted with a key that is not set
   } else {
     ++salvage.meant;
     salvage.page.push_back(std::move(event.record));
