@@ -38,6 +38,11 @@ TEST_F(DrainCommand, DeliversWhatWaits) {
   EXPECT_THAT(run({"drain", "--timeout", "1m"}).out, HasSubstr("delivered  0\n"));
 }
 
+TEST_F(DrainCommand, LeavesNoTraceInTheHistoryOfSettings) {
+  EXPECT_EQ(run({"drain"}).code, cli::kDone);
+  EXPECT_THAT(run_json({"config", "history"})["history"], IsEmpty());
+}
+
 TEST_F(DrainCommand, AtTheTimeoutSomethingWaits) {
   klaviyo_.stop();
   const auto end = run_json({"drain", "--timeout", "1s"}, cli::kProblem);

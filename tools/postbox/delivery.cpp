@@ -58,8 +58,9 @@ Result<Delivery> Delivery::start(const AccountOptions& options, Console& console
   if (!outbox) return outbox.error();
   if (console.pause) (void)console.pause({});  // from now on a signal ends the delivery cleanly
   auto writing = std::make_shared<std::mutex>();
-  config->engine.log_level = std::max(config->engine.log_level, LogLevel::kWarn);
-  config->engine.log = [writing, &err = console.err](LogLevel, std::string_view line) {
+  // The level stays as it is: the outbox keeps the settings, to say at the next start what changed.
+  config->engine.log = [writing, &err = console.err](LogLevel level, std::string_view line) {
+    if (level < LogLevel::kWarn) return;
     const std::lock_guard lock(*writing);
     err << printable(line) << '\n';
   };
