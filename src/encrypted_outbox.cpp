@@ -119,8 +119,8 @@ class EncryptedOutbox final : public Outbox {
                                            const Rewrite& rewrite) override {
     if (!rewrite) return inside_->replay(filter, max, rewrite);
     return inside_->replay(filter, max, [&](EventRecord& record) {
-      if (!open(record)) return;         // it waits for its key, as it is
-      const Key key = record.dedup_key;  // the outbox ignores what becomes of it
+      if (!is_open(open(record))) return;  // it waits for its key, as it is
+      const Key key = record.dedup_key;    // the outbox ignores what becomes of it
       rewrite(record);
       record.payload = cipher_->seal(record.payload, context_of(key));
     });
@@ -196,9 +196,7 @@ class EncryptedOutbox final : public Outbox {
           if (cipher_->is_sealed_by_first(payload)) return std::nullopt;
           const auto opened = cipher_->open(payload, context_of(key));
           if (opened.status == Cipher::Status::kUnknownKey) ++resealed.locked;
-          if (opened.status != Cipher::Status::kPlain && opened.status != Cipher::Status::kOpened) {
-            return std::nullopt;
-          }
+          if (!is_open(opened.status)) return std::nullopt;
           return cipher_->seal(opened.text, context_of(key));
         });
     if (!done) return done.error();
@@ -210,7 +208,11 @@ class EncryptedOutbox final : public Outbox {
   static constexpr std::uint64_t kOverhead = Cipher::kOverhead;
 
   [[nodiscard]] EventRecord seal(const EventRecord& record) const {
-    EventRecord sealed = record;
+    EventRecord sealed{.queue = record.queue,
+                       .dedup_key = record.dedup_key,
+                       .profile_key = record.profile_key,
+                       .payload = {},
+                       .timing = record.timing};
     // One that is no event has no bytes.
     if (has_event(record)) {
       sealed.payload = cipher_->seal(record.payload, context_of(record.dedup_key));
@@ -222,13 +224,15 @@ class EncryptedOutbox final : public Outbox {
     return sealed;
   }
 
-  // Returns whether the record has its bytes now; else it is as it was.
-  bool open(EventRecord& record) const {
+  // Gives the record its bytes; unless kOpened or kPlain is returned it is as it was.
+  Cipher::Status open(EventRecord& record) const {
+    if (!Cipher::is_sealed(record.payload)) return Cipher::Status::kPlain;  // without a copy
     auto opened = cipher_->open(record.payload, context_of(record.dedup_key));
-    const bool is_open =
-        opened.status == Cipher::Status::kPlain || opened.status == Cipher::Status::kOpened;
-    if (is_open) record.payload = std::move(opened.text);
-    return is_open;
+    if (opened.status == Cipher::Status::kOpened) record.payload = std::move(opened.text);
+    return opened.status;
+  }
+  static bool is_open(Cipher::Status status) noexcept {
+    return status == Cipher::Status::kPlain || status == Cipher::Status::kOpened;
   }
 
   // For people to look at: what cannot be opened is shown without its bytes.
@@ -237,7 +241,7 @@ class EncryptedOutbox final : public Outbox {
     if (!events) return events;
     return guarded([&]() -> Result<std::vector<Event>> {
       for (Event& event : *events) {
-        if (!open(event.record)) event.record.payload.clear();
+        if (!is_open(open(event.record))) event.record.payload.clear();
       }
       return std::move(events);
     });
@@ -247,12 +251,9 @@ class EncryptedOutbox final : public Outbox {
   [[nodiscard]] Result<Claim> open_all(Claim claim) {
     std::vector<Outcome> closed;
     std::erase_if(claim.events, [&](ClaimedEvent& event) {
-      EventRecord& record = event.record;
-      auto opened = cipher_->open(record.payload, context_of(record.dedup_key));
-      switch (opened.status) {
+      switch (open(event.record)) {
         case Cipher::Status::kPlain:
         case Cipher::Status::kOpened:
-          record.payload = std::move(opened.text);
           return false;
         case Cipher::Status::kUnknownKey:
           ++claim.locked;
@@ -280,9 +281,7 @@ class EncryptedOutbox final : public Outbox {
   [[nodiscard]] Result<std::string> opened_kept(std::string_view name,
                                                 std::string_view kept) const {
     auto opened = cipher_->open(kept, std::string(kKeptContext).append(name));
-    if (opened.status == Cipher::Status::kPlain || opened.status == Cipher::Status::kOpened) {
-      return std::move(opened.text);
-    }
+    if (is_open(opened.status)) return std::move(opened.text);
     return Error{ErrorCode::kInvalidConfig,
                  "what the outbox keeps as '" + std::string(name) +
                      "' was encrypted with another key: put that behind the first one in "

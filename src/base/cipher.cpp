@@ -127,8 +127,10 @@ std::string Cipher::seal_with(const NamedKey& key, std::string_view text, std::s
   return sealed;
 }
 
+bool Cipher::is_sealed(std::string_view text) noexcept { return text.starts_with(kMagic); }
+
 Cipher::Opened Cipher::open(std::string_view sealed, std::string_view context) const {
-  if (!sealed.starts_with(kMagic)) return {Status::kPlain, std::string(sealed)};
+  if (!is_sealed(sealed)) return {Status::kPlain, std::string(sealed)};
   if (sealed.size() < kOverhead) return {Status::kDamaged};
   const std::string_view name = sealed.substr(kNameAt, kNameBytes);
   const auto key = std::ranges::find_if(keys_, [name](const NamedKey& each) {
@@ -164,7 +166,7 @@ std::vector<std::string> Cipher::seal_by_each(std::string_view text,
 }
 
 bool Cipher::is_sealed_by_first(std::string_view sealed) const noexcept {
-  if (keys_.empty() || !sealed.starts_with(kMagic)) return false;
+  if (keys_.empty() || !is_sealed(sealed)) return false;
   const auto& name = keys_.front().name;
   return sealed.substr(kNameAt).starts_with(std::string_view(name.data(), name.size()));
 }

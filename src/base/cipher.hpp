@@ -54,6 +54,9 @@ class Cipher {
   [[nodiscard]] std::string seal(std::string_view text, std::string_view context,
                                  Salt salt = Salt::kRandom) const;
 
+  // Whether it looks like the result of seal(): else open() would return it as it is.
+  [[nodiscard]] static bool is_sealed(std::string_view text) noexcept;
+
   [[nodiscard]] Opened open(std::string_view sealed, std::string_view context) const;
 
   [[nodiscard]] bool seals() const noexcept { return !keys_.empty(); }

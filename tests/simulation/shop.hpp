@@ -68,7 +68,8 @@ struct Shop {
   void open(Surroundings& around, Vendor& vendor) {
     std::shared_ptr<Outbox> real = open_outbox({.url = "sqlite:" + around.path,
                                                 .max_disk = around.climate.max_disk,
-                                                .busy_timeout = milliseconds(0)},
+                                                .busy_timeout = milliseconds(0),
+                                                .encryption_keys = around.climate.encryption_keys},
                                                around.clock)
                                        .value();
     if (is_of_outbox(around.sabotage)) {
