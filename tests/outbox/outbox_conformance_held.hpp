@@ -137,7 +137,9 @@ TEST_P(OutboxHeld, ACopyHasEverythingAndTheStoreGoesOn) {
   const std::string file = (folder_.path() / "copy.db").string();
   ASSERT_TRUE(outbox().back_up(file));
   append({event(9)});
-  const auto copy = take(open_outbox({.url = "sqlite:" + file}, clock_));
+  OutboxOptions options = GetParam().options(folder_.path());
+  options.url = "sqlite:" + file;
+  const auto copy = take(open_outbox(options, clock_));
   EXPECT_EQ(take(copy->list(EventHandle{0}, 100)).size(), 5U);
   EXPECT_EQ(take(copy->dead({}, EventHandle{0}, 100)).size(), 1U);
   EXPECT_EQ(take(copy->keep("secret", "")), "kept");
