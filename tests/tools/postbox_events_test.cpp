@@ -77,6 +77,21 @@ TEST_F(EventsCommand, AHeldOneNamesItsFamily) {
   EXPECT_THAT(run({"events", "--order", "1001"}).out, HasSubstr("purchase is switched off"));
 }
 
+TEST_F(EventsCommand, SaysThatItCannotReadWhatIsEncryptedWithAnotherKey) {
+  set("POSTBOX_ENCRYPTION_KEY", std::string(64, '1'));
+  start();
+  http_->hang(true);
+  buy("1001");
+  work();
+  EXPECT_EQ(run_json({"events", "--order", "1001"})["events"].size(), 2U);
+  for (const std::string& key : {std::string(), std::string(64, '2')}) {
+    set("POSTBOX_ENCRYPTION_KEY", key);
+    const CommandRun locked = run({"events", "--order", "1001"});
+    EXPECT_EQ(locked.code, cli::kProblem);
+    EXPECT_THAT(locked.err, HasSubstr("2 events cannot be read"));
+  }
+}
+
 TEST_F(EventsCommand, DamagedEventsAndOtherOnesAreNoneOfAnOrder) {
   start();
   http_->hang(true);

@@ -5,10 +5,13 @@
 #include <memory>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "account.hpp"
 #include "event_text.hpp"
+#include "output.hpp"
+#include "selection.hpp"
 
 namespace postbox::cli {
 namespace {
@@ -71,16 +74,23 @@ std::string remark_of(const TypedEvent& event, const klaviyo::Config& config) {
   return event.reason;
 }
 
-Result<std::vector<TypedEvent>> find(const Account& account, const std::string& order) {
-  std::vector<TypedEvent> found;
+struct Found {
+  std::vector<TypedEvent> events;
+  std::uint64_t locked = 0;  // of whatever order: their key is not set
+};
+
+Result<Found> find(const Account& account, const std::string& order) {
+  Found found;
   EventHandle after{std::numeric_limits<std::int64_t>::min()};
   for (;;) {
     auto page = account.outbox.events(after, kPage);
     if (!page) return page.error();
     if (page->empty()) return found;
     after = page->back().handle;
-    std::ranges::copy_if(*page, std::back_inserter(found),
-                         [&](const TypedEvent& event) { return is_of_order(event, order); });
+    for (TypedEvent& event : *page) {
+      if (event.record.payload.empty()) ++found.locked;
+      if (is_of_order(event, order)) found.events.push_back(std::move(event));
+    }
   }
 }
 
@@ -127,15 +137,22 @@ void write_machine(const std::vector<TypedEvent>& events, const Account& account
 int run_events(const EventsArguments& arguments, Console& console) {
   const auto account = open_account(arguments.account);
   if (!account) return fail(console, account.error());
-  const auto events = find(*account, arguments.order);
-  if (!events) return fail(console, events.error());
+  const auto found = find(*account, arguments.order);
+  if (!found) return fail(console, found.error());
+  const std::vector<TypedEvent>& events = found->events;
   if (arguments.account.json) {
-    write_machine(*events, *account, console.out);
+    write_machine(events, *account, console.out);
   } else {
-    write_people(*events, *account, arguments.order, console.out);
+    write_people(events, *account, arguments.order, console.out);
+  }
+  if (found->locked > 0) {
+    return fail(console, {ErrorCode::kInvalidConfig,
+                          counted(found->locked, "event") +
+                              " cannot be read, and may be of the order: they are encrypted with "
+                              "a key that is not set; put it into POSTBOX_ENCRYPTION_KEY"});
   }
   const bool any_dead =
-      std::ranges::any_of(*events, [](const auto& e) { return e.state == EventState::kDead; });
+      std::ranges::any_of(events, [](const auto& e) { return e.state == EventState::kDead; });
   return any_dead ? kProblem : kDone;
 }
 
