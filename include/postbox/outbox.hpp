@@ -194,7 +194,7 @@ struct ListedEvent {
   EventRecord record{};
 };
 
-// What a look through the whole store has found.
+// Checked is what a look through the whole store has found.
 struct Checked {
   std::uint64_t events = 0;            // looked at, in whatever state, and timers
   std::vector<EventHandle> damaged{};  // no longer what was appended, the first hundred
