@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "base/cipher.hpp"
@@ -118,12 +119,19 @@ class EncryptedOutbox final : public Outbox {
   [[nodiscard]] Result<std::size_t> replay(const EventFilter& filter, std::size_t max,
                                            const Rewrite& rewrite) override {
     if (!rewrite) return inside_->replay(filter, max, rewrite);
-    return inside_->replay(filter, max, [&](EventRecord& record) {
-      if (!is_open(open(record))) return;  // it waits for its key, as it is
-      const Key key = record.dedup_key;    // the outbox ignores what becomes of it
+    bool is_locked = false;
+    auto replayed = inside_->replay(filter, max, [&](EventRecord& record) {
+      is_locked = !is_open(open(record));
+      // Else it would be sent later without the change: as news what was meant as history.
+      if (is_locked) throw std::runtime_error("locked");
+      const Key key = record.dedup_key;  // the outbox ignores what becomes of it
       rewrite(record);
       record.payload = cipher_->seal(record.payload, context_of(key));
     });
+    if (!is_locked) return replayed;
+    return Error{ErrorCode::kInvalidConfig,
+                 "a dead letter is encrypted with a key that is not set, and cannot be changed: "
+                 "put it behind the first one in POSTBOX_ENCRYPTION_KEY"};
   }
   [[nodiscard]] Result<std::size_t> purge(const EventFilter& filter) override {
     return inside_->purge(filter);
@@ -183,10 +191,6 @@ class EncryptedOutbox final : public Outbox {
     return inside_->maintain(retention);
   }
   [[nodiscard]] Result<OutboxStats> stats() override { return inside_->stats(); }
-
-  [[nodiscard]] Result<std::size_t> rewrite_payloads(const PayloadRewrite& rewrite) override {
-    return inside_->rewrite_payloads(rewrite);
-  }
 
   [[nodiscard]] Result<Resealed> reseal() override {
     if (!cipher_->seals()) return Error{ErrorCode::kInvalidArgument, "no encryption key is set"};

@@ -25,7 +25,7 @@ struct OutboxOptions {
   Bytes max_disk = mebibytes(2'048);      // append fails with kOutboxFull beyond it
   std::chrono::milliseconds busy_timeout{5'000};
 
-  // What payloads are encrypted with at rest, AES-256-GCM: 32 bytes each, as 64 hexadecimal digits
+  // The keys that encrypt payloads at rest, AES-256-GCM: 32 bytes each, as 64 hexadecimal digits
   // or in base64. The first encrypts, all decrypt: put a new one before the old, and remove that
   // when nothing is encrypted with it any more, see Operator::reseal(). POSTBOX_ENCRYPTION_KEY, or
   // the file POSTBOX_ENCRYPTION_KEY_FILE. Defaults to none: plain, in a file of mode 0600.

@@ -66,23 +66,10 @@ Context new_context() {
   return context;
 }
 
-// A text in a context, of which neither could be a part of the other.
-std::string framed(std::string_view context, std::string_view text) {
-  std::string all = std::to_string(context.size());
-  all.append(1, ' ').append(context).append(text);
-  return all;
-}
-
-std::string salt_for(const Cipher::Key& key, std::string_view text, std::string_view context,
-                     Cipher::Salt salt) {
-  std::string bytes(kSaltBytes, '\0');
-  if (salt == Cipher::Salt::kRandom) {
-    must(RAND_bytes(bytes_of(bytes.data()), static_cast<int>(bytes.size())) == 1);
-    return bytes;
-  }
-  const Digest digest = hmac(key, framed(context, text));
-  std::copy_n(digest.begin(), kSaltBytes, bytes.begin());
-  return bytes;
+std::string new_salt() {
+  std::string salt(kSaltBytes, '\0');
+  must(RAND_bytes(bytes_of(salt.data()), static_cast<int>(salt.size())) == 1);
+  return salt;
 }
 
 }  // namespace
@@ -100,17 +87,14 @@ Cipher::~Cipher() {
   for (NamedKey& each : keys_) OPENSSL_cleanse(each.key.data(), each.key.size());
 }
 
-std::string Cipher::seal(std::string_view text, std::string_view context, Salt salt) const {
-  return keys_.empty() ? std::string(text) : seal_with(keys_.front(), text, context, salt);
-}
-
-std::string Cipher::seal_with(const NamedKey& key, std::string_view text, std::string_view context,
-                              Salt salt) {
-  const std::string salt_bytes = salt_for(key.key, text, context, salt);
-  const MessageKey message(key.key, salt_bytes);
+std::string Cipher::seal(std::string_view text, std::string_view context) const {
+  if (keys_.empty()) return std::string(text);
+  const NamedKey& key = keys_.front();
+  const std::string salt = new_salt();
+  const MessageKey message(key.key, salt);
   std::string sealed;
   sealed.reserve(kOverhead + text.size());
-  sealed.append(kMagic).append(key.name.data(), key.name.size()).append(salt_bytes);
+  sealed.append(kMagic).append(key.name.data(), key.name.size()).append(salt);
   sealed.resize(kOverhead + text.size());
   const Context cipher = new_context();
   int size = 0;
@@ -156,13 +140,6 @@ Cipher::Opened Cipher::open(std::string_view sealed, std::string_view context) c
     return {Status::kDamaged};
   }
   return opened;
-}
-
-std::vector<std::string> Cipher::seal_by_each(std::string_view text,
-                                              std::string_view context) const {
-  std::vector<std::string> all;
-  for (const NamedKey& key : keys_) all.push_back(seal_with(key, text, context, Salt::kSame));
-  return all;
 }
 
 bool Cipher::is_sealed_by_first(std::string_view sealed) const noexcept {

@@ -26,10 +26,6 @@ class Cipher {
   // How much longer the sealed text is.
   static constexpr std::size_t kOverhead = 40;
 
-  // Which salt a text gets. With kSame equal texts in equal contexts are sealed alike, so that they
-  // can be found; whoever has the file sees which are equal.
-  enum class Salt : std::uint8_t { kRandom, kSame };
-
   enum class Status : std::uint8_t {
     kPlain,       // it was never sealed
     kOpened,      // sealed, and exactly what was sealed in this context
@@ -51,8 +47,7 @@ class Cipher {
   ~Cipher();
 
   // `context` is not stored, and must be the same for open(): what the text belongs to.
-  [[nodiscard]] std::string seal(std::string_view text, std::string_view context,
-                                 Salt salt = Salt::kRandom) const;
+  [[nodiscard]] std::string seal(std::string_view text, std::string_view context) const;
 
   // Whether it looks like the result of seal(): else open() would return it as it is.
   [[nodiscard]] static bool is_sealed(std::string_view text) noexcept;
@@ -60,11 +55,6 @@ class Cipher {
   [[nodiscard]] Opened open(std::string_view sealed, std::string_view context) const;
 
   [[nodiscard]] bool seals() const noexcept { return !keys_.empty(); }
-
-  // The same text under each key, the first's first: for a text sealed with Salt::kSame, when the
-  // keys have changed since.
-  [[nodiscard]] std::vector<std::string> seal_by_each(std::string_view text,
-                                                      std::string_view context) const;
 
   // Whether the first key has sealed it: nothing that a change of keys has left behind.
   [[nodiscard]] bool is_sealed_by_first(std::string_view sealed) const noexcept;
@@ -75,9 +65,6 @@ class Cipher {
     std::array<char, kNameBytes> name;
     Key key;
   };
-
-  [[nodiscard]] static std::string seal_with(const NamedKey& key, std::string_view text,
-                                             std::string_view context, Salt salt);
 
   std::vector<NamedKey> keys_;
 };

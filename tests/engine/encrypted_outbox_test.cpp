@@ -139,6 +139,19 @@ TEST_F(EncryptedOutbox, AReplayAsBackfillIsSealedAgain) {
   EXPECT_THAT(payloads_of(*outbox), ::testing::ElementsAre("payload 1 again"));
 }
 
+TEST_F(EncryptedOutbox, AReplayAsBackfillWithoutTheKeyChangesNothing) {
+  auto outbox = open({kFirst});
+  ASSERT_TRUE(outbox->append(std::vector{event(1)}));
+  auto claim = take(outbox->claim(kQueue, {}, kLease));
+  (void)take(
+      outbox->settle(claim.token, std::vector{outcome(claim.events[0], OutcomeKind::kDead)}));
+  outbox = open({kSecond});
+  expect_error(outbox->replay({}, 1, [](EventRecord& record) { record.payload += " again"; }),
+               ErrorCode::kInvalidConfig, "POSTBOX_ENCRYPTION_KEY");
+  EXPECT_EQ(take(outbox->dead({}, EventHandle{0}, 10)).size(), 1U);
+  EXPECT_EQ(take(outbox->stats()).queues.front().ready, 0U);
+}
+
 TEST(EncryptionKey, IsRefusedWithoutBeingShown) {
   for (const std::string& bad : {std::string("short"), std::string(64, 'g'), std::string(63, 'a'),
                                  std::string(44, '!'), std::string(43, 'A') + "A"}) {
