@@ -26,14 +26,19 @@ class Program {
   using Variables = std::map<std::string, std::string>;
 
   // Starts build/…/bin/<name> in `folder` and waits until it says on which port it listens. With
-  // `log` its standard error goes to that file, and it may refuse to start: the port is 0 then.
+  // `log` its standard error goes to that file, and it may refuse to start: the port is 0 then. One
+  // that does not listen is not waited for, and what it says is not read.
   Program(const std::string& name, std::vector<std::string> arguments, const Variables& variables,
-          const std::string& folder = ".", const std::string& log = {}) {
+          const std::string& folder = ".", const std::string& log = {}, bool listens = true) {
     std::array<int, 2> out{};
     EXPECT_EQ(pipe2(out.data(), O_CLOEXEC), 0);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    if (listens) {
+      posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    } else {
+      posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    }
     if (!log.empty()) {
       posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log.c_str(),
                                        O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -52,7 +57,7 @@ class Program {
     EXPECT_EQ(posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), envp.data()), 0);
     posix_spawn_file_actions_destroy(&actions);
     close(out[1]);
-    port_ = read_port(out[0], log.empty());
+    if (listens) port_ = read_port(out[0], log.empty());
     close(out[0]);
   }
   Program(const Program&) = delete;

@@ -1,4 +1,4 @@
-// The examples of docs/commands.md, executed from the first to the last.
+// The examples of docs/commands.md and docs/import.md, executed from the first to the last.
 
 #include <filesystem>
 #include <fstream>
@@ -11,14 +11,30 @@
 namespace postbox::testing {
 namespace {
 
-// The lines of the page's shell snippets that begin with `postbox`.
-std::vector<std::string> examples() {
-  std::ifstream page(POSTBOX_SOURCE_DIR "/docs/commands.md");
+// The snippets of a page that begin with ```kind.
+std::vector<std::string> snippets(const std::string& page, const std::string& kind) {
+  std::ifstream file(POSTBOX_SOURCE_DIR "/docs/" + page);
   std::vector<std::string> found;
-  bool is_shell = false;
-  for (std::string line; std::getline(page, line);) {
-    if (line.starts_with("```")) is_shell = line == "```sh";
-    if (is_shell && line.starts_with("postbox ")) found.push_back(line);
+  bool is_inside = false;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("```")) {
+      is_inside = line == "```" + kind;
+      if (is_inside) found.emplace_back();
+    } else if (is_inside) {
+      found.back() += line + '\n';
+    }
+  }
+  return found;
+}
+
+// The lines of a page's shell snippets that begin with `postbox`.
+std::vector<std::string> examples(const std::string& page) {
+  std::vector<std::string> found;
+  for (const std::string& snippet : snippets(page, "sh")) {
+    std::istringstream lines(snippet);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("postbox ")) found.push_back(line);
+    }
   }
   return found;
 }
@@ -68,6 +84,16 @@ class CommandsPage : public CommandShop {
       write_dotenv();
     }
   }
+  void expect_examples(const std::string& page) {
+    ASSERT_FALSE(examples(page).empty());
+    for (const std::string& example : examples(page)) {
+      const auto words = words_of(example);
+      prepare(words.front());
+      const CommandRun run = run_postbox(words);
+      const int expected = example.ends_with("# exit code 1") ? cli::kProblem : cli::kDone;
+      EXPECT_EQ(run.code, expected) << example << '\n' << run.out << run.err;
+    }
+  }
   void put_aside(const std::string& name) {
     EXPECT_EQ(run_postbox({"backup", name}).code, cli::kDone);
   }
@@ -82,15 +108,22 @@ class CommandsPage : public CommandShop {
   std::filesystem::path before_ = std::filesystem::current_path();
 };
 
-TEST_F(CommandsPage, EveryExampleDoesWhatItSays) {
-  ASSERT_FALSE(examples().empty());
-  for (const std::string& example : examples()) {
-    const auto words = words_of(example);
-    prepare(words.front());
-    const CommandRun run = run_postbox(words);
-    const int expected = example.ends_with("# exit code 1") ? cli::kProblem : cli::kDone;
-    EXPECT_EQ(run.code, expected) << example << '\n' << run.out << run.err;
-  }
+TEST_F(CommandsPage, EveryExampleDoesWhatItSays) { expect_examples("commands.md"); }
+
+TEST_F(CommandsPage, EveryExampleOfAnImportDoesWhatItSays) {
+  const auto csv = snippets("import.md", "csv");
+  const auto mapped = snippets("import.md", "csv export");
+  const auto json = snippets("import.md", "json");
+  ASSERT_EQ(csv.size() + mapped.size() + json.size(), 3U);
+  std::ofstream("orders.csv") << csv.front();
+  std::ofstream("export.csv") << mapped.front();
+  std::ofstream("orders.jsonl") << json.front();
+  expect_examples("import.md");
+  EXPECT_EQ(run_postbox({"import", "orders.jsonl"}).code, cli::kDone);
+  const auto counts = klaviyo_.simulator().stats().events;
+  // Order 1001 is in both files, and the lines of each are events of their own.
+  EXPECT_EQ(counts.recorded, 3U + 4U);
+  EXPECT_EQ(counts.duplicates, 2U);
 }
 
 }  // namespace

@@ -34,6 +34,13 @@ Result<Account> open_account(const AccountOptions& options) {
   return Account{*std::move(config), *std::move(outbox)};
 }
 
+Result<Account> open_account_with_key(const AccountOptions& options) {
+  auto account = open_account(options);
+  if (!account || !account->config.api_key.empty()) return account;
+  return Error{ErrorCode::kInvalidConfig,
+               options.prefix + "KLAVIYO_API_KEY: is not set, and nothing is delivered without it"};
+}
+
 std::string name_of(QueueId queue, const klaviyo::Config& config) {
   const auto queues = klaviyo::every_queue(config.own_families);
   const auto found = std::ranges::find(queues, queue, &Family::queue);

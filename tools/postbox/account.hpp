@@ -19,6 +19,9 @@ struct Account {
 // would be its user's and not the server's.
 [[nodiscard]] Result<Account> open_account(const AccountOptions& options);
 
+// The same for what sends: fails without a key, too.
+[[nodiscard]] Result<Account> open_account_with_key(const AccountOptions& options);
+
 // "purchase"; "purchase history" for its backfills; "queue 8" for a family that nobody named.
 [[nodiscard]] std::string name_of(QueueId queue, const klaviyo::Config& config);
 

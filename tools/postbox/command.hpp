@@ -26,7 +26,12 @@ struct Console {
   // Waits so long, or less when the program is to end: false then. From the first call on SIGINT
   // and SIGTERM end waits and not the program. Unset: false.
   std::function<bool(std::chrono::milliseconds)> pause{};
+
+  bool err_is_terminal = false;
 };
+
+// The same where waiting is part of the work: without `pause` it sleeps, and nothing ends it.
+[[nodiscard]] bool wait(Console& console, std::chrono::milliseconds time);
 
 // What the chosen subcommand does, set by parsing. It returns the exit code.
 using Run = std::function<int(Console&)>;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <exception>
 #include <ostream>
+#include <thread>
 
 #include "command.hpp"
 #include "config_command.hpp"
@@ -11,6 +12,7 @@
 #include "file_commands.hpp"
 #include "forget_command.hpp"
 #include "held_command.hpp"
+#include "import_command.hpp"
 #include "salvage_command.hpp"
 #include "schema_command.hpp"
 #include "send_test_command.hpp"
@@ -18,6 +20,12 @@
 #include "validate_command.hpp"
 
 namespace postbox::cli {
+
+bool wait(Console& console, std::chrono::milliseconds time) {
+  if (console.pause) return console.pause(time);
+  std::this_thread::sleep_for(time);
+  return true;
+}
 
 int run_command_line(std::vector<std::string> arguments, Console& console) {
   CLI::App app("Looks after Postbox, the outbox of commerce events.", "postbox");
@@ -36,6 +44,7 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
   add_forget(app, run);
   add_fsck(app, run);
   add_held(app, run);
+  add_import(app, run);
   add_reseal(app, run);
   add_salvage(app, run);
   add_doctor(app, run);

@@ -6,7 +6,6 @@
 #include <postbox/outbox.hpp>
 #include <postbox/services.hpp>
 #include <string>
-#include <thread>
 #include <utility>
 
 namespace postbox::cli {
@@ -15,6 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+constexpr milliseconds kLittle{20};
 constexpr milliseconds kBetweenLooks{200};
 constexpr milliseconds kBetweenLines{1'000};
 constexpr milliseconds kToStop{5'000};
@@ -33,40 +33,20 @@ Result<std::shared_ptr<Outbox>> open_to_send(const klaviyo::Config& config) {
                "`postbox status`; end it first to deliver from here"};
 }
 
-Result<klaviyo::Config> config_with_key(const AccountOptions& options) {
-  auto account = open_account(options);
-  if (!account) return account.error();
-  if (!account->config.api_key.empty()) return std::move(account->config);
-  return Error{ErrorCode::kInvalidConfig,
-               options.prefix + "KLAVIYO_API_KEY: is not set, and nothing is delivered without it"};
-}
-
-// False when the program is to end.
-bool wait_a_little(Console& console) {
-  constexpr milliseconds kLittle{20};
-  if (console.pause) return console.pause(kLittle);
-  std::this_thread::sleep_for(kLittle);
-  return true;
-}
-
 }  // namespace
 
 Result<Delivery> Delivery::start(const AccountOptions& options, Console& console) {
-  auto config = config_with_key(options);
-  if (!config) return config.error();
-  auto outbox = open_to_send(*config);
+  auto account = open_account_with_key(options);
+  if (!account) return account.error();
+  klaviyo::Config& config = account->config;
+  auto outbox = open_to_send(config);
   if (!outbox) return outbox.error();
   if (console.pause) (void)console.pause({});  // from now on a signal ends the delivery cleanly
   auto writing = std::make_shared<std::mutex>();
-  // The level stays as it is: the outbox keeps the settings, to say at the next start what changed.
-  config->engine.log = [writing, &err = console.err](LogLevel level, std::string_view line) {
-    if (level < LogLevel::kWarn) return;
-    const std::lock_guard lock(*writing);
-    err << printable(line) << '\n';
-  };
-  auto tracker = klaviyo::start(*config, Services{.outbox = *std::move(outbox)});
+  config.engine.log = warnings_to(console.err, writing);
+  auto tracker = klaviyo::start(config, Services{.outbox = *std::move(outbox)});
   if (!tracker) return tracker.error();
-  return Delivery(*std::move(config), *std::move(tracker), std::move(writing));
+  return Delivery(std::move(config), *std::move(tracker), std::move(writing));
 }
 
 void Delivery::write_progress(Console& console) {
@@ -98,7 +78,7 @@ Delivery::End Delivery::run(milliseconds timeout, Console& console) {
       end = End::kTimeout;
       break;
     }
-    if (!wait_a_little(console)) {
+    if (!wait(console, kLittle)) {
       end = End::kInterrupted;
       break;
     }

@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
       .err = std::cerr,
       .is_terminal = ::isatty(STDOUT_FILENO) == 1,
       .can_ask = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1,
-      .pause = pause_for};
+      .pause = pause_for,
+      .err_is_terminal = ::isatty(STDERR_FILENO) == 1};
   return postbox::cli::run_command_line({argv + 1, argv + argc}, console);
 }

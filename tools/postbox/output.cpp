@@ -6,6 +6,7 @@
 #include <iomanip>
 #include <ostream>
 #include <sstream>
+#include <utility>
 
 namespace postbox::cli {
 namespace {
@@ -51,6 +52,14 @@ int fail(Console& console, const Error& error) {
     console.err << "postbox: " << printable(line) << '\n';
   }
   return kProblem;
+}
+
+LogSink warnings_to(std::ostream& err, std::shared_ptr<std::mutex> writing) {
+  return [&err, writing = std::move(writing)](LogLevel level, std::string_view line) {
+    if (level < LogLevel::kWarn) return;
+    const std::lock_guard lock(*writing);
+    err << printable(line) << '\n';
+  };
 }
 
 std::string printable(std::string_view text) {

@@ -3,8 +3,11 @@
 
 #include <chrono>
 #include <iosfwd>
+#include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <postbox/error.hpp>
+#include <postbox/log.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +23,11 @@ void write_json(std::ostream& out, const Json& json);
 
 // Writes each line of the error behind "postbox: ". Returns kProblem.
 int fail(Console& console, const Error& error);
+
+// A sink for a tracker's log that writes warnings and errors to `err`, which must outlive it, under
+// the lock. The configured level stays as it is: the outbox keeps the settings, to say at the next
+// start what has changed.
+[[nodiscard]] LogSink warnings_to(std::ostream& err, std::shared_ptr<std::mutex> writing);
 
 // In one line: control characters, which a terminal might obey, become '?'.
 [[nodiscard]] std::string printable(std::string_view text);
