@@ -78,6 +78,8 @@ IntakeQueue::Share Admission::share_of(EventBatch& batch) const {
 bool Admission::encode(const EventView& event, EventBatch& batch) const {
   try {
     event.encode(event.event, batch);
+    const auto& before_store = parts_.integration.before_store;
+    if (before_store && batch.violations().empty()) before_store(batch);
     const auto most = parts_.outbox.caps().max_payload;
     std::uint64_t sum = 0;
     for (const EventRecord& record : batch.records()) {

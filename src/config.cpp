@@ -76,7 +76,7 @@ std::string show_outbox(const std::string& url) {
 }
 
 Result<std::vector<std::string>> parse_encryption_keys(std::string_view text) {
-  std::vector<std::string> keys = split_secrets(text);
+  std::vector<std::string> keys = split_list(text);
   if (auto ok = check_encryption_keys(keys); !ok) return ok.error();
   return keys;
 }

@@ -60,6 +60,11 @@ struct Integration {
   // EventBatch::context(). Read from several threads at once.
   std::shared_ptr<const EventContext> context{};
 
+  // Called with the events of each call of track() before they are stored, on its thread, when they
+  // keep their rules: it may change their payloads, and reject them. Unset: they are stored as they
+  // are. What it throws rejects them.
+  std::function<void(EventBatch&)> before_store{};
+
   // Read the settings again and make the destination use them. Called by Tracker::reload(), by one
   // thread at a time. Unset: reload() fails.
   std::function<Result<Reloaded>()> reload{};

@@ -245,6 +245,15 @@ std::vector<postbox::BoundSetting<Config>> Config::settings(
            &parse_metrics,
            &show_list,
            &check_metrics},
+          {{.variable = "KLAVIYO_ALLOWED_PROPERTIES",
+            .section = kSection,
+            .about = "The shop's own properties, of events and profiles, that may be stored and "
+                     "sent; others are left out with a warning. Without it all may.",
+            .accepted = "names of properties, separated by commas, or none",
+            .example = "gift, channel"},
+           &Config::allowed_properties,
+           &parse_property_names,
+           &show_list},
           {{.variable = "KLAVIYO_DEFAULT_COUNTRY",
             .section = kSection,
             .about = "The country of phone numbers that are written without a country code, where "

@@ -10,6 +10,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <klaviyo/before_store.hpp>
 #include <klaviyo/families.hpp>
 #include <optional>
 #include <postbox/config.hpp>
@@ -75,6 +76,16 @@ struct Config {
   // integration reports them. They count as disabled, and end carts all the same. Applied at a
   // start; what waits is sent. KLAVIYO_DISABLED_METRICS. Defaults to none.
   std::vector<std::string> disabled_metrics;
+
+  // The shop's own properties, of events and of profiles, that may be stored and sent; others are
+  // left out with a warning. One that is "none" allows none. Applied at a start.
+  // KLAVIYO_ALLOWED_PROPERTIES. Defaults to all.
+  std::vector<std::string> allowed_properties;
+
+  // Asked for each field before an event is stored, on the thread of track(): the event is then
+  // parsed and written once more, some 20 us. Behind the allow-list. Defaults to none: everything
+  // is stored as it is.
+  BeforeStore before_store;
 
   // The app's address, for cart recovery links. VITE_APP_URL. Defaults to none.
   std::string app_url;

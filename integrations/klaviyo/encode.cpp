@@ -194,6 +194,17 @@ postbox::Result<Payload> decode(std::string_view payload) {
   return parts;
 }
 
+std::string with_parts(const Payload& parts, std::string_view profile, std::string_view members) {
+  EventHead head;
+  head.profile = profile;
+  head.log_name = parts.log_name;
+  head.subject = parts.subject;
+  std::string payload;
+  begin_payload(head, profile.size() + members.size(), payload);
+  payload += members;
+  return payload;
+}
+
 std::string_view metric_of(std::string_view payload) {
   const auto parts = decode(payload);
   if (!parts) return {};

@@ -128,6 +128,10 @@ struct Payload {
 
 [[nodiscard]] postbox::Result<Payload> decode(std::string_view payload);
 
+// The payload of the same event with another profile and other members.
+[[nodiscard]] std::string with_parts(const Payload& parts, std::string_view profile,
+                                     std::string_view members);
+
 // The name of the event's metric, such as "Placed Order"; "Profile" for the update of one,
 // "Subscribe" and "Unsubscribe" for consent. Empty when the payload is damaged.
 [[nodiscard]] std::string_view metric_of(std::string_view payload);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/not_accepted.hpp"
+#include "base/setting_text.hpp"
 
 namespace klaviyo {
 namespace {
@@ -67,12 +68,7 @@ Result<TypeNames> parse_metric_names(std::string_view text) {
 }
 
 Result<std::vector<std::string>> parse_metrics(std::string_view text) {
-  std::vector<std::string> metrics;
-  while (!text.empty()) {
-    const std::size_t comma = text.find(',');
-    metrics.emplace_back(unwrapped(text.substr(0, comma)));
-    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
-  }
+  std::vector<std::string> metrics = postbox::split_list(text);
   if (auto ok = check_metrics(metrics); !ok) return ok.error();
   return metrics;
 }

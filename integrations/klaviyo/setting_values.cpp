@@ -124,9 +124,15 @@ Result<void> check_secrets(const std::vector<std::string>& secrets) {
 }
 
 Result<std::vector<std::string>> parse_secrets(std::string_view text) {
-  std::vector<std::string> secrets = postbox::split_secrets(text);
+  std::vector<std::string> secrets = postbox::split_list(text);
   if (auto ok = check_secrets(secrets); !ok) return ok.error();
   return secrets;
+}
+
+Result<std::vector<std::string>> parse_property_names(std::string_view text) {
+  std::vector<std::string> names = postbox::split_list(text);
+  if (std::ranges::none_of(names, &std::string::empty)) return names;
+  return postbox::not_accepted(text.substr(0, 40), "names of properties, separated by commas");
 }
 
 std::string show_list(const std::vector<std::string>& texts) {

@@ -32,6 +32,9 @@ namespace klaviyo {
 [[nodiscard]] postbox::Result<void> check_secrets(const std::vector<std::string>& secrets);
 [[nodiscard]] postbox::Result<std::vector<std::string>> parse_secrets(std::string_view text);
 
+// "gift, channel".
+[[nodiscard]] postbox::Result<std::vector<std::string>> parse_property_names(std::string_view text);
+
 [[nodiscard]] std::string show_list(const std::vector<std::string>& texts);
 [[nodiscard]] std::string show_metric_names(const postbox::TypeNames& names);
 

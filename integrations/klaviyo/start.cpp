@@ -4,6 +4,7 @@
 #include <klaviyo/cart_timers.hpp>
 #include <klaviyo/config.hpp>
 #include <klaviyo/destination.hpp>
+#include <klaviyo/field_filter.hpp>
 #include <klaviyo/hash.hpp>
 #include <klaviyo/settings.hpp>
 #include <klaviyo/settings_history.hpp>
@@ -261,6 +262,10 @@ Result<Beginning> begin(Config config, const Services& overrides) {
                                    .context = timers,
                                    .change_prefix = std::string(kChanged),
                                    .failure_prefix = "Klaviyo worker queue error"};
+  if (FieldFilter::is_needed(config)) {
+    const auto filter = std::make_shared<const FieldFilter>(config);
+    integration.before_store = [filter](postbox::EventBatch& batch) { filter->apply(batch); };
+  }
   if (config.environment_file) {
     auto reloader = std::make_shared<Reloader>(config, settings, std::move(destination), timers,
                                                clock_of(overrides));

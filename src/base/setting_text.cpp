@@ -12,15 +12,15 @@ std::string in_number(const std::vector<std::string>& secrets) {
 std::string in_ms(std::chrono::milliseconds time) { return std::to_string(time.count()) + "ms"; }
 std::string in_bytes(Bytes size) { return std::to_string(size.count) + "B"; }
 
-std::vector<std::string> split_secrets(std::string_view text) {
-  std::vector<std::string> secrets;
+std::vector<std::string> split_list(std::string_view text) {
+  std::vector<std::string> values;
   for (bool more = true; more;) {
     const std::size_t comma = text.find(',');
-    secrets.emplace_back(unwrapped(text.substr(0, comma)));
+    values.emplace_back(unwrapped(text.substr(0, comma)));
     more = comma != std::string_view::npos;
     if (more) text.remove_prefix(comma + 1);
   }
-  return secrets;
+  return values;
 }
 
 std::string in_a_line(std::span<const SettingInForce> settings) {

@@ -24,8 +24,8 @@ namespace postbox {
 [[nodiscard]] std::string in_ms(std::chrono::milliseconds time);
 [[nodiscard]] std::string in_bytes(Bytes size);
 
-// The secrets of "one, two", without what wraps each.
-[[nodiscard]] std::vector<std::string> split_secrets(std::string_view text);
+// The values of "one, two", without what wraps each.
+[[nodiscard]] std::vector<std::string> split_list(std::string_view text);
 
 // "NAME=value, NAME=value".
 [[nodiscard]] std::string in_a_line(std::span<const SettingInForce> settings);

@@ -50,7 +50,8 @@ for document in documents:
             first = snippet.strip().splitlines()[0]
             problems.append(f"{document.relative_to(root)}: a {language} snippet is not part of any "
                             f"compiled file: {first}")
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)  # a lambda looks like a link
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", prose):
         if not (document.parent / target).exists():
             problems.append(f"{document.relative_to(root)}: link to {target} leads nowhere")
     for script in re.findall(r"\bscripts/[a-z-]+\b", text):
