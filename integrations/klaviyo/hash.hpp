@@ -16,26 +16,21 @@
 
 namespace klaviyo {
 
-// The first 16 bytes of SHA-256 over what was added. Allocates nothing, whatever its length. A
-// thread has one at a time.
+// The first 16 bytes of SHA-256 over what was added. Allocates nothing, whatever its length.
 class Hasher {
  public:
   Hasher() noexcept;
-  Hasher(const Hasher&) = delete;
-  Hasher& operator=(const Hasher&) = delete;
 
   void add(std::string_view part) noexcept;  // with its length before it
   void add_number(std::uint64_t number) noexcept;
   [[nodiscard]] postbox::Key finish() noexcept;  // once
 
  private:
-  void flush() noexcept;
+  void add_bytes(std::string_view bytes) noexcept;
 
-  // Most keys are made of short parts, and one call of OpenSSL costs more than copying them.
-  std::array<char, 512> buffer_;
-  std::size_t size_ = 0;
-  bool works_ = false;
-  std::array<std::uint64_t, 2> fallback_;
+  std::array<std::uint32_t, 8> state_;
+  std::array<unsigned char, 64> block_{};
+  std::uint64_t size_ = 0;  // bytes that were added
 };
 
 // The first 16 bytes of SHA-256 over the parts, each with its length before it, so that ("ab", "c")

@@ -5,7 +5,6 @@
 #include <klaviyo/config.hpp>
 #include <klaviyo/destination.hpp>
 #include <klaviyo/field_filter.hpp>
-#include <klaviyo/hash.hpp>
 #include <klaviyo/settings.hpp>
 #include <klaviyo/settings_history.hpp>
 #include <memory>
@@ -294,7 +293,6 @@ Result<void> check_keys(const std::vector<Config>& accounts) {
 
 Result<std::vector<postbox::Tracker>> start(std::vector<Config> accounts, Services shared) {
   if (auto ok = check_keys(accounts); !ok) return ok.error();
-  (void)hash_key({});  // OpenSSL takes locks at the first one: not at a fork() in a busy process
   std::vector<Beginning> beginnings;
   std::vector<postbox::Account> engine_accounts;
   for (Config& account : accounts) {
