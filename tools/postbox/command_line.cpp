@@ -16,6 +16,7 @@
 #include "salvage_command.hpp"
 #include "schema_command.hpp"
 #include "send_test_command.hpp"
+#include "serve_command.hpp"
 #include "status_command.hpp"
 #include "validate_command.hpp"
 
@@ -50,6 +51,7 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
   add_doctor(app, run);
   add_schema(app, run);
   add_send_test(app, run);
+  add_serve(app, run);
   add_status(app, run);
   add_validate(app, run);
   try {

@@ -2,60 +2,20 @@
 
 #include <algorithm>
 #include <iterator>
-#include <klaviyo/catalogue.hpp>
 #include <klaviyo/settings_history.hpp>
 #include <memory>
-#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
 
 #include "account.hpp"
+#include "flag_lines.hpp"
 #include "output.hpp"
 
 namespace postbox::cli {
 namespace {
 
 using Changes = std::vector<klaviyo::ChangedSetting>;
-
-struct FlagLine {
-  std::string family;
-  std::string variable;
-  std::string here;                   // as this environment has it
-  std::optional<std::string> server;  // as the last start or reload applied it
-  std::vector<std::string> metrics;
-};
-
-// The library's own types; those of custom events and of a shop's families have names of their own.
-std::vector<std::string> metrics_of(const Family& family, const klaviyo::Config& config) {
-  if (family.queue == klaviyo::kProfile.queue) return {"updates of profiles"};
-  if (family.queue == klaviyo::kConsent.queue) return {"consent and its end"};
-  std::vector<std::string> metrics;
-  for (const klaviyo::EventType& type : klaviyo::every_event_type()) {
-    const bool is_disabled =
-        std::ranges::find(config.disabled_metrics, type.metric) != config.disabled_metrics.end();
-    if (type.family->queue != family.queue || is_disabled) continue;
-    metrics.emplace_back(type.metric);
-  }
-  return metrics;
-}
-
-std::vector<FlagLine> flags_of(const klaviyo::Config& config,
-                               const std::vector<klaviyo::KeptSetting>& kept) {
-  std::vector<FlagLine> lines;
-  for (const Family& family : klaviyo::every_queue(config.own_families)) {
-    if (static_cast<std::uint32_t>(family.queue) > klaviyo::kLastOwnQueue) break;  // its history
-    const auto found = std::ranges::find(kept, family.variable, &klaviyo::KeptSetting::name);
-    lines.push_back({.family = std::string(family.name),
-                     .variable = config.variable_prefix + std::string(family.variable),
-                     .here = config.flag(family).to_string(),
-                     .server = found == kept.end() ? std::nullopt : std::optional(found->shown),
-                     .metrics = metrics_of(family, config)});
-  }
-  return lines;
-}
-
-bool differs(const FlagLine& line) { return line.server && *line.server != line.here; }
 
 Changes of_flags(const Changes& changes, const klaviyo::Config& config) {
   const auto families = klaviyo::every_queue(config.own_families);
@@ -73,16 +33,6 @@ Json json_of(const Changes& changes) {
     all.push_back({{"time", time}, {"name", name}, {"change", change}});
   }
   return all;
-}
-
-Json json_of(const FlagLine& line) {
-  Json json = {{"family", line.family},
-               {"variable", line.variable},
-               {"here", line.here},
-               {"server", nullptr},
-               {"metrics", line.metrics}};
-  if (line.server) json["server"] = *line.server;
-  return json;
 }
 
 void write_changes(const Changes& changes, std::ostream& out) {
@@ -112,9 +62,7 @@ void write_flags(const std::vector<FlagLine>& lines, const Changes& changes, std
   out << '\n';
   write_changes(changes, out);
   for (const FlagLine& line : lines) {
-    if (!differs(line)) continue;
-    out << "\nproblem: " << line.variable << " is " << line.here << " here, and the server has "
-        << *line.server << ": reload the server";
+    if (differs(line)) out << "\nproblem: " << difference(line);
   }
   out << (std::ranges::any_of(lines, differs) ? "\n" : "");
 }

@@ -3,8 +3,6 @@
 #include <memory>
 #include <utility>
 
-#include "event_commands.hpp"
-
 namespace postbox::cli {
 namespace {
 
@@ -44,6 +42,8 @@ Result<std::vector<ShownEvent>> list(const Account& account, const Selection& se
   return events;
 }
 
+}  // namespace
+
 EventKind dead_letters() {
   return {.name = "dead letter",
           .has_reasons = true,
@@ -52,6 +52,13 @@ EventKind dead_letters() {
             return account.outbox.purge(query_of(selection, account.config), selection.max);
           }};
 }
+
+Result<std::size_t> replay(Account& account, const Selection& selection, bool backfill) {
+  return account.outbox.replay(query_of(selection, account.config),
+                               {.max = selection.max, .backfill = backfill});
+}
+
+namespace {
 
 void add_replay(CLI::App& command, Run& run) {
   CLI::App* replay = command.add_subcommand("replay", "Send dead letters again");
@@ -71,9 +78,7 @@ void add_replay(CLI::App& command, Run& run) {
   replay->callback([arguments, &run] {
     run = [arguments](Console& console) {
       const Change change{.verb = "Replay", .done = "replayed", .act = [&](Account& account) {
-                            return account.outbox.replay(
-                                query_of(arguments->selection, account.config),
-                                {.max = arguments->selection.max, .backfill = arguments->backfill});
+                            return cli::replay(account, arguments->selection, arguments->backfill);
                           }};
       return run_change(dead_letters(), *arguments, change, console);
     };

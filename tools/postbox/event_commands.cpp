@@ -31,12 +31,6 @@ Result<std::size_t> for_each(const EventKind& kind, const Account& account,
   return taken;
 }
 
-Json whole_of(const ShownEvent& event) {
-  Json json = json_of(event.line);
-  json.update(event.details);
-  return json;
-}
-
 void write_table(const EventKind& kind, const std::vector<ShownEvent>& events, std::ostream& out) {
   if (events.empty()) return;
   std::vector<std::string> headings = {"id", "family", "metric", "key", "age"};
@@ -64,7 +58,7 @@ int run_list(const EventKind& kind, const EventArguments& arguments, const Accou
   if (has_more) events.pop_back();
   if (arguments.account.json) {
     Json all = Json::array();
-    for (const ShownEvent& event : events) all.push_back(whole_of(event));
+    for (const ShownEvent& event : events) all.push_back(json_of(event));
     write_json(console.out, {{"events", std::move(all)}, {"more", has_more}});
     return kDone;
   }
@@ -84,7 +78,7 @@ int run_show(const EventKind& kind, const EventArguments& arguments, const Accou
                 << *arguments.selection.id << '\n';
     return kProblem;
   }
-  Json json = whole_of(events->front());
+  Json json = json_of(events->front());
   const Json event = structure_of(events->front().record, reveal);
   if (arguments.account.json) {
     json["event"] = event;
@@ -119,6 +113,12 @@ void set_example(CLI::App& command, const std::string& example) {
 }
 
 }  // namespace
+
+Json json_of(const ShownEvent& event) {
+  Json json = json_of(event.line);
+  json.update(event.details);
+  return json;
+}
 
 void add_filters(CLI::App& command, const EventKind& kind, EventArguments& arguments) {
   add_account_options(command, arguments.account);

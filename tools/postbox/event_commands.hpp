@@ -18,6 +18,9 @@ struct ShownEvent {
   EventRecord record;
 };
 
+// The line with its details.
+[[nodiscard]] Json json_of(const ShownEvent& event);
+
 struct EventKind {
   std::string name;          // "dead letter"
   bool has_reasons = false;  // `details` has one

@@ -6,7 +6,6 @@
 
 #include "delivery.hpp"
 #include "duration_option.hpp"
-#include "event_commands.hpp"
 
 namespace postbox::cli {
 namespace {
@@ -41,6 +40,8 @@ Result<std::vector<ShownEvent>> list(const Account& account, const Selection& se
   return events;
 }
 
+}  // namespace
+
 EventKind held_events() {
   return {.name = "held event",
           .list = list,
@@ -48,6 +49,8 @@ EventKind held_events() {
             return account.outbox.purge_held(query_of(selection, account.config), selection.max);
           }};
 }
+
+namespace {
 
 struct ReleaseArguments {
   EventArguments events;

@@ -2,9 +2,12 @@
 #pragma once
 
 #include "command.hpp"
+#include "event_commands.hpp"
 
 namespace postbox::cli {
 
 void add_held(CLI::App& app, Run& run);
+
+[[nodiscard]] EventKind held_events();
 
 }  // namespace postbox::cli
