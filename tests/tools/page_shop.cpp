@@ -6,6 +6,7 @@
 //   {"do": "answer", "status": 400, "body": "…"}   what Klaviyo answers from now on
 //   {"do": "set", "name": "…", "value": "…"}       a setting; the server starts anew
 //   {"do": "measure", "lines": "…"}         what stands in GET /metrics besides
+//   {"do": "work"}                          nothing else
 // After each the server has worked for two seconds of its own clock, and a line says "done".
 
 #include <httplib.h>

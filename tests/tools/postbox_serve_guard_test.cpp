@@ -1,5 +1,10 @@
 // Who may ask the page of `postbox serve`, and what stands on every answer.
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "serve_page.hpp"
 
 namespace postbox::testing {
@@ -21,6 +26,23 @@ class ServeGuard : public ServePage {
     buy("1001");
     work();
     serve();
+  }
+  // What comes back for these bytes, until the server closes the connection.
+  [[nodiscard]] std::string raw(const std::string& bytes) const {
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port_));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    (void)send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    std::string answer;
+    char part[4'096];
+    for (ssize_t n = 0; (n = recv(socket, part, sizeof(part), 0)) > 0;) {
+      answer.append(part, static_cast<std::size_t>(n));
+    }
+    close(socket);
+    return answer;
   }
   // Two letters are dead: nobody has replayed or removed one.
   void TearDown() override {
@@ -137,7 +159,7 @@ TEST_F(ServeGuard, AnotherHostIsRefusedWhateverElseIsRight) {
   httplib::Headers two = allowed();
   two.emplace("Host", host());
   two.emplace("Host", "evil.example");
-  EXPECT_NE(client().Get("/api/status", two)->status, 200);
+  EXPECT_EQ(client().Get("/api/status", two)->status, 403);
 }
 
 TEST_F(ServeGuard, ThisHostHasTwoNamesAndAnyPortOfATunnel) {
@@ -189,6 +211,39 @@ TEST_F(ServeGuard, WhatIsNoPageIsNotFound) {
                            "/api/purge/", "//api/purge", "/index.html", "/page.css/.."}) {
     EXPECT_EQ(client().Get(path, allowed())->status, 404) << path;
   }
+}
+
+// Whatever bytes come, none of them is let in: each is answered with a refusal, or not at all.
+TEST_F(ServeGuard, WhatIsHardlyHttpIsRefused) {
+  const std::string token = std::string("Authorization: Bearer ") + kToken + "\r\n";
+  const std::string own = "Host: " + host() + "\r\n";
+  const std::string body = "Content-Length: 15\r\n\r\n{\"kind\":\"dead\"}";
+  const std::string purge = "POST /api/purge HTTP/1.1\r\n";
+  const std::string bad[] = {
+      "GET /api/status HTTP/1.0\r\n" + token + "\r\n",
+      "POST /api/purge HTTP/1.0\r\n" + token + body,
+      "POST http://evil.example/api/purge HTTP/1.1\r\nHost: evil.example\r\n" + token + body,
+      purge + own + own + token + body, purge + "Host: evil.example\r\n" + own + token + body,
+      purge + own + token + token + body,
+      purge + own + "Origin: http://evil.example\r\n" + token + body,
+      purge + own + "Origin: http://" + host() + "\r\nOrigin: null\r\n" + token + body,
+      purge + "Host : " + host() + "\r\n" + token + body,
+      "TRACE /api/purge HTTP/1.1\r\n" + own + token + body,
+      "PURGE /api/purge HTTP/1.1\r\n" + own + token + body,
+      "post /api/purge HTTP/1.1\r\n" + own + token + body, "POST /api/purge\r\n\r\n",
+      std::string("\0\x01\xFF\r\n\r\n", 7),
+      "GET /" + std::string(20'000, 'a') + " HTTP/1.1\r\n" + own + "\r\n",
+      // The rest of a body is no request of its own.
+      "GET / HTTP/1.1\r\n" + own + "Content-Length: 300\r\n\r\n" + purge + own + token + body};
+  for (const std::string& request : bad) {
+    const std::string answer = raw(request);
+    if (request.starts_with("GET / ")) {
+      EXPECT_THAT(answer, Not(HasSubstr("\"done\""))) << request;
+    } else {
+      EXPECT_THAT(answer, Not(HasSubstr(" 200 "))) << request;
+    }
+  }
+  EXPECT_THAT(raw("GET /api/status HTTP/1.1\r\n" + own + token + "\r\n"), HasSubstr(" 200 "));
 }
 
 TEST_F(ServeGuard, ABodyThatIsTooLargeIsNotRead) {

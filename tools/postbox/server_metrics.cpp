@@ -114,7 +114,17 @@ std::string in_time(std::optional<double> seconds) {
   return text.str();
 }
 
-std::string whole(double value) { return std::to_string(std::llround(value)); }
+// A count without a point; what JSON has no number for is null.
+Json number(double value) {
+  constexpr double kExact = 9e15;
+  if (!std::isfinite(value)) return nullptr;
+  const bool is_whole = std::abs(value) < kExact && value == std::floor(value);
+  return is_whole ? Json(std::llround(value)) : Json(value);
+}
+
+std::string whole(double value) {
+  return std::isfinite(value) ? std::to_string(std::llround(value)) : "-";
+}
 
 }  // namespace
 
@@ -168,7 +178,7 @@ Json json_of(const ServerMetrics& metrics, const ServerMetrics* before) {
     const Latency* earlier = latency_before(before, i);
     const Latency latency =
         earlier == nullptr ? metrics.latencies[i] : metrics.latencies[i].since(*earlier);
-    Json one = {{"name", latency.name}, {"count", latency.count()}};
+    Json one = {{"name", latency.name}, {"count", number(latency.count())}};
     for (const double q : kQuantiles) {
       const auto seconds = latency.quantile(q);
       one["p" + whole(q * 100) + "_seconds"] = seconds ? Json(*seconds) : Json(nullptr);
@@ -178,10 +188,10 @@ Json json_of(const ServerMetrics& metrics, const ServerMetrics* before) {
   Json lanes = Json::array();
   for (const LaneUse& lane : metrics.lanes) {
     lanes.push_back({{"lane", lane.lane},
-                     {"window_limit", lane.window_limit},
-                     {"window_left", lane.window_left},
+                     {"window_limit", number(lane.window_limit)},
+                     {"window_left", number(lane.window_left)},
                      {"closed_seconds", lane.closed_seconds},
-                     {"in_flight", lane.in_flight}});
+                     {"in_flight", number(lane.in_flight)}});
   }
   Json troubles = Json::array();
   for (const Trouble& trouble : metrics.troubles) {
@@ -190,7 +200,7 @@ Json json_of(const ServerMetrics& metrics, const ServerMetrics* before) {
                         {"type", trouble.type},
                         {"lane", trouble.lane},
                         {"cause", trouble.cause},
-                        {"events", trouble.events}});
+                        {"events", number(trouble.events)}});
   }
   return {{"latencies", std::move(latencies)},
           {"lanes", std::move(lanes)},

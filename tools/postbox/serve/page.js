@@ -58,11 +58,15 @@ function lanes_of(lanes) {
   })));
 }
 
-function troubles_of(troubles) {
+const MOST_ROWS = 50;
+
+function troubles_of(all) {
+  const troubles = all.slice(0, MOST_ROWS);
   if (troubles.length === 0) return element('p', {class: 'well'}, 'Nothing failed since the server\'s start.');
   const columns = [{heading: 'Outcome'}, {heading: 'Cause', long: true}, {heading: 'Family'},
     {heading: 'Metric', long: true}, {heading: 'Endpoint'}, {heading: 'Events', number: true}];
-  return table('What failed since the server\'s start', columns, troubles.map((trouble) => ({
+  const part = all.length > MOST_ROWS ? `, ${MOST_ROWS} of ${all.length}` : '';
+  return table(`What failed since the server's start${part}`, columns, troubles.map((trouble) => ({
     bad: trouble.outcome === 'dead',
     cells: [trouble.outcome.replace('_', ' '), trouble.cause, trouble.family, trouble.type, trouble.lane,
       trouble.events],

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kListed = 50;
 constexpr std::size_t kMostCounted = 10'000;
 // By metric events are dealt with one by one, each in a transaction of its own: an fsync each.
-constexpr std::size_t kMostByMetric = 200;
+constexpr std::size_t kMostByMetric = 100;
 constexpr std::uint64_t kLookedAt = 20'000;  // some tens of milliseconds
 
 Error unusable(const std::string& name, const std::string& expected) {
