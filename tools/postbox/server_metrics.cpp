@@ -92,10 +92,6 @@ void add(const MetricSample& sample, ServerMetrics& metrics) {
   if (sample.name == "postbox_outcomes_total") add_trouble(sample, metrics.troubles);
 }
 
-const Latency* latency_before(const ServerMetrics* before, std::size_t i) {
-  return before == nullptr ? nullptr : &before->latencies[i];
-}
-
 // "85us", "1.3ms", "2.5s", "3h 20m".
 std::string in_time(std::optional<double> seconds) {
   if (!seconds) return "-";
@@ -124,6 +120,72 @@ Json number(double value) {
 
 std::string whole(double value) {
   return std::isfinite(value) ? std::to_string(std::llround(value)) : "-";
+}
+
+std::vector<Latency> latencies_since(const ServerMetrics& metrics, const ServerMetrics* before) {
+  std::vector<Latency> latencies = metrics.latencies;
+  for (std::size_t i = 0; before != nullptr && i < latencies.size(); ++i) {
+    latencies[i] = latencies[i].since(before->latencies[i]);
+  }
+  return latencies;
+}
+
+Json json_of(const Latency& latency) {
+  Json json = {{"name", latency.name}, {"count", number(latency.count())}};
+  for (const double q : kQuantiles) {
+    const auto seconds = latency.quantile(q);
+    json["p" + whole(q * 100) + "_seconds"] = seconds ? Json(*seconds) : Json(nullptr);
+  }
+  return json;
+}
+
+Json json_of(const LaneUse& lane) {
+  return {{"lane", lane.lane},
+          {"window_limit", number(lane.window_limit)},
+          {"window_left", number(lane.window_left)},
+          {"closed_seconds", number(lane.closed_seconds)},
+          {"in_flight", number(lane.in_flight)}};
+}
+
+Json json_of(const Trouble& trouble) {
+  return {{"outcome", trouble.outcome}, {"family", trouble.family},
+          {"type", trouble.type},       {"lane", trouble.lane},
+          {"cause", trouble.cause},     {"events", number(trouble.events)}};
+}
+
+void write_latencies(const std::vector<Latency>& latencies, std::ostream& out) {
+  Table table({"latency", "p50", "p95", "p99", "events"});
+  for (const Latency& latency : latencies) {
+    std::vector<std::string> row{latency.name};
+    for (const double q : kQuantiles) row.push_back(in_time(latency.quantile(q)));
+    row.push_back(whole(latency.count()));
+    table.add(row);
+  }
+  out << '\n';
+  table.write(out);
+}
+
+void write_lanes(const std::vector<LaneUse>& lanes, std::ostream& out) {
+  Table table({"lane", "quota used", "left", "of", "closed", "in flight"});
+  for (const LaneUse& lane : lanes) {
+    table.add({lane.lane, whole(lane.window_limit - lane.window_left), whole(lane.window_left),
+               whole(lane.window_limit),
+               lane.closed_seconds > 0 ? in_time(lane.closed_seconds) : "-",
+               whole(lane.in_flight)});
+  }
+  out << '\n';
+  table.write(out);
+}
+
+void write_troubles(const std::vector<Trouble>& troubles, std::ostream& out) {
+  if (troubles.empty()) return;
+  Table table({"what failed", "family", "metric", "lane", "cause", "events"});
+  for (const Trouble& trouble : troubles) {
+    table.add({trouble.outcome, trouble.family, trouble.type, trouble.lane, trouble.cause,
+               whole(trouble.events)});
+  }
+  out << '\n';
+  table.write(out);
 }
 
 }  // namespace
@@ -174,69 +236,22 @@ Result<ServerMetrics> server_metrics_of(std::string_view text) {
 
 Json json_of(const ServerMetrics& metrics, const ServerMetrics* before) {
   Json latencies = Json::array();
-  for (std::size_t i = 0; i < metrics.latencies.size(); ++i) {
-    const Latency* earlier = latency_before(before, i);
-    const Latency latency =
-        earlier == nullptr ? metrics.latencies[i] : metrics.latencies[i].since(*earlier);
-    Json one = {{"name", latency.name}, {"count", number(latency.count())}};
-    for (const double q : kQuantiles) {
-      const auto seconds = latency.quantile(q);
-      one["p" + whole(q * 100) + "_seconds"] = seconds ? Json(*seconds) : Json(nullptr);
-    }
-    latencies.push_back(std::move(one));
+  for (const Latency& latency : latencies_since(metrics, before)) {
+    latencies.push_back(json_of(latency));
   }
   Json lanes = Json::array();
-  for (const LaneUse& lane : metrics.lanes) {
-    lanes.push_back({{"lane", lane.lane},
-                     {"window_limit", number(lane.window_limit)},
-                     {"window_left", number(lane.window_left)},
-                     {"closed_seconds", lane.closed_seconds},
-                     {"in_flight", number(lane.in_flight)}});
-  }
+  for (const LaneUse& lane : metrics.lanes) lanes.push_back(json_of(lane));
   Json troubles = Json::array();
-  for (const Trouble& trouble : metrics.troubles) {
-    troubles.push_back({{"outcome", trouble.outcome},
-                        {"family", trouble.family},
-                        {"type", trouble.type},
-                        {"lane", trouble.lane},
-                        {"cause", trouble.cause},
-                        {"events", number(trouble.events)}});
-  }
+  for (const Trouble& trouble : metrics.troubles) troubles.push_back(json_of(trouble));
   return {{"latencies", std::move(latencies)},
           {"lanes", std::move(lanes)},
           {"troubles", std::move(troubles)}};
 }
 
 void write(const ServerMetrics& metrics, const ServerMetrics* before, std::ostream& out) {
-  Table latencies({"latency", "p50", "p95", "p99", "events"});
-  for (std::size_t i = 0; i < metrics.latencies.size(); ++i) {
-    const Latency* earlier = latency_before(before, i);
-    const Latency latency =
-        earlier == nullptr ? metrics.latencies[i] : metrics.latencies[i].since(*earlier);
-    std::vector<std::string> row{latency.name};
-    for (const double q : kQuantiles) row.push_back(in_time(latency.quantile(q)));
-    row.push_back(whole(latency.count()));
-    latencies.add(row);
-  }
-  out << '\n';
-  latencies.write(out);
-  Table lanes({"lane", "quota used", "left", "of", "closed", "in flight"});
-  for (const LaneUse& lane : metrics.lanes) {
-    lanes.add({lane.lane, whole(lane.window_limit - lane.window_left), whole(lane.window_left),
-               whole(lane.window_limit),
-               lane.closed_seconds > 0 ? in_time(lane.closed_seconds) : "-",
-               whole(lane.in_flight)});
-  }
-  out << '\n';
-  lanes.write(out);
-  if (metrics.troubles.empty()) return;
-  Table troubles({"what failed", "family", "metric", "lane", "cause", "events"});
-  for (const Trouble& trouble : metrics.troubles) {
-    troubles.add({trouble.outcome, trouble.family, trouble.type, trouble.lane, trouble.cause,
-                  whole(trouble.events)});
-  }
-  out << '\n';
-  troubles.write(out);
+  write_latencies(latencies_since(metrics, before), out);
+  write_lanes(metrics.lanes, out);
+  write_troubles(metrics.troubles, out);
 }
 
 }  // namespace postbox::cli

@@ -47,32 +47,27 @@ Result<Json> PageStatus::look_anew(const Account& account) {
   Status status = status_of(account.config, account.outbox.file().value_or(""), *stats, max_wait_);
   auto flags = flags_json(account, status.problems);
   if (!flags) return flags.error();
+  std::optional<ServerMetrics> server = ask_server(status.problems);
 
+  if (last_) add_point(now, server);
   Json answer = {{"version", std::string(kVersion)},
+                 {"status", json_of(status)},
                  {"flags", *std::move(flags)},
-                 {"rates", nullptr},
-                 {"server", nullptr},
-                 {"metrics_url", nullptr}};
-  std::optional<ServerMetrics> server;
-  if (reader_) {
-    answer["metrics_url"] = reader_->shown_url();
-    auto read = reader_->read();
-    if (read) {
-      answer["server"] = json_of(*read, nullptr);
-      server = *std::move(read);
-    } else {
-      status.problems.push_back(read.error().message);
-    }
-  }
-  if (last_) {
-    add_point(now, server);
-    answer["rates"] = json_of(points_.back().rates);
-  }
-  answer["status"] = json_of(status);
-  answer["history"] = history(now.at);
+                 {"rates", last_ ? json_of(points_.back().rates) : Json(nullptr)},
+                 {"server", server ? json_of(*server, nullptr) : Json(nullptr)},
+                 {"metrics_url", reader_ ? Json(reader_->shown_url()) : Json(nullptr)},
+                 {"history", history(now.at)}};
   last_ = now;
   last_server_ = std::move(server);
   return answer;
+}
+
+std::optional<ServerMetrics> PageStatus::ask_server(std::vector<std::string>& problems) {
+  if (!reader_) return std::nullopt;
+  auto read = reader_->read();
+  if (read) return *std::move(read);
+  problems.push_back(read.error().message);
+  return std::nullopt;
 }
 
 void PageStatus::add_point(const Look& now, const std::optional<ServerMetrics>& server) {

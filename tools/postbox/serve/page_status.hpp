@@ -9,6 +9,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "metrics_reader.hpp"
 #include "rates.hpp"
@@ -31,6 +34,8 @@ class PageStatus {
     Rates rates;
     Json latencies;  // of the events of that time; null without the server's figures
   };
+  // Nothing when there is nobody to ask, or no answer, which is a problem then.
+  [[nodiscard]] std::optional<ServerMetrics> ask_server(std::vector<std::string>& problems);
   void add_point(const Look& now, const std::optional<ServerMetrics>& server);
   [[nodiscard]] Json history(std::chrono::steady_clock::time_point now) const;
   [[nodiscard]] Result<Json> look_anew(const Account& account);
