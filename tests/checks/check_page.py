@@ -90,6 +90,7 @@ def no_errors(browser, serve):
     for url in browser.requests:
         expect(url == "about:blank" or url.startswith(serve.address), f"another host was asked: {url}")
         expect(serve.token not in url.split("#")[0], "the token is in an address that was sent")
+        expect("?" not in url, f"something is asked for in an address: {url}")
 
 
 def needs_the_token(browser, shop, serve):

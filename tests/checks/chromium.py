@@ -13,12 +13,18 @@ import time
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+def is_snap(path):
+    """A snap itself, or the script that Ubuntu has in its place."""
+    with open(path, "rb") as file:
+        head = file.read(4096)
+    return "snap" in path + os.path.realpath(path) or (head.startswith(b"#!") and b"/snap/" in head)
+
+
 def find():
-    """The program, or None. What Ubuntu calls chromium-browser is a script that asks for the snap."""
+    """The program, or None."""
     for name in NAMES:
         path = shutil.which(name)
-        if path and subprocess.run([path, "--version"], capture_output=True).returncode == 0 \
-                and "/snap/" not in os.path.realpath(path):
+        if path and not is_snap(path) and subprocess.run([path, "--version"], capture_output=True).returncode == 0:
             return path
     return None
 

@@ -44,7 +44,7 @@ Result<EventKind> kind_of(const Json& asked) {
   if (!name) return name.error();
   if (*name == "dead") return dead_letters();
   if (*name == "held") return held_events();
-  return unusable("kind", "\"dead\" or \"held\"");
+  return unusable("kind", R"("dead" or "held")");
 }
 
 Result<void> read_texts(const Json& asked, Selection& selection) {
@@ -145,7 +145,7 @@ Result<Json> PageRequests::count(Account& account, const Json& asked) const {
 Result<Json> PageRequests::replay(Account& account, const Json& asked) const {
   const auto meant = meant_by(asked, account);
   if (!meant) return meant.error();
-  if (!meant->kind.has_reasons) return unusable("kind", "\"dead\"");
+  if (!meant->kind.has_reasons) return unusable("kind", R"("dead")");
   const auto backfill = asked.find("backfill");
   const bool is_backfill = backfill != asked.end() && *backfill == true;
   const auto done = cli::replay(account, meant->selection, is_backfill);
