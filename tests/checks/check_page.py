@@ -62,10 +62,10 @@ class Shop:
 
 
 class Serve:
-    def __init__(self, folder, shop, port=0):
+    def __init__(self, folder, *options):
         self.process = subprocess.Popen(
-            [bin_dir / "postbox", "serve", "--env-file", folder / "shop.env", "--prefix", "PBT_", "--port", str(port),
-             "--max-wait", "2h", "--metrics", shop.metrics], stdout=subprocess.PIPE, text=True)
+            [bin_dir / "postbox", "serve", "--env-file", folder / "shop.env", "--prefix", "PBT_",
+             "--max-wait", "2h", *options], stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().strip()
         self.address, self.token = self.url.split("#token=")
         self.port = int(self.address.split(":")[2].strip("/"))
@@ -341,13 +341,18 @@ def refuses_other_pages(browser, serve):
     browser.requests.clear()
 
 
-def outlives_the_program(browser, folder, shop, serve):
-    """A tab that is still open when the program ends, and when it starts anew with another token."""
+def outlives_the_program(browser, folder, serve):
+    """A tab that is still open when the program ends, and when it starts anew with another token and without
+    the server's metrics."""
     expect(serve.close() == 0, "SIGTERM is a clean end")
     browser.wait("document.getElementById('connection').textContent.includes('no answer')", "that there is no answer")
-    again = Serve(folder, shop, serve.port)
-    browser.wait("!document.getElementById('login').hidden", "a question for the new token")
-    browser.errors.clear()
+    again = Serve(folder, "--port", str(serve.port))
+    browser.wait("document.activeElement.id === 'login-token'", "a question for the new token")
+    browser.type(again.token)
+    browser.key("Enter")
+    browser.wait("!document.getElementById('content').hidden && "
+                 "document.getElementById('server').textContent.includes('--metrics http://')", "how to get the rest")
+    expect(browser.run("document.querySelectorAll('#plots figure').length") == 1, "the rates are plotted all the same")
     return again
 
 
@@ -382,11 +387,11 @@ def loads_again(browser, serve):
 with tempfile.TemporaryDirectory() as work:
     folder = pathlib.Path(work)
     shop = Shop(folder)
-    serve = Serve(folder, shop)
+    serve = Serve(folder, "--metrics", shop.metrics)
     browser = chromium.Chromium(program)
     try:
         walk(browser, folder, shop, serve)
-        serve = outlives_the_program(browser, folder, shop, serve)
+        serve = outlives_the_program(browser, folder, serve)
     finally:
         browser.close()
         serve.close()
