@@ -116,7 +116,7 @@ class CommandShop : public ::testing::Test {
                  bool can_ask = false) {
     const bool reveals = std::ranges::find(arguments, "--reveal") != arguments.end();
     arguments.insert(arguments.end(), {"--env-file", env_file(), "--prefix", kPrefix});
-    CommandRun result = run_postbox(std::move(arguments), input, can_ask);
+    CommandRun result = run_postbox(std::move(arguments), input, can_ask, pause_);
     for (const char* personal : kPersonal) {
       if (reveals) break;
       EXPECT_EQ(result.out.find(personal), std::string::npos) << result.out;
@@ -153,6 +153,7 @@ class CommandShop : public ::testing::Test {
       std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()) - 1h);
   std::shared_ptr<ScriptedHttpClient> http_ = std::make_shared<ScriptedHttpClient>();
   mutable std::string log_;
+  std::function<bool(std::chrono::milliseconds)> pause_{};  // of whoever waits in a command
   std::optional<Tracker> tracker_;
 
  private:

@@ -356,5 +356,41 @@ TEST(SimulatorScopes, AKeyMayDoWhatItsScopesSayWhateverTheBody) {
   EXPECT_EQ(simulator.handle(request_for("GET", "/api/events")).status, 403);
 }
 
+Json deletion_job(const Json& attributes, const Json& id = nullptr) {
+  Json person = {{"type", "profile"}, {"attributes", attributes}};
+  if (!id.is_null()) person["id"] = id;
+  return {
+      {"data",
+       {{"type", "data-privacy-deletion-job"}, {"attributes", {{"profile", {{"data", person}}}}}}}};
+}
+
+TEST_F(SimulatorAccount, ADeletionJobTakesItsTime) {
+  post_event(order("u1"));
+  post_event(order("u2", "john@shop.fr"));
+  EXPECT_EQ(
+      post("/api/data-privacy-deletion-jobs", deletion_job({{"email", "Jane@shop.fr"}})).status,
+      202);
+  EXPECT_EQ(get("/api/profiles")["data"].size(), 2U);
+  now_ += 2s;
+  EXPECT_EQ(get("/api/profiles")["data"].size(), 1U);
+  EXPECT_THAT(get("/api/profiles", {{"filter", R"(equals(email,"jane@shop.fr"))"}})["data"],
+              ::testing::IsEmpty());
+  EXPECT_EQ(get("/api/events")["data"].size(), 2U) << "the history stays";
+  post_event(order("u1"));
+  EXPECT_EQ(get("/api/profiles")["data"].size(), 2U) << "somebody new";
+  EXPECT_EQ(counts().recorded, 3U);
+}
+
+TEST_F(SimulatorAccount, ADeletionJobNamesOneIdentifier) {
+  const Json jane = {{"email", "jane@shop.fr"}};
+  for (const Json& body :
+       {deletion_job(Json::object()), deletion_job(jane, "01ABC"),
+        deletion_job({{"email", "jane@shop.fr"}, {"phone_number", "+33123456789"}}),
+        deletion_job({{"email", "jane"}}), deletion_job({{"external_id", "42"}}), Json::object()}) {
+    EXPECT_EQ(post("/api/data-privacy-deletion-jobs", body).status, 400) << body;
+    now_ += 1s;
+  }
+}
+
 }  // namespace
 }  // namespace sim

@@ -53,7 +53,8 @@ class CommandsPage : public CommandShop {
   void SetUp() override {
     std::filesystem::current_path(folder_.path());
     const int port = klaviyo_.start(
-        {.port = 0, .simulator = {.keys = {}, .limits = false, .now = {}, .wait = {}}});
+        {.port = 0,
+         .simulator = {.keys = {}, .limits = false, .now = {}, .wait = {}, .deletion_time = 0ms}});
     set("KLAVIYO_API_URL", "http://127.0.0.1:" + std::to_string(port));
     set("POSTBOX_ENCRYPTION_KEY", std::string(64, '7'));
     start();
@@ -89,7 +90,7 @@ class CommandsPage : public CommandShop {
     for (const std::string& example : examples(page)) {
       const auto words = words_of(example);
       prepare(words.front());
-      const CommandRun run = run_postbox(words);
+      const CommandRun run = run_postbox(words, {}, false, [](auto) { return true; });
       const int expected = example.ends_with("# exit code 1") ? cli::kProblem : cli::kDone;
       EXPECT_EQ(run.code, expected) << example << '\n' << run.out << run.err;
     }

@@ -162,4 +162,13 @@ void apply_consent(Account& account, JobKind kind, const ConsentJob& job,
   }
 }
 
+void finish_deletions(Account& account, std::chrono::system_clock::time_point now) {
+  std::erase_if(account.deletions, [&](const DeletionJob& job) {
+    if (now < job.due) return false;
+    const auto index = account.profiles.find(job.identifier, job.value);
+    if (index) account.profiles.remove(*index);
+    return true;
+  });
+}
+
 }  // namespace sim

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "consent_rules.hpp"
+#include "deletion_rules.hpp"
 #include "event_store.hpp"
 #include "profile_store.hpp"
 
@@ -18,10 +19,12 @@ namespace sim {
 struct Account {
   ProfileStore profiles;
   EventStore events;
+  std::vector<DeletionJob> deletions;  // that are under way
 
   void clear() {
     profiles.clear();
     events.clear();
+    deletions.clear();
   }
 };
 
@@ -54,5 +57,8 @@ ImportResult import_profile(Account& account, const ProfileInput& input,
 // POST /api/profile-subscription-bulk-create-jobs and …-delete-jobs, which passed the rules.
 void apply_consent(Account& account, JobKind kind, const ConsentJob& job,
                    std::chrono::sys_seconds now);
+
+// Deletes the profiles of the jobs that are due. Their events stay, of nobody.
+void finish_deletions(Account& account, std::chrono::system_clock::time_point now);
 
 }  // namespace sim

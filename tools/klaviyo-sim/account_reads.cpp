@@ -36,9 +36,9 @@ bool accepts_profile(const Account& account, const ListQuery& query, std::size_t
         if (condition.field == "updated") {
           return compare_seconds(condition, profile.updated.time_since_epoch().count());
         }
-        const auto value = profile.attributes.find(condition.field);
-        return value != profile.attributes.end() && value->is_string() &&
-               is_one_of(condition, value->get<std::string>());
+        return std::ranges::any_of(condition.values, [&](const std::string& value) {
+          return account.profiles.find(condition.field, value) == index;
+        });
       });
 }
 

@@ -40,12 +40,15 @@ void merge_members(Json& target, const Json& source, bool null_clears) {
 
 }  // namespace
 
+std::optional<std::size_t> ProfileStore::find(const std::string& name,
+                                              const std::string& value) const {
+  const auto found = by_identifier_.find(identifier_key(name, value));
+  if (found == by_identifier_.end()) return std::nullopt;
+  return found->second;
+}
+
 std::optional<std::size_t> ProfileStore::find(const ProfileInput& input) const {
-  if (input.id) {
-    const auto found = by_identifier_.find(identifier_key("id", *input.id));
-    if (found == by_identifier_.end()) return std::nullopt;
-    return found->second;
-  }
+  if (input.id) return find("id", *input.id);
   return find_conflict(std::nullopt, input);
 }
 
@@ -112,6 +115,15 @@ void ProfileStore::set_identifier(std::size_t index, const std::string& name, co
     if (old) by_identifier_.erase(*old);
     attributes.erase(name);
   }
+}
+
+void ProfileStore::remove(std::size_t index) {
+  Profile& profile = profiles_[index];
+  std::erase_if(by_identifier_, [index](const auto& entry) { return entry.second == index; });
+  by_creation_.erase(PageKey{profile.created.time_since_epoch().count(), index});
+  profile.attributes = Json::object();
+  profile.subscriptions.clear();
+  profile.lists.clear();
 }
 
 void ProfileStore::note_event(std::size_t index, std::chrono::sys_seconds time) {

@@ -39,6 +39,9 @@ struct Profile {
 
 class ProfileStore {
  public:
+  // The profile of one identifier: "id", "email", ….
+  std::optional<std::size_t> find(const std::string& name, const std::string& value) const;
+
   // The profile by id, else by the identifiers in Klaviyo's order.
   std::optional<std::size_t> find(const ProfileInput& input) const;
 
@@ -55,6 +58,9 @@ class ProfileStore {
 
   // Removes own properties.
   void unset(std::size_t index, const std::vector<std::string>& names);
+
+  // Takes the profile out of every list and makes it nobody's. Its index stays valid.
+  void remove(std::size_t index);
 
   void note_event(std::size_t index, std::chrono::sys_seconds time);
 

@@ -98,6 +98,11 @@ const std::vector<Simulator::Route>& Simulator::routes() {
        {75, 750},
        consent,
        &Simulator::unsubscribe},
+      {"POST",
+       "/api/data-privacy-deletion-jobs",
+       {3, 60},
+       {"data-privacy:write"},
+       &Simulator::delete_profiles},
       {"GET", "/api/profiles", {75, 750}, {"profiles:read"}, &Simulator::get_profiles},
       {"GET", "/api/metrics", {10, 150}, {"metrics:read"}, &Simulator::get_metrics},
       {"GET", "/api/accounts", {1, 15}, {"accounts:read"}, &Simulator::get_accounts}};
@@ -177,6 +182,7 @@ Response Simulator::handle_route(const Route& route, const Request& request) {
   const RateAnswer rate = take_rate(route);
   if (rate.retry_after) return throttled(*rate.retry_after);
 
+  finish_jobs();
   Response response;
   if (const auto bad_revision = check_revision(request)) {
     response = problem_response({*bad_revision});
@@ -190,6 +196,12 @@ Response Simulator::handle_route(const Route& route, const Request& request) {
   response.headers.emplace_back("RateLimit-Remaining", std::to_string(rate.remaining));
   response.headers.emplace_back("RateLimit-Reset", std::to_string(rate.reset.count()));
   return response;
+}
+
+void Simulator::finish_jobs() {
+  const auto now = options_.now();
+  const std::lock_guard lock(mutex_);
+  finish_deletions(account_, now);
 }
 
 RateAnswer Simulator::take_rate(const Route& route) {
@@ -279,6 +291,17 @@ Response Simulator::take_job(JobKind kind, const Request& request) {
   const std::chrono::sys_seconds now = now_seconds();
   const std::lock_guard lock(mutex_);
   apply_consent(account_, kind, job, now);
+  return accepted();
+}
+
+Response Simulator::delete_profiles(const Request& request) {
+  const ParsedJson body = parse_json(request.body);
+  if (!body.value) return bad_json(body.error);
+  DeletionJob job = read_deletion_job(*body.value);
+  if (!job.problems.empty()) return problem_response(job.problems);
+  job.due = options_.now() + options_.deletion_time;
+  const std::lock_guard lock(mutex_);
+  account_.deletions.push_back(std::move(job));
   return accepted();
 }
 

@@ -40,6 +40,8 @@ struct SimulatorOptions {
   std::function<void(std::chrono::milliseconds)> wait;
   // The scopes of the keys, such as "events:write". Defaults to all.
   std::optional<std::vector<std::string>> scopes{};
+  // How long a deletion job takes.
+  std::chrono::milliseconds deletion_time{2'000};
 };
 
 struct Stats {
@@ -83,6 +85,7 @@ class Simulator {
   Response put_faults(const Request& request);
   Response handle_api(const Request& request);
   Response handle_route(const Route& route, const Request& request);
+  void finish_jobs();
   RateAnswer take_rate(const Route& route);
   void add_date(Response& response) const;
   void count_answer(const Request& request, const Response& response);
@@ -93,6 +96,7 @@ class Simulator {
   Response subscribe(const Request& request);
   Response unsubscribe(const Request& request);
   Response take_job(JobKind kind, const Request& request);
+  Response delete_profiles(const Request& request);
   Response get_events(const Request& request);
   Response get_profiles(const Request& request);
   Response get_metrics(const Request& request);

@@ -1,26 +1,36 @@
 #include "forget_command.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <istream>
-#include <klaviyo/email.hpp>
 #include <klaviyo/events/profile.hpp>
+#include <klaviyo/phone.hpp>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <stripe/fact_store.hpp>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "account.hpp"
+#include "deletion.hpp"
+#include "duration_option.hpp"
 #include "output.hpp"
 #include "selection.hpp"
+#include "steps.hpp"
 
 namespace postbox::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kTimeout{std::chrono::minutes(10)};
 
 struct ForgetArguments {
   AccountOptions account;
@@ -28,11 +38,14 @@ struct ForgetArguments {
   std::string phone;
   std::string external_id;
   std::string stripe_store;
+  bool at_klaviyo = false;
+  std::optional<milliseconds> timeout;
   Approval approval;
 };
 
 struct Forgotten {
   std::size_t events = 0;
+  std::size_t waiting = 0;            // of them; a server may have them in its hands
   std::optional<std::size_t> stripe;  // unset: there is no store
   std::vector<std::string> to_do;
 };
@@ -42,7 +55,8 @@ void read_input(std::string& text, Console& console) {
   if (text == "-") std::getline(console.in, text);
 }
 
-Result<klaviyo::Profile> person_of(ForgetArguments arguments, Console& console) {
+Result<klaviyo::Profile> person_of(ForgetArguments arguments, const std::string& country,
+                                   Console& console) {
   const auto fail = [](const std::string& what) {
     return Error{ErrorCode::kInvalidArgument, what};  // without the value, which is personal
   };
@@ -50,20 +64,46 @@ Result<klaviyo::Profile> person_of(ForgetArguments arguments, Console& console) 
   read_input(arguments.phone, console);
   read_input(arguments.external_id, console);
   klaviyo::Profile person;
-  person.email = klaviyo::clean_email(arguments.email).address;
+  person.email = arguments.email;
   person.phone = arguments.phone;
   person.external_id = arguments.external_id;
-  const std::size_t at = person.email.find('@');
-  const bool is_address = at != std::string::npos && at > 0 && at + 1 < person.email.size();
-  if (!arguments.email.empty() && !is_address) {
+  std::vector<Violation> unheard;
+  klaviyo::normalize(person, country, {}, unheard);
+  if (!arguments.email.empty() && !klaviyo::is_email(person.email)) {
     return fail(
         "EMAIL: is no e-mail address; expected one such as name@shop.example, or - to read "
         "it from standard input");
+  }
+  if (!arguments.phone.empty() && !klaviyo::is_e164(person.phone)) {
+    return fail(
+        "--phone: is no phone number with its country; expected one such as +491701234567, or - "
+        "to read it from standard input");
   }
   if (person.email.empty() && person.phone.empty() && person.external_id.empty()) {
     return fail("nobody is named; expected EMAIL, --phone or --external-id");
   }
   return person;
+}
+
+// Counts what waits of the person. Reads the whole outbox.
+Result<Forgotten> count_events(const Account& account, const klaviyo::Profile& person) {
+  constexpr std::size_t kPage = 500;
+  const auto keys = klaviyo::keys_of(person, account.config.default_country);
+  Forgotten found;
+  EventHandle after{std::numeric_limits<std::int64_t>::min()};
+  for (;;) {
+    const auto page = account.outbox.events(after, kPage);
+    if (!page) return page.error();
+    if (page->empty()) return found;
+    after = page->back().handle;
+    for (const TypedEvent& event : *page) {
+      if (std::ranges::find(keys, event.record.profile_key) == keys.end()) continue;
+      ++found.events;
+      const bool is_waiting =
+          event.state == EventState::kReady || event.state == EventState::kLeased;
+      if (is_waiting) ++found.waiting;
+    }
+  }
 }
 
 // Webhooks keep addresses in a file of their own.
@@ -93,11 +133,22 @@ std::vector<std::string> files_aside(const std::string& file) {
   return found;
 }
 
-std::vector<std::string> to_do_after(const Forgotten& done, const std::string& outbox) {
-  std::vector<std::string> to_do = {
-      "what Klaviyo has: ask for its deletion in Klaviyo, or by its data privacy API "
-      "(POST /api/data-privacy-deletion-jobs)",
-      "what the shop may still report: keep it from doing so", "copies and backups of the outbox"};
+std::string klaviyo_to_do(const Deletion* deletion) {
+  if (deletion == nullptr) {
+    return "what Klaviyo has: --at-klaviyo asks for its deletion by Klaviyo's data privacy API "
+           "(POST /api/data-privacy-deletion-jobs), which cannot be undone; by hand it is Delete "
+           "profile, on the profile's page";
+  }
+  return "what Klaviyo has: it is not known to be gone, see above";
+}
+
+std::vector<std::string> to_do_after(const Forgotten& done, const Deletion* deletion,
+                                     const std::string& outbox) {
+  std::vector<std::string> to_do;
+  const bool is_gone = deletion != nullptr && deletion->is_gone().value_or(false);
+  if (!is_gone) to_do.push_back(klaviyo_to_do(deletion));
+  to_do.emplace_back("what the shop may still report: keep it from doing so");
+  to_do.emplace_back("copies and backups of the outbox");
   for (const std::string& file : files_aside(outbox)) to_do.push_back("the file '" + file + "'");
   if (!done.stripe) {
     to_do.emplace_back(
@@ -107,46 +158,155 @@ std::vector<std::string> to_do_after(const Forgotten& done, const std::string& o
   return to_do;
 }
 
-void write(const Forgotten& done, bool as_json, std::ostream& out) {
-  if (as_json) {
-    Json json = {{"events", done.events}, {"stripe", nullptr}, {"to_do", done.to_do}};
-    if (done.stripe) json["stripe"] = *done.stripe;
-    return write_json(out, json);
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+// An errand is one person who is to be forgotten.
+struct Errand {
+  const ForgetArguments& arguments;
+  Console& console;
+  Account account;
+  klaviyo::Profile person;
+  Steps steps;
+  std::optional<Api> api{};
+  std::optional<Deletion> deletion{};  // unset without --at-klaviyo
+
+  [[nodiscard]] std::string outbox() const { return account.outbox.file().value_or(""); }
+};
+
+int write_end(const Errand& errand, const Forgotten& done, int code) {
+  std::ostream& out = errand.console.out;
+  if (errand.arguments.account.json) {
+    Json json = {{"events", done.events},
+                 {"waiting", done.waiting},
+                 {"stripe", or_null(done.stripe)},
+                 {"klaviyo", nullptr},
+                 {"to_do", done.to_do}};
+    if (errand.deletion) {
+      json["klaviyo"] = {{"profiles", or_null(errand.deletion->found())},
+                         {"gone", or_null(errand.deletion->is_gone())},
+                         {"steps", errand.steps.done()}};
+    }
+    write_json(out, json);
+    return code;
   }
+  out << "\nWhat remains to be done:\n";
+  for (const std::string& what : done.to_do) out << "- " << printable(what) << '\n';
+  return code;
+}
+
+// Adds to `done` what was removed from the outbox and from Stripe's store.
+Result<void> remove_here(Errand& errand, Forgotten& done) {
+  const auto counted = count_events(errand.account, errand.person);
+  if (!counted) return counted.error();
+  done.waiting += counted->waiting;
+  const auto events =
+      klaviyo::forget(errand.account.outbox, errand.person, errand.account.config.default_country);
+  if (!events) return events.error();
+  done.events += *events;
+  const std::string& named = errand.arguments.stripe_store;
+  const auto stripe =
+      forget_in_stripe(named.empty() ? errand.outbox() + "-stripe" : named, errand.person.email);
+  if (!stripe) return stripe.error();
+  if (*stripe) done.stripe = done.stripe.value_or(0) + **stripe;
+  return {};
+}
+
+void say_removed(const Errand& errand, const Forgotten& done) {
+  if (errand.arguments.account.json) return;
+  std::ostream& out = errand.console.out;
   out << "removed " << counted(done.events, "event") << " and timers from the outbox\n";
+  if (done.waiting > 0) {
+    out << done.waiting << " of them waited to be sent; one that was under way is not recalled\n";
+  }
   if (done.stripe) {
     out << "removed " << counted(*done.stripe, "record")
         << " from the store of Stripe's webhooks\n";
   }
-  out << "\nWhat remains to be done:\n";
-  for (const std::string& what : done.to_do) out << "- " << printable(what) << '\n';
+  out << std::flush;
+}
+
+// What a running server had in its hands, or was told meanwhile, may have come to the outbox and to
+// Klaviyo.
+int finish_at_klaviyo(Errand& errand, Forgotten& done) {
+  Deletion& deletion = *errand.deletion;
+  if (const int code = deletion.remove(); code != kDone) return code;
+  const std::size_t before = done.events;
+  if (const auto ok = remove_here(errand, done); !ok) return fail(errand.console, ok.error());
+  const bool was_there = deletion.found().value_or(0) > 0 || done.events > 0;
+  const int code = was_there ? deletion.look_again() : kDone;
+  if (done.events > before) {
+    errand.steps.say("Meanwhile " + counted(done.events - before, "event") +
+                     " of this person had come to the outbox and was removed, too: the shop still "
+                     "reports them.");
+  }
+  return code;
+}
+
+int carry_out(Errand& errand) {
+  Forgotten done;
+  if (const auto ok = remove_here(errand, done); !ok) return fail(errand.console, ok.error());
+  say_removed(errand, done);
+  const int code = errand.deletion ? finish_at_klaviyo(errand, done) : kDone;
+  const Deletion* deletion = errand.deletion ? &*errand.deletion : nullptr;
+  done.to_do = to_do_after(done, deletion, errand.outbox());
+  return write_end(errand, done, code);
+}
+
+int only_say(Errand& errand) {
+  auto found = count_events(errand.account, errand.person);
+  if (!found) return fail(errand.console, found.error());
+  if (!errand.arguments.account.json) {
+    errand.console.out << "would remove " << counted(found->events, "event")
+                       << " and timers from the outbox, and what Stripe's webhooks have told\n";
+  }
+  const Deletion* deletion = errand.deletion ? &*errand.deletion : nullptr;
+  if (deletion != nullptr && deletion->found() != 0U && !errand.arguments.account.json) {
+    errand.console.out << "would ask Klaviyo to delete the profile, for good\n";
+  }
+  found->to_do = to_do_after(*found, deletion, errand.outbox());
+  return write_end(errand, *found, kDone);
+}
+
+// Opens the way to Klaviyo, and looks who is there.
+int prepare_deletion(Errand& errand) {
+  const ForgetArguments& arguments = errand.arguments;
+  if (errand.account.config.api_key.empty()) {
+    return errand.steps.give_up(
+        arguments.account.prefix + "KLAVIYO_API_KEY is not set, and --at-klaviyo needs it",
+        "set a key that has data-privacy:write and profiles:read");
+  }
+  auto api = Api::open(errand.account.config, arguments.timeout.value_or(kTimeout), errand.console);
+  if (!api) return fail(errand.console, api.error());
+  errand.api = *std::move(api);
+  errand.deletion.emplace(*errand.api, errand.steps, errand.person);
+  return errand.deletion->find();
 }
 
 int run_forget(const ForgetArguments& arguments, Console& console) {
-  const auto person = person_of(arguments, console);
-  if (!person) {
-    fail(console, person.error());
-    return kWrongUse;
-  }
   auto account = open_account(arguments.account);
   if (!account) return fail(console, account.error());
+  auto person = person_of(arguments, account->config.default_country, console);
+  if (!person) {
+    (void)fail(console, person.error());
+    return kWrongUse;
+  }
+  Errand errand{.arguments = arguments,
+                .console = console,
+                .account = *std::move(account),
+                .person = *std::move(person),
+                .steps = Steps(console, arguments.account.json)};
+  if (arguments.at_klaviyo) {
+    if (const int code = prepare_deletion(errand); code != kDone) return code;
+  }
+  const std::string what = arguments.at_klaviyo ? " and their profile at Klaviyo" : "";
   const Decision decision =
-      decide(arguments.approval, "Remove what waits of this person for good?", console);
+      decide(arguments.approval, "Remove what waits of this person" + what + " for good?", console);
+  if (decision == Decision::kDryRun) return only_say(errand);
   if (decision == Decision::kCannotAsk) return kWrongUse;
-  if (decision != Decision::kGo) return kDone;
-
-  const std::string outbox = account->outbox.file().value_or("");
-  Forgotten done;
-  const auto events = klaviyo::forget(account->outbox, *person, account->config.default_country);
-  if (!events) return fail(console, events.error());
-  done.events = *events;
-  const std::string& named = arguments.stripe_store;
-  const auto stripe = forget_in_stripe(named.empty() ? outbox + "-stripe" : named, person->email);
-  if (!stripe) return fail(console, stripe.error());
-  done.stripe = *stripe;
-  done.to_do = to_do_after(done, outbox);
-  write(done, arguments.account.json, console.out);
-  return kDone;
+  return decision == Decision::kGo ? carry_out(errand) : kDone;
 }
 
 }  // namespace
@@ -157,11 +317,13 @@ void add_forget(CLI::App& app, Run& run) {
   command->footer(
       "Removes events in whatever state, timers of carts, and what Stripe's webhooks have told, "
       "and\n"
-      "says what remains to be done. Others can see the command line: give - and write the "
-      "address\n"
-      "to standard input.\n"
+      "says what remains to be done. With --at-klaviyo it then has Klaviyo delete the profile, "
+      "waits\n"
+      "until that is gone, and looks again: the key needs data-privacy:write and profiles:read.\n"
+      "Others can see the command line: give - and write the address to standard input.\n"
+      "Exit code: 1 when the deletion at Klaviyo was refused or is not known to be done.\n"
       "Example:\n"
-      "  postbox forget - --yes < address.txt");
+      "  postbox forget - --at-klaviyo --yes < address.txt");
   add_account_options(*command, arguments->account);
   command->add_option("EMAIL", arguments->email, "The address, or - for standard input");
   command->add_option("--phone", arguments->phone, "The phone number, or -");
@@ -170,7 +332,11 @@ void add_forget(CLI::App& app, Run& run) {
       ->add_option("--stripe-store", arguments->stripe_store,
                    "The file of Stripe's webhooks; the outbox's name with -stripe unless set")
       ->check(CLI::ExistingFile);
-  command->add_flag("--yes", arguments->approval.yes, "Do not ask");
+  command->add_flag("--at-klaviyo", arguments->at_klaviyo,
+                    "Have Klaviyo delete the profile, too, which cannot be undone");
+  add_duration(*command, "--timeout", arguments->timeout,
+               "How long to wait for Klaviyo; 10m unless set");
+  add_approval(*command, arguments->approval);
   command->callback([arguments, &run] {
     run = [arguments](Console& console) { return run_forget(*arguments, console); };
   });

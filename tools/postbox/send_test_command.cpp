@@ -6,15 +6,15 @@
 #include <optional>
 #include <ostream>
 #include <postbox/clock.hpp>
-#include <postbox/http_client.hpp>
 #include <postbox/services.hpp>
 #include <string>
 #include <utility>
-#include <variant>
 
 #include "account_options.hpp"
+#include "api.hpp"
 #include "duration_option.hpp"
 #include "output.hpp"
+#include "steps.hpp"
 #include "test_event.hpp"
 
 namespace postbox::cli {
@@ -31,41 +31,6 @@ struct SendTestArguments {
   std::string email;
   std::string kind = "purchase";
   std::optional<milliseconds> timeout;
-};
-
-// Steps are what happened and when; each is written as soon as it is done.
-class Steps {
- public:
-  Steps(Console& console, bool json) : console_(console), json_(json) {}
-
-  void add(const std::string& step, const std::string& sentence) {
-    const auto after = std::chrono::floor<milliseconds>(clock_->now() - begin_).count();
-    done_.push_back({{"step", step}, {"after_ms", after}, {"what", sentence}});
-    if (json_) return;
-    const std::string time = std::to_string(after) + "ms";
-    console_.out << std::string(time.size() < 8 ? 8 - time.size() : 0, ' ') << time << "  "
-                 << printable(sentence) << std::endl;
-  }
-
-  void say(const std::string& sentence) const {
-    if (!json_) console_.out << '\n' << printable(sentence) << '\n';
-  }
-
-  // Returns kProblem.
-  int give_up(const std::string& what, const std::string& advice) const {
-    console_.err << "postbox: " << printable(what) << '\n';
-    if (!advice.empty()) console_.err << "  -> " << printable(advice) << '\n';
-    return kProblem;
-  }
-
-  [[nodiscard]] const Json& done() const noexcept { return done_; }
-
- private:
-  Console& console_;
-  const bool json_;
-  const std::shared_ptr<Clock> clock_ = system_clock();
-  const SteadyTime begin_ = clock_->now();
-  Json done_ = Json::array();
 };
 
 // The last line of a tracker's log that says what is wrong.
@@ -88,20 +53,6 @@ class Troubles {
   mutable std::mutex mutex_;
   std::string last_;  // guarded by mutex_
 };
-
-Result<std::shared_ptr<HttpClient>> client_for(const klaviyo::Config& config) {
-  HttpOptions options = config.engine.http;
-  options.max_response = mebibytes(8);  // a busy shop has many events in a second
-  return curl_http_client(options);
-}
-
-std::variant<HttpResponse, TransportFailure> ask(HttpClient& http, HttpRequest request) {
-  const auto started = http.start(std::move(request));
-  if (!started) return TransportFailure{TransportFault::kOther, started.error().message};
-  for (;;) {
-    for (HttpCompletion& done : http.poll(std::chrono::seconds(1))) return std::move(done.outcome);
-  }
-}
 
 // Names the account, and finds out what a test event need not.
 std::optional<klaviyo::Finding> greet(const klaviyo::Config& config, HttpClient& http,
@@ -131,12 +82,6 @@ Delivery await_delivery(Tracker& tracker, const Troubles& troubles, milliseconds
 }
 
 enum class Lookup : std::uint8_t { kFound, kForbidden, kLate };
-
-std::string in_short(const klaviyo::ProbeAnswer& answer) {
-  const auto* response = std::get_if<HttpResponse>(&answer);
-  if (response != nullptr) return "HTTP " + std::to_string(response->status);
-  return "no answer: " + std::string(name_of(std::get<TransportFailure>(answer).fault));
-}
 
 // `last` is set to what the last look found.
 Lookup look_up(const TestEvent& event, const klaviyo::Config& config, HttpClient& http,

@@ -81,27 +81,33 @@ void ProfileUpdate::encode_settled(postbox::EventBatch& batch) const {
 
 ProfileUpdate identify(Profile profile) { return ProfileUpdate(std::move(profile)); }
 
-namespace {
-
-// `outbox` is a tracker or an operator.
-template <class T>
-postbox::Result<std::size_t> forget_all(T& outbox, Profile profile, std::string_view country) {
+std::vector<postbox::Key> keys_of(Profile profile, std::string_view default_country) {
   normalize(profile);
   std::vector<postbox::Violation> unheard;
-  settle(profile, country, {}, unheard);
-  std::size_t removed = 0;
+  settle(profile, default_country, {}, unheard);
+  std::vector<postbox::Key> keys;
   for (const auto identifier : {&Profile::email, &Profile::phone, &Profile::external_id,
                                 &Profile::anonymous_id, &Profile::kx}) {
     if ((profile.*identifier).empty()) continue;
     Profile alone;
     alone.*identifier = profile.*identifier;
-    auto of_this = outbox.forget(klaviyo::profile_key(alone));
-    if (!of_this) return of_this;
-    removed += *of_this;
+    keys.push_back(klaviyo::profile_key(alone));
   }
   for (const Channel channel : {Channel::kEmail, Channel::kSms}) {
     if ((channel == Channel::kEmail ? profile.email : profile.phone).empty()) continue;
-    auto of_this = outbox.forget(consent_key(channel, profile));
+    keys.push_back(consent_key(channel, profile));
+  }
+  return keys;
+}
+
+namespace {
+
+// `outbox` is a tracker or an operator.
+template <class T>
+postbox::Result<std::size_t> forget_all(T& outbox, Profile profile, std::string_view country) {
+  std::size_t removed = 0;
+  for (const postbox::Key& key : keys_of(std::move(profile), country)) {
+    auto of_this = outbox.forget(key);
     if (!of_this) return of_this;
     removed += *of_this;
   }

@@ -48,6 +48,10 @@ class ProfileUpdate {
 // calls, and while they wait a newer one takes the place of one that sets the same fields.
 [[nodiscard]] ProfileUpdate identify(Profile profile);
 
+// The keys by which the outbox knows a person's events and what they have said of consent: of each
+// identifier that `profile` has, since an event goes by the strongest that it was reported with.
+[[nodiscard]] std::vector<postbox::Key> keys_of(Profile profile, std::string_view default_country);
+
 // Remove a person's events that wait here, dead letters and carts included: of each identifier that
 // `profile` has, since an event goes by the strongest that it was reported with. What Klaviyo has
 // is for its data privacy API. Returns how many were removed. Fails as Tracker::forget() does; then
