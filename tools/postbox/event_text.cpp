@@ -117,7 +117,6 @@ Json masked(const Json& value, bool show, const auto& is_plain) {
 }
 
 bool is_nothing(const std::string&) { return false; }
-bool is_plain_property(const std::string& name) { return is_in(kPlain, name); }
 bool is_plain_member(const std::string& name) { return is_in(kPlainMembers, name); }
 
 Json masked_member(const std::string& name, const Json& value) {
@@ -127,6 +126,8 @@ Json masked_member(const std::string& name, const Json& value) {
 }
 
 }  // namespace
+
+bool is_plain_property(std::string_view name) { return is_in(kPlain, name); }
 
 Json structure_of(const EventRecord& event, bool reveal) {
   const auto payload = klaviyo::decode(event.payload);

@@ -1,6 +1,6 @@
 // settings_reference writes .env.example and docs/configuration.md of a source folder from the
-// tables of settings, Config::settings(). With --check it writes nothing, and fails when they
-// differ.
+// tables of settings, Config::settings(), and docs/data-flow.md from the tables of fields. With
+// --check it writes nothing, and fails when they differ.
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -13,6 +13,8 @@
 #include <string_view>
 #include <stripe/config.hpp>
 #include <vector>
+
+#include "data_flow.hpp"
 
 namespace {
 
@@ -148,11 +150,12 @@ int main(int count, char** arguments) {
   const std::vector<Setting> settings = every_setting();
   int failures = 0;
   for (const auto& [name, text] : {std::pair(".env.example", env_example(settings)),
-                                   std::pair("docs/configuration.md", page(settings))}) {
+                                   std::pair("docs/configuration.md", page(settings)),
+                                   std::pair("docs/data-flow.md", postbox::data_flow_page())}) {
     if (write_or_check(folder + "/" + name, text, check)) continue;
     ++failures;
     std::cerr << name
-              << (check ? " differs from the tables of settings; write it anew with "
+              << (check ? " differs from the tables; write it anew with "
                           "build/release/bin/settings_reference .\n"
                         : " cannot be written\n");
   }
