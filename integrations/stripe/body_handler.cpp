@@ -17,6 +17,10 @@ using Kind = WebhookLog::Kind;
 // Stripe keeps events for 30 days (docs.stripe.com/api/events).
 constexpr std::chrono::hours kStripeKeeps{24 * 30};
 
+// That somebody has bought matters to a Checkout that was open then, which ends within a day, and
+// whose end may be told as long as Stripe keeps it.
+constexpr std::chrono::milliseconds kPurchaseMemory = kStripeKeeps + std::chrono::hours(24 * 5);
+
 std::vector<postbox::Violation> violations_of(const Mapping& mapping, WallTime now) {
   postbox::EventBatch batch(now);
   for (const Event& event : mapping.events) {
@@ -179,9 +183,18 @@ bool BodyHandler::store_decisions(const std::vector<Decision>& decisions, WallTi
 }
 
 void BodyHandler::store_facts(const std::vector<Fact>& facts, WallTime now) {
+  std::vector<Fact> short_lived;
+  std::vector<Fact> others;
+  for (const Fact& fact : facts) {
+    (fact.key.starts_with("bought:") ? short_lived : others).push_back(fact);
+  }
+  put_facts(others, now, now + parts_.config.remember_for);
+  put_facts(short_lived, now, now + std::min(parts_.config.remember_for, kPurchaseMemory));
+}
+
+void BodyHandler::put_facts(const std::vector<Fact>& facts, WallTime now, WallTime expires) {
   if (facts.empty()) return;
-  const auto kept =
-      parts_.config.fact_store->put_facts(facts, now, now + parts_.config.remember_for);
+  const auto kept = parts_.config.fact_store->put_facts(facts, now, expires);
   if (!kept) parts_.log.write_kind(Kind::kStore, kept.error().message);
 }
 

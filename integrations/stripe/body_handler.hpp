@@ -74,6 +74,7 @@ class BodyHandler {
   [[nodiscard]] bool defer_body(const WaitingBody& body);
   [[nodiscard]] bool end_carts(const std::vector<klaviyo::CartCompletion>& completions);
   [[nodiscard]] bool store_decisions(const std::vector<Decision>& decisions, postbox::WallTime now);
+  void put_facts(const std::vector<Fact>& facts, postbox::WallTime now, postbox::WallTime expires);
   [[nodiscard]] Handled track(const Mapping& mapping);
   [[nodiscard]] Handled reject(const Mapping& mapping, const postbox::TrackResult& result);
   [[nodiscard]] std::optional<std::string> value_of(

@@ -82,6 +82,10 @@ class FactStore {
   // Remove facts, decisions and waiting bodies that hold the address, given in lower case. Returns
   // how many.
   virtual postbox::Result<std::size_t> forget(std::string_view email) = 0;
+
+  // Remove facts and decisions that have expired, so that no address stays longer than it is of
+  // use. A webhook calls it once an hour. Returns how many. Does nothing unless overridden.
+  virtual postbox::Result<std::size_t> expire(postbox::WallTime /*now*/) { return std::size_t{0}; }
 };
 
 // A file of its own beside the outbox, mode 0600; an empty path is memory only. A file that cannot

@@ -56,6 +56,11 @@ std::size_t run(Database& database, const char* sql, const Values&... values) {
   return Query(database, sql).bind(as_column(values)...).run();
 }
 
+std::size_t remove_expired(Database& database, WallTime now) {
+  return run(database, "DELETE FROM known WHERE expires <= ?1", now) +
+         run(database, "DELETE FROM decided WHERE expires <= ?1", now);
+}
+
 WaitingBody body_of(const Query& row) {
   return {row.bytes(0), row.bytes(1), row.bytes(2), time_in(row, 3)};
 }
@@ -242,11 +247,18 @@ std::size_t FactTables::forget(Database& database, std::string_view email) {
   return removed;
 }
 
+std::size_t FactTables::expire(Database& database, WallTime now) {
+  Transaction transaction(database, Transaction::Kind::kWrite);
+  const std::size_t removed = remove_expired(database, now);
+  transaction.commit();
+  if (removed > 0) (void)database.empty_log();  // where they stand, too
+  return removed;
+}
+
 void FactTables::tidy_now_and_then(Database& database, WallTime now) {
   constexpr std::size_t kTidyEvery = 256;
   if (writes_++ % kTidyEvery != 0) return;
-  run(database, "DELETE FROM known WHERE expires <= ?1", now);
-  run(database, "DELETE FROM decided WHERE expires <= ?1", now);
+  (void)remove_expired(database, now);
   const auto bound = [&](const std::string& from, const std::string& to, std::size_t limit) {
     run(database,
         "DELETE FROM known WHERE (key, as_of) IN (SELECT key, as_of FROM known"

@@ -57,6 +57,7 @@ class FactTables {
   [[nodiscard]] static bool remove_body(Database& database, std::string_view event_id);
   static void remove_bodies(Database& database);
   [[nodiscard]] static std::size_t forget(Database& database, std::string_view email);
+  [[nodiscard]] static std::size_t expire(Database& database, WallTime now);
 
  private:
   void tidy_now_and_then(Database& database, WallTime now);

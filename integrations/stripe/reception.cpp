@@ -24,6 +24,7 @@ using namespace std::chrono_literals;
 
 // Before a step that an exception has ended is tried again.
 constexpr auto kPause = 1s;
+constexpr auto kBetweenExpiries = 1h;
 
 // The longest and the shortest wait between two steps: other processes may have let bodies wait,
 // and a clock that is set must not make the thread spin.
@@ -86,6 +87,7 @@ struct Reception::Impl {
   std::optional<WallTime> run_once() noexcept {
     logger_.report_repeats(false);
     try {
+      expire_facts();
       return deferred_.run_once();
     } catch (...) {
       return config_.clock->wall_now() + kPause;
@@ -135,6 +137,15 @@ struct Reception::Impl {
     worker_.start({[this](bool is_stopping) {
       return is_stopping ? std::nullopt : std::optional(take_step());
     }});
+  }
+
+  // Also where no webhook comes any more.
+  void expire_facts() {
+    const SteadyTime now = config_.clock->now();
+    if (now < next_expiry_) return;
+    next_expiry_ = now + kBetweenExpiries;
+    const auto removed = config_.fact_store->expire(config_.clock->wall_now());
+    if (!removed) log_.write_kind(Kind::kStore, removed.error().message);
   }
 
   // Returns when to take the next one, by the machine's clock.
@@ -195,7 +206,8 @@ struct Reception::Impl {
   LiveCounts counts_;
   BodyHandler handler_{{config_, settings_, tracker_, log_, counts_, worker_}};
   DeferredBodies deferred_{{config_, settings_, tracker_, log_, counts_, worker_}, handler_};
-  postbox::Worker worker_;  // last: its job uses all the others
+  SteadyTime next_expiry_ = SteadyTime::min();  // used by run_once() alone
+  postbox::Worker worker_;                      // last: its job uses all the others
 };
 
 Reception::Reception(Config config, postbox::Tracker& tracker)

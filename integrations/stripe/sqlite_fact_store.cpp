@@ -104,6 +104,12 @@ class SqliteFactStore final : public FactStore, private postbox::Inherited {
     });
   }
 
+  Result<std::size_t> expire(WallTime now) override {
+    return use([&](Database& database) -> Result<std::size_t> {
+      return FactTables::expire(database, now);
+    });
+  }
+
  private:
   // Runs `work` on the open database and returns its result, or its exception as an Error. A file
   // that turns out to be damaged is replaced, and `work` is run once more: it must be a transaction

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "support/raw_file.hpp"
 #include "support/stripe_bodies.hpp"
 #include "support/stripe_events.hpp"
 #include "support/stripe_shop.hpp"
@@ -88,6 +89,41 @@ TEST(StripePrivacy, OfTheCollectedBodiesOnlyNamedPropertiesLeave) {
     add_secrets(body);
     expect_only_what_is_allowed(body.dump());
   }
+}
+
+// Whether the text stands anywhere in the fact store's file or its log.
+bool is_on_disk(const StripeShop& shop, const std::string& text) {
+  return (contents(*shop.config.fact_store_path) + contents(*shop.config.fact_store_path + "-wal"))
+             .find(text) != std::string::npos;
+}
+
+TEST(StripePrivacy, AnAddressLeavesTheFileWhenItsTimeIsOverAlsoWhenNothingHappens) {
+  const std::string address = kStripeEmail;
+  StripeShop shop;
+  shop.deliver(stripe_event("customer.created", stripe_customer()).dump());
+  shop.deliver(stripe_event("checkout.session.completed", stripe_session()).dump());
+  ASSERT_TRUE(is_on_disk(shop, address));
+  ASSERT_TRUE(is_on_disk(shop, "bought:" + address));
+  shop.pass(24h * 36);
+  EXPECT_FALSE(is_on_disk(shop, "bought:" + address)) << "no body that comes now needs it";
+  EXPECT_TRUE(is_on_disk(shop, address)) << "a renewal in a year needs it";
+  shop.pass(24h * 365);
+  EXPECT_FALSE(is_on_disk(shop, address));
+}
+
+TEST(StripePrivacy, AnAddressThatTheCustomerReplacedLeavesTheFileAfterDays) {
+  const std::string address = kStripeEmail;
+  StripeShop shop;
+  shop.deliver(stripe_event("customer.created", stripe_customer()).dump());
+  Json other = stripe_customer();
+  other["email"] = "new@goldenacre.example";
+  Json changed = stripe_event("customer.updated", other);
+  changed["created"] = kStripeStart + 10;
+  shop.deliver(changed.dump());
+  shop.pass(24h * 3);
+  EXPECT_TRUE(is_on_disk(shop, address)) << "a body may come late";
+  shop.pass(24h * 2);
+  EXPECT_FALSE(is_on_disk(shop, address));
 }
 
 }  // namespace

@@ -272,9 +272,9 @@ std::string waits() {
          R"( after the last update | `KLAVIYO_CART_ABANDONED_AFTER` |
 | … ends of carts | hashes of identifiers, no event | 24 hours | none |
 | … kept texts | settings with secrets masked, the secret of recovery links | the newest 16 KiB; the secret stays | `KLAVIYO_RECOVERY_SECRET` |
-| Stripe's store (`…-stripe`): facts | the e-mail address by `cus_…`, orders by payment, who has completed a Checkout | )" +
+| Stripe's store (`…-stripe`): facts | the e-mail address by `cus_…`, orders by payment | )" +
          words(webhooks.remember_for) +
-         R"(; an address that was replaced or removed, 4 days | `stripe::Config::remember_for` |
+         R"( after a webhook last told them; an address that was replaced or removed, 4 days; who has completed a Checkout, 35 days | `stripe::Config::remember_for` |
 | … decisions | whose event it was (an address or Stripe's id), by event | )" +
          words(webhooks.remember_for) + R"( | `stripe::Config::remember_for` |
 | … waiting webhooks | the whole body | the address is known, at most )" +
