@@ -221,7 +221,8 @@ std::optional<ProbedAccount> account_of(const HttpResponse& response) {
       .id = text_of(resource, "id"),
       .name = contact == nullptr ? std::string() : text_of(*contact, "organization_name"),
       .currency = text_of(*attributes, "preferred_currency"),
-      .is_test = is_test != nullptr && is_test->is_boolean() && is_test->get<bool>()};
+      .is_test = is_test != nullptr && is_test->is_boolean() && is_test->get<bool>(),
+      .time_zone = text_of(*attributes, "timezone")};
 }
 
 std::optional<Finding> clock_finding(const HttpResponse& response, postbox::WallTime now) {

@@ -29,6 +29,7 @@ struct ProbedAccount {
   std::string name;
   std::string currency;  // ISO 4217
   bool is_test = false;
+  std::string time_zone{};  // of its own reports: "Europe/Berlin"
 };
 
 struct ProbeReport {

@@ -48,6 +48,12 @@ std::vector<std::string> words_of(const std::string& example) {
   return words;
 }
 
+// A line of a shop's file.
+constexpr const char* kNeverReported =
+    R"({"order_id": "1990", "placed_at": "2025-11-03T10:00:00Z", "currency": "EUR", )"
+    R"("customer": {"email": "ines@goldenacre.example"}, "items": [{"product_id": "P1", )"
+    R"("name": "Tea", "quantity": 1, "unit_price": 1250}]})";
+
 class CommandsPage : public CommandShop {
  protected:
   void SetUp() override {
@@ -73,6 +79,9 @@ class CommandsPage : public CommandShop {
       buy("1001");
       work();
       stop();
+    }
+    if (command == "report" && !std::filesystem::exists("orders.jsonl")) {
+      std::ofstream("orders.jsonl") << kNeverReported;
     }
     if (command == "salvage") put_aside("postbox.db.removed-20261127T100000Z");
     if (command == "held") {

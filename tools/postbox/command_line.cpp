@@ -13,6 +13,7 @@
 #include "forget_command.hpp"
 #include "held_command.hpp"
 #include "import_command.hpp"
+#include "report_command.hpp"
 #include "salvage_command.hpp"
 #include "schema_command.hpp"
 #include "send_test_command.hpp"
@@ -46,6 +47,7 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
   add_fsck(app, run);
   add_held(app, run);
   add_import(app, run);
+  add_report(app, run);
   add_reseal(app, run);
   add_salvage(app, run);
   add_doctor(app, run);

@@ -4,6 +4,7 @@
 #include <klaviyo_json/from_json.hpp>
 #include <klaviyo_json/json_paths.hpp>
 #include <postbox/clock.hpp>
+#include <postbox/services.hpp>
 #include <utility>
 
 namespace postbox::cli {
@@ -72,6 +73,15 @@ TrackResult HistoryRecord::track(Tracker& tracker,
         return deadline ? tracker.track_durably(event, *deadline) : tracker.track(event);
       },
       value);
+}
+
+Result<Tracker> tracker_for_reading(klaviyo::Config config) {
+  config.api_key.clear();
+  config.engine.outbox.url = "memory:";
+  config.engine.log = nullptr;
+  Services services;
+  services.threads = false;
+  return klaviyo::start(std::move(config), std::move(services));
 }
 
 HistoryRead read_history(const SourceRecord& source, const EventContext* context) {

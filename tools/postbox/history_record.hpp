@@ -38,4 +38,7 @@ struct HistoryRead {
 // Checks a record by the rules of its event, and by one more: history has a time.
 [[nodiscard]] HistoryRead read_history(const SourceRecord& source, const EventContext* context);
 
+// A tracker for what records look up, as EventContext. It keeps and sends nothing.
+[[nodiscard]] Result<Tracker> tracker_for_reading(klaviyo::Config config);
+
 }  // namespace postbox::cli

@@ -10,7 +10,6 @@
 #include <memory>
 #include <optional>
 #include <ostream>
-#include <postbox/services.hpp>
 #include <string>
 #include <utility>
 
@@ -237,20 +236,10 @@ Result<int> import_into(Account& account, Tracker& tracker, const ImportFile& fi
   return write_end(importer, *end, file, arguments, console);
 }
 
-// A tracker for what records look up. It keeps and sends nothing.
-Result<Tracker> tracker_for_dry_run(klaviyo::Config config) {
-  config.api_key.clear();
-  config.engine.outbox.url = "memory:";
-  Services services;
-  services.threads = false;
-  return klaviyo::start(std::move(config), std::move(services));
-}
-
 Result<int> dry_run(const ImportArguments& arguments, const ImportFile& file, Console& console) {
   auto config = read_config(arguments.account);
   if (!config) return config.error();
-  config->engine.log = nullptr;
-  const auto tracker = tracker_for_dry_run(*config);
+  const auto tracker = tracker_for_reading(*config);
   if (!tracker) return tracker.error();
   ImportProgress progress(console, std::make_shared<std::mutex>(), fs::file_size(file.name));
   const auto found = FirstLook(arguments, *config, *tracker, progress, console).run(file);
