@@ -196,7 +196,7 @@ TEST_F(ReportCommand, ADayBeginsByTheClockThatIsAskedFor) {
 }
 
 TEST_F(ReportCommand, ReadsPageAfterPage) {
-  for (int i = 0; i < 2'100; ++i) {
+  for (int i = 0; i < 450; ++i) {
     post({{"unique_id", std::to_string(i)},
           {"time", "2025-11-0" + std::to_string(1 + i % 9) + "T10:00:00Z"},
           {"value", Json::parse("0.1")},
@@ -210,8 +210,8 @@ TEST_F(ReportCommand, ReadsPageAfterPage) {
     value += day["klaviyo"]["value_minor"].get<std::int64_t>();
   }
   EXPECT_EQ(found["days"].size(), 9U);
-  EXPECT_EQ(count, 2'100);
-  EXPECT_EQ(value, 21'000) << "to the cent";
+  EXPECT_EQ(count, 450);
+  EXPECT_EQ(value, 4'500) << "to the cent";
 }
 
 TEST_F(ReportCommand, SaysWhichScopeIsMissing) {

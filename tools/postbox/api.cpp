@@ -98,7 +98,7 @@ bool Api::wait(milliseconds time) {
 
 Result<std::shared_ptr<HttpClient>> client_for(const klaviyo::Config& config) {
   HttpOptions options = config.engine.http;
-  options.max_response = mebibytes(32);  // a page of a thousand events of a busy shop
+  options.max_response = mebibytes(64);  // a page of events with long orders
   return curl_http_client(options);
 }
 

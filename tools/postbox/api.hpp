@@ -61,7 +61,7 @@ class Api {
   bool is_interrupted_ = false;
 };
 
-// The client of a server with this configuration, for answers of up to 32 MiB.
+// The client of a server with this configuration, for answers of up to 64 MiB.
 [[nodiscard]] Result<std::shared_ptr<HttpClient>> client_for(const klaviyo::Config& config);
 
 // Waits for the answer.

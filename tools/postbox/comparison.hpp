@@ -2,7 +2,7 @@
 //
 // Place:     filled by `postbox report`, the shop's side first.
 // Threads:   one.
-// Lifetime:  an entry for each event of the period, some 200 bytes.
+// Lifetime:  an entry for each event of the period, some 160 bytes.
 // Failure:   none; a sum that does not fit any more stays at the greatest number.
 #pragma once
 

@@ -126,7 +126,7 @@ std::optional<Finding> RecordedEvents::read(const KnownMetric& metric, const Per
   std::uint64_t count = 0;
   return read_pages("/api/events?filter=" + percent_encoded(filter) +
                         "&fields%5Bevent%5D=event_properties,datetime&sort=datetime"
-                        "&page%5Bsize%5D=1000",
+                        "&page%5Bsize%5D=200",
                     "events:read", [&](const ApiJson& resource) {
                       auto event = event_of(resource, metric, period);
                       if (!event) return false;

@@ -47,7 +47,7 @@ class RecordedEvents {
   [[nodiscard]] std::optional<klaviyo::Finding> read_metrics(std::vector<KnownMetric>& metrics);
 
   // Gives the events of the metric in the period to `take`. `note` is told how many there were so
-  // far, after each ten pages.
+  // far, after each ten thousand.
   using Take = std::function<void(SideEvent)>;
   using Note = std::function<void(std::uint64_t)>;
   [[nodiscard]] std::optional<klaviyo::Finding> read(const KnownMetric& metric,

@@ -291,7 +291,7 @@ void add_report(CLI::App& app, Run& run) {
   command->footer(
       "Counts and values by day, metric and currency, and by name what is on one side alone, is\n"
       "another one there, or stands twice. Without FILE Klaviyo's side alone. The key needs\n"
-      "metrics:read and events:read. Memory grows with the events of the period: some 200 bytes "
+      "metrics:read and events:read. Memory grows with the events of the period: some 160 bytes "
       "each.\n"
       "Exit code: 1 when the two differ, and when not all could be read.\n"
       "Example:\n"
