@@ -168,9 +168,9 @@ TEST_F(ForgetAtKlaviyo, SaysThatItCannotFollowWithAKeyThatMayNotLook) {
   EXPECT_THAT(run.err, AllOf(HasSubstr("Klaviyo has accepted the deletion"),
                              HasSubstr("lacks profiles:read"), HasSubstr("/account/deleted")));
   EXPECT_EQ(jobs(), 1U);
-  const auto nobody = this->run({"forget", "--external-id", "42", "--at-klaviyo", "--yes"});
-  EXPECT_EQ(nobody.code, cli::kProblem);
-  EXPECT_THAT(nobody.err, HasSubstr("needs profiles:read. Nothing was removed"));
+  const auto by_id = forget({"--external-id", "42", "--yes"});
+  EXPECT_EQ(by_id.code, cli::kProblem);
+  EXPECT_THAT(by_id.err, HasSubstr("needs profiles:read. Nothing was removed"));
 }
 
 TEST_F(ForgetAtKlaviyo, WaitsWhileKlaviyoIsBusyOrInTrouble) {

@@ -68,12 +68,6 @@ ProbeAnswer Api::ask_patiently(const HttpRequest& request) {
   }
 }
 
-ProbeAnswer Api::get(const std::string& target) {
-  HttpRequest get = request(target);
-  get.method = HttpMethod::kGet;
-  return ask(std::move(get));
-}
-
 ProbeAnswer Api::get_patiently(const std::string& target) {
   HttpRequest get = request(target);
   get.method = HttpMethod::kGet;

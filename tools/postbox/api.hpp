@@ -28,12 +28,8 @@ class Api {
   [[nodiscard]] static Result<Api> open(const klaviyo::Config& config,
                                         std::chrono::milliseconds timeout, Console& console);
 
-  // `target` is path and query, as it is to stand in the URL.
-  [[nodiscard]] ProbeAnswer get(const std::string& target);
-  [[nodiscard]] ProbeAnswer post(std::string_view path, const nlohmann::json& body);
-
   // Asks again while Klaviyo is busy, in trouble or, once it has answered, not reached; as long as
-  // wait() lets it.
+  // wait() lets it. `target` is path and query, as it is to stand in the URL.
   [[nodiscard]] ProbeAnswer get_patiently(const std::string& target);
   [[nodiscard]] ProbeAnswer post_patiently(std::string_view path, const nlohmann::json& body);
 

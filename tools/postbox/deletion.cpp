@@ -91,7 +91,7 @@ int Deletion::find() {
   if (may_look_) {
     steps_.add("found", "Klaviyo has " + counted(*found(), "profile") + " of this person");
     is_gone_ = *found() == 0;
-  } else if (identifiers_.size() == 1 && identifiers_.front().field == "external_id") {
+  } else if (identifiers_.back().field == "external_id") {
     const std::string what = "To find a person by the shop's own id the key needs profiles:read";
     return steps_.give_up(what + ". Nothing was removed",
                           "name the e-mail address, or make a key that has it");
