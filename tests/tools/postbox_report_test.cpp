@@ -269,6 +269,22 @@ TEST_F(ReportCommand, ReadsCsvAndKnowsTheMetricsAsTheAccountDoes) {
   EXPECT_EQ(found["days"][0]["metric"], "Bought");
 }
 
+TEST_F(ReportCommand, ReadsAnExportWithHeadingsOfTheShopsOwn) {
+  record(first_);
+  const auto file = write(
+      "No;When;Mail;Article;Title;Count;Price\n"
+      "1001;2025-11-01 11:00;ines@goldenacre.example;P1;Tea;1;12,50\n",
+      "export.csv");
+  EXPECT_EQ(
+      report({"--map", "No=order_id", "--map", "When=placed_at", "--map", "Mail=customer.email",
+              "--map", "Article=items[].product_id", "--map", "Title=items[].name", "--map",
+              "Count=items[].quantity", "--map", "Price=items[].unit_price", "--set",
+              "currency=EUR", "--utc-offset", "+01:00", file})
+          .code,
+      cli::kDone);
+  EXPECT_EQ(report({"--map", "No", file}).code, cli::kWrongUse);
+}
+
 TEST_F(ReportCommand, AnEventThatDoesNotSayItsCurrencyHasThatOfTheFile) {
   post({{"unique_id", "1003"}, {"time", "2025-11-02T23:30:00Z"}, {"value", 1250}});
   EXPECT_EQ(report({"--metric", "Placed Order", write(yen_)}).code, cli::kDone);

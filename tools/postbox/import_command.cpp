@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "account.hpp"
+#include "file_options.hpp"
 #include "history_record.hpp"
 #include "import_progress.hpp"
 #include "import_state.hpp"
@@ -29,45 +30,22 @@ namespace fs = std::filesystem;
 struct ImportArguments {
   AccountOptions account;
   std::string file;
-  std::string type;
+  FileOptions options;
   std::string refused;
-  std::vector<std::string> map;
-  std::vector<std::string> set;
-  CsvOptions csv;
   bool dry_run = false;
   bool restart = false;
 };
 
 Error wrong(const std::string& what) { return {ErrorCode::kInvalidArgument, what}; }
 
-// "Order no=order_id", split at the last '=' of a map (a heading may have one), and at the first of
-// a value.
-Result<std::vector<std::pair<std::string, std::string>>> pairs_of(
-    const std::vector<std::string>& options, const std::string& option, bool at_last) {
-  std::vector<std::pair<std::string, std::string>> pairs;
-  for (const std::string& text : options) {
-    const std::size_t place = at_last ? text.rfind('=') : text.find('=');
-    if (place == std::string::npos || place == 0) {
-      return wrong(option + ": '" + printable(text) + "' has no '='; expected " +
-                   (at_last ? "HEADING=MEMBER" : "MEMBER=VALUE"));
-    }
-    pairs.emplace_back(text.substr(0, place), text.substr(place + 1));
-  }
-  return pairs;
-}
-
 Result<ImportFile> file_of(const ImportArguments& arguments) {
-  auto map = pairs_of(arguments.map, "--map", /*at_last=*/true);
-  if (!map) return map.error();
-  auto set = pairs_of(arguments.set, "--set", /*at_last=*/false);
-  if (!set) return set.error();
+  auto csv = csv_options(arguments.options);
+  if (!csv) return csv.error();
   ImportFile file{.name = fs::canonical(arguments.file).string(),
-                  .type = arguments.type,
+                  .type = arguments.options.type,
                   .refused = arguments.refused,
-                  .csv = arguments.csv};
+                  .csv = *std::move(csv)};
   if (file.refused.empty()) file.refused = arguments.file + ".rejected";
-  file.csv.map = *std::move(map);
-  file.csv.set = *std::move(set);
   return file;
 }
 
@@ -277,22 +255,6 @@ int run_import(const ImportArguments& arguments, Console& console) {
   return code ? *code : fail(console, code.error());
 }
 
-void add_csv_options(CLI::App& command, ImportArguments& arguments) {
-  command
-      .add_option("--map", arguments.map,
-                  "The member that a column is, as HEADING=MEMBER; HEADING= leaves it out")
-      ->allow_extra_args(false);
-  command
-      .add_option("--set", arguments.set, "A member that is the same in all records, MEMBER=VALUE")
-      ->allow_extra_args(false);
-  command.add_option("--delimiter", arguments.csv.delimiter,
-                     "What separates cells; told by the heading unless set");
-  command.add_option("--time-format", arguments.csv.time_format,
-                     "How times are written, as strptime() has it: '%d.%m.%Y %H:%M'");
-  command.add_option("--utc-offset", arguments.csv.utc_offset,
-                     "The zone of times that have none, such as +01:00");
-}
-
 }  // namespace
 
 void add_import(CLI::App& app, Run& run) {
@@ -315,12 +277,9 @@ void add_import(CLI::App& app, Run& run) {
   command->add_option("FILE", arguments->file, "A file of JSON lines or CSV")
       ->required()
       ->check(CLI::ExistingFile);
-  command
-      ->add_option("--type", arguments->type,
-                   "What each record is; told by its members unless "
-                   "set")
-      ->check(CLI::IsMember({"order", "subscription"}));
-  add_csv_options(*command, *arguments);
+  add_file_options(*command, arguments->options);
+  command->add_option("--utc-offset", arguments->options.csv.utc_offset,
+                      "The zone of times that have none, such as +01:00");
   command->add_option("--rejected", arguments->refused,
                       "The file for what is refused; FILE.rejected unless set");
   command->add_flag("--dry-run", arguments->dry_run,

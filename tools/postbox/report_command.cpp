@@ -16,6 +16,7 @@
 #include "account_options.hpp"
 #include "comparison.hpp"
 #include "duration_option.hpp"
+#include "file_options.hpp"
 #include "history_record.hpp"
 #include "output.hpp"
 #include "recorded_events.hpp"
@@ -33,10 +34,9 @@ constexpr std::size_t kShownRecords = 10;  // of those that cannot be read
 struct ReportArguments {
   AccountOptions account;
   std::string file;
-  std::string type;
+  FileOptions options;
   std::string from;
   std::string to;
-  std::string utc_offset = "+00:00";
   std::vector<std::string> metrics;
   std::size_t max = 20;
   std::optional<milliseconds> timeout;
@@ -62,9 +62,10 @@ Result<Period> period_of(const ReportArguments& arguments) {
                  "' is not accepted; expected a day such as 2026-11-27");
   }
   if (*last < *first) return wrong("--to: must not be before --from");
-  const auto offset = offset_of(arguments.utc_offset);
+  const std::string& named = arguments.options.csv.utc_offset;
+  const auto offset = offset_of(named.empty() ? "Z" : named);
   if (!offset) {
-    return wrong("--utc-offset: '" + printable(arguments.utc_offset) +
+    return wrong("--utc-offset: '" + printable(named) +
                  "' is not accepted; expected an offset such as +01:00");
   }
   return Period{.first = *first, .last = *last, .utc_offset = *offset};
@@ -82,6 +83,7 @@ struct Report {
   Console& console;
   klaviyo::Config config;
   Period period;
+  CsvOptions csv;
   Comparison comparison;
   Steps steps;
   std::optional<klaviyo::ProbedAccount> account{};
@@ -144,7 +146,7 @@ void take_record(Report& report, const HistoryRecord& record, const Tracker& tra
 Result<void> read_file(Report& report) {
   const std::string& name = report.arguments.file;
   std::ifstream in(name, std::ios::binary);
-  const auto source = open_source(in, report.arguments.type, {});
+  const auto source = open_source(in, report.arguments.options.type, report.csv);
   if (!source) return wrong("'" + name + "': " + source.error().message);
   for (const std::string& note : (*source)->notes()) report.steps.note(note);
   const auto tracker = tracker_for_reading(report.config);
@@ -219,9 +221,10 @@ int read_events(Report& report, Api& api) {
 }
 
 int write_report(const Report& report) {
+  const std::string& named = report.arguments.options.csv.utc_offset;
   const ReportResult result{.from = report.arguments.from,
                             .to = report.arguments.to,
-                            .utc_offset = report.arguments.utc_offset,
+                            .utc_offset = named.empty() ? "+00:00" : named,
                             .has_file = !report.arguments.file.empty(),
                             .account = report.account,
                             .unreadable = report.unreadable,
@@ -257,8 +260,9 @@ int compare(Report& report) {
 
 int run_report(const ReportArguments& arguments, Console& console) {
   const auto period = period_of(arguments);
-  if (!period) {
-    (void)fail(console, period.error());
+  const auto csv = csv_options(arguments.options);
+  if (!period || !csv) {
+    (void)fail(console, period ? csv.error() : period.error());
     return kWrongUse;
   }
   auto config = read_config(arguments.account);
@@ -267,19 +271,10 @@ int run_report(const ReportArguments& arguments, Console& console) {
                 .console = console,
                 .config = *std::move(config),
                 .period = *period,
+                .csv = *csv,
                 .comparison = Comparison(!arguments.file.empty()),
                 .steps = Steps(console, arguments.account.json)};
   return compare(report);
-}
-
-void add_file_options(CLI::App& command, ReportArguments& arguments) {
-  auto* file = command.add_option("FILE", arguments.file, "A file of JSON lines or CSV")
-                   ->check(CLI::ExistingFile);
-  command
-      .add_option("--type", arguments.type,
-                  "What each record of the file is; told by its members unless set")
-      ->check(CLI::IsMember({"order", "subscription"}))
-      ->needs(file);
 }
 
 }  // namespace
@@ -297,13 +292,14 @@ void add_report(CLI::App& app, Run& run) {
       "Example:\n"
       "  postbox report --from 2026-11-01 --to 2026-11-30 orders.jsonl");
   add_account_options(*command, arguments->account);
-  add_file_options(*command, *arguments);
+  command->add_option("FILE", arguments->file, "A file of JSON lines or CSV")
+      ->check(CLI::ExistingFile);
+  add_file_options(*command, arguments->options);
   command->add_option("--from", arguments->from, "The first day, such as 2026-11-01")->required();
   command->add_option("--to", arguments->to, "The last day, with all of it")->required();
-  command
-      ->add_option("--utc-offset", arguments->utc_offset,
-                   "By which clock days begin, such as +01:00")
-      ->capture_default_str();
+  command->add_option("--utc-offset", arguments->options.csv.utc_offset,
+                      "By which clock days begin, and times of the file that have no zone, such as "
+                      "+01:00; UTC unless set");
   command
       ->add_option("--metric", arguments->metrics,
                    "Only this metric, as the account calls it; may be repeated")
