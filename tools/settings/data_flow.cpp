@@ -26,7 +26,9 @@ table, then run `build/release/bin/settings_reference .`. It names every field t
 goes, why, whether it is personal, where it waits and for how long.
 
 Nothing leaves for anybody but Klaviyo, at `KLAVIYO_API_URL`, and Stripe where thin events are fetched. Without a
-key, or with every flag off, nothing leaves and nothing is kept. A field that the shop leaves empty is not sent.
+key nothing leaves and nothing is kept; of a family that is off no event leaves, and no new one is kept. A field that
+the shop leaves empty is not sent. `KLAVIYO_ALLOWED_PROPERTIES` says which of the shop's own properties may be stored,
+and `before_store` takes out whatever it likes ([operations.md](operations.md#what-must-not-be-stored)).
 What is personal: "yes" tells of a person; "can be" is free text, or an address on the web, that a shop fills as
 it likes; "no" says what happened, and not to whom. All of it belongs to a profile once it is at Klaviyo. Where no
 reason stands, it is what the family is for.
@@ -284,8 +286,8 @@ std::string waits() {
 | `on_undeliverable` | type, id and reason | the shop's own | the callback |
 | files moved aside (`.damaged-…`, `.removed-…`), `postbox backup`, rejected rows | what the file held | somebody deletes them; `postbox forget` names those beside the outbox | none |
 
-Files have mode 0600. With `POSTBOX_ENCRYPTION_KEY` payloads, timers and kept texts lie encrypted
-([operations.md](operations.md#encrypted-at-rest)). `postbox forget` removes one person from all of these but the last
+Files have mode 0600. With `POSTBOX_ENCRYPTION_KEY` payloads, timers and kept texts lie encrypted, and
+Stripe's store does not ([operations.md](operations.md#encrypted-at-rest)). `postbox forget` removes one person from all of these but the last
 row, and with `--at-klaviyo` from Klaviyo ([commands.md](commands.md)).
 )";
 }
