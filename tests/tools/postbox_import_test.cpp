@@ -372,6 +372,9 @@ TEST_F(ImportCommand, WrongUseNamesTheOptionAndWhatIsAccepted) {
               HasSubstr("--set: 'nothing' is no member of the order"));
   EXPECT_THAT(import({file, "--map", "shipping=order_id"}).err,
               HasSubstr("two columns are order_id"));
+  const std::string pipe = folder_.file("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(import({pipe}).err, HasSubstr("is no regular file"));
   EXPECT_THAT(import({write("list.json", "[{}]")}).err,
               HasSubstr("jq -c '.[]' list.json > lines.jsonl"));
   EXPECT_THAT(import({write("empty.csv", "\n\n")}).err, HasSubstr("there is nothing in it"));

@@ -39,6 +39,10 @@ struct ImportArguments {
 Error wrong(const std::string& what) { return {ErrorCode::kInvalidArgument, what}; }
 
 Result<ImportFile> file_of(const ImportArguments& arguments) {
+  if (!fs::is_regular_file(arguments.file)) {
+    return wrong("FILE: '" + printable(arguments.file) +
+                 "' is no regular file; an import looks through the whole of it first");
+  }
   auto csv = csv_options(arguments.options);
   if (!csv) return csv.error();
   ImportFile file{.name = fs::canonical(arguments.file).string(),
