@@ -131,7 +131,12 @@ Result<std::vector<std::string>> parse_secrets(std::string_view text) {
 
 Result<std::vector<std::string>> parse_property_names(std::string_view text) {
   std::vector<std::string> names = postbox::split_list(text);
-  if (std::ranges::none_of(names, &std::string::empty)) return names;
+  const auto is_wrong = [](const std::string& name) {
+    return name.empty() || std::ranges::any_of(name, [](char c) {
+             return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+           });
+  };
+  if (std::ranges::none_of(names, is_wrong)) return names;
   return postbox::not_accepted(text.substr(0, 40), "names of properties, separated by commas");
 }
 
