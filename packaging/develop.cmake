@@ -21,8 +21,8 @@ function(postbox_program name)
 endfunction()
 
 # postbox_test(<name> [OPTIMIZED] LINK … SOURCES …): one program; each of its cases is a test of ctest.
-# With sanitizers the optimization of a program that hardly computes would take half of the build's
-# time: only those that ask for it have it.
+# What a test itself computes is little, and its optimization would take a third of the build's time:
+# only those that ask for it have it. The library under test is optimized as ever.
 function(postbox_test name)
   cmake_parse_arguments(PARSE_ARGV 1 test "OPTIMIZED" "" "")
   postbox_program(${name} ${ARGN})
@@ -30,16 +30,13 @@ function(postbox_test name)
   target_compile_definitions(${name} PRIVATE POSTBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE GTest::gmock GTest::gtest_main)
   gtest_discover_tests(${name} TEST_PREFIX "${name}: " DISCOVERY_TIMEOUT 60)
-  if(POSTBOX_SANITIZE AND test_OPTIMIZED)
+  if(test_OPTIMIZED)
     return()  # without the precompiled header, which is compiled otherwise
-  elseif(POSTBOX_SANITIZE)
-    target_compile_options(${name} PRIVATE -O0)
   endif()
+  target_compile_options(${name} PRIVATE -O0)
   # One precompiled header for all: the first program's.
   get_property(owner GLOBAL PROPERTY POSTBOX_PRECOMPILED)
-  if(POSTBOX_SANITIZE AND name STREQUAL simulation_tests)
-    # It is compiled otherwise.
-  elseif(owner)
+  if(owner)
     target_precompile_headers(${name} REUSE_FROM ${owner})
   else()
     target_precompile_headers(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/precompiled.hpp)
