@@ -57,8 +57,8 @@ class Program {
     EXPECT_EQ(posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), envp.data()), 0);
     posix_spawn_file_actions_destroy(&actions);
     close(out[1]);
-    if (listens) port_ = read_port(out[0], log.empty());
-    close(out[0]);
+    out_ = out[0];
+    if (listens) port_ = read_port(out_, log.empty());
   }
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -78,6 +78,7 @@ class Program {
   int wait() {
     int status = 0;
     waitpid(std::exchange(pid_, 0), &status, 0);
+    close(std::exchange(out_, -1));
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
 
@@ -107,6 +108,7 @@ class Program {
   }
 
   pid_t pid_ = 0;
+  int out_ = -1;  // what it says; open to its end, lest it dies of saying more
   int port_ = 0;
 };
 
