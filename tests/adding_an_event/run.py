@@ -59,7 +59,7 @@ def build_and_test(copy):
     build = copy / "build/release"
     configured = run("cmake", "--preset", "release", f"-DCMAKE_CXX_COMPILER={compiler}", cwd=copy, env=environment)
     must(configured.returncode == 0, "the copy cannot be configured", configured.stderr)
-    built = run("cmake", "--build", build, "-j2", "--target", "postbox_klaviyo", "postbox_command", "event_bodies",
+    built = run("cmake", "--build", build, "-j2", "--target", "postbox_klaviyo", "postbox_schema", "event_bodies",
                 "settings_reference", cwd=copy, env=environment)
     must(built.returncode == 0, "the copy does not build", built.stdout)
     reference = build / "bin/settings_reference"
@@ -68,9 +68,9 @@ def build_and_test(copy):
     must(run(reference, "--check", copy).returncode == 0, "what is written differs from itself")
     for document in (".env.example", "docs/configuration.md"):
         must("KLAVIYO_WISHLIST_EVENTS_ENABLED" in (copy / document).read_text(), f"{document} has no flag")
-    events = (copy / "tests/checks/check_events.py", build / "bin/postbox", build / "bin/event_bodies")
+    events = (copy / "tests/checks/check_events.py", build / "bin/postbox_schema", build / "bin/event_bodies")
     must(run(sys.executable, *events).returncode != 0, "nobody notices that the event's page is missing")
-    must(run(build / "bin/postbox", "schema", "--pages", copy / "docs/events").returncode == 0, "no page is written")
+    must(run(build / "bin/postbox_schema", "schema", "--pages", copy / "docs/events").returncode == 0, "no page is written")
     checked = run(sys.executable, *events)
     must(checked.returncode in (0, 77), "check_events.py fails on the copy", checked.stdout)
     program = build / "wishlist_test"

@@ -226,7 +226,8 @@ TEST_F(ProbeOfLocalKlaviyo, OneScopeThatIsMissingIsOneFinding) {
 }
 
 TEST_F(ProbeOfLocalKlaviyo, NoFindingHoldsTheKey) {
-  for (const auto& scopes : {std::optional<std::vector<std::string>>(), {{}}}) {
+  using Scopes = std::optional<std::vector<std::string>>;
+  for (const Scopes& scopes : {Scopes(), Scopes(std::vector<std::string>())}) {
     for (const Finding& finding : probe_with(scopes).findings) {
       EXPECT_THAT(finding.what + finding.advice, Not(HasSubstr("0123456789")));
     }
