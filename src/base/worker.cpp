@@ -1,8 +1,6 @@
 #include "worker.hpp"
 
 #include <dlfcn.h>
-#include <pthread.h>
-#include <sched.h>
 
 #include <utility>
 
@@ -22,16 +20,6 @@ void keep_code_loaded() noexcept {
   if (dladdr(&here, &module) == 0) return;
   // Null for the program itself, which stays anyway. Never closed.
   (void)dlopen(module.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-}
-
-// Who is woken may run at once, in front of who woke it: of a call in a quiet hour that was most of
-// the slowest percent. A batch thread waits for its turn (Linux, sched(7)). What the host has
-// chosen, such as a real-time policy, stays.
-void let_callers_go_first() noexcept {
-  int policy = 0;
-  sched_param parameters{};
-  if (pthread_getschedparam(pthread_self(), &policy, &parameters) != 0) return;
-  if (policy == SCHED_OTHER) (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &parameters);
 }
 
 }  // namespace
@@ -71,7 +59,6 @@ void Worker::start(Job job) {
   if (std::exchange(is_started_, true)) return;
   const SignalsBlocked blocked;
   thread_ = std::thread([state = state_, job = std::move(job)]() mutable {
-    let_callers_go_first();
     run(*state, job);
     job = {};  // on this thread, before the end is announced: who is joined owns nothing any more
     {
