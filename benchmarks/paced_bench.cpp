@@ -1,4 +1,4 @@
-// What a shop feels in a quiet hour: single calls of track() with pauses between them, while the
+// The quiet hour of a shop: single calls of track() with pauses between them, while the
 // workers run, write to a real disk and post to klaviyo-sim. Beside each the least: the same bytes
 // appended to a string and pushed into a queue without a lock, in the same rhythm.
 // Arguments: seconds for each rhythm.
@@ -43,7 +43,7 @@ klaviyo::Order order_of(std::size_t i) {
   return order;
 }
 
-// What the process has used so far, and the calling thread's part of it.
+// The resources that the process has used so far, and the calling thread's part of them.
 struct Usage {
   double cpu_us = 0;
   double driver_us = 0;

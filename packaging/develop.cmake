@@ -21,7 +21,7 @@ function(postbox_program name)
 endfunction()
 
 # postbox_test(<name> [OPTIMIZED] LINK … SOURCES …): one program; each of its cases is a test of ctest.
-# What a test itself computes is little, and its optimization would take a third of the build's time:
+# A test itself computes little, and its optimization would take a third of the build's time:
 # only those that ask for it have it. The library under test is optimized as ever.
 function(postbox_test name)
   cmake_parse_arguments(PARSE_ARGV 1 test "OPTIMIZED" "" "")

@@ -83,7 +83,7 @@ class FieldFilter::Rewriter : public nlohmann::json_sax<json> {
     return true;
   }
 
-  // What has nothing left in it goes as a whole.
+  // A list or an object that has lost all of its members goes as a whole.
   bool close() {
     const Level level = std::move(levels_.back());
     levels_.pop_back();
@@ -202,13 +202,16 @@ void FieldFilter::apply(postbox::EventBatch& batch) const {
 
 void FieldFilter::apply(postbox::EventRecord& record, postbox::EventBatch& batch) const {
   const auto parts = decode(record.payload);
-  if (!parts || parts->is_consent()) return;
+  if (parts && parts->is_consent()) return;
   const std::string_view metric = metric_of(record.payload);
   Rewriter profile(*this, metric, batch);
   Rewriter members(*this, metric, batch);
-  if (!json::sax_parse(parts->profile, &profile)) return;
-  if (parts->is_event() && !json::sax_parse('{' + std::string(parts->members) + '}', &members)) {
-    return;
+  const bool is_read =
+      parts && json::sax_parse(parts->profile, &profile) &&
+      (parts->is_profile() || json::sax_parse('{' + std::string(parts->members) + '}', &members));
+  if (!is_read) {
+    // Never stored with a field that nobody was asked about.
+    return batch.reject({"event", "cannot be read again for before_store"});
   }
   if (!profile.has_identifier()) {
     batch.reject({"customer", "has no identifier left: before_store has removed all of them"});

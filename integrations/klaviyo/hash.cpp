@@ -29,8 +29,8 @@ constexpr std::array<std::uint32_t, 64> kRound = {
 constexpr std::array<std::uint32_t, 8> kFirst = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                                  0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 
-using State = std::array<std::uint32_t, 8>;
-using Block = std::array<unsigned char, 64>;
+using Block = detail::HashBlock;
+using State = detail::HashState;
 
 std::uint32_t word_at(const unsigned char* bytes) {
   return std::uint32_t{bytes[0]} << 24U | std::uint32_t{bytes[1]} << 16U |
@@ -39,32 +39,6 @@ std::uint32_t word_at(const unsigned char* bytes) {
 
 std::uint32_t small_sigma(std::uint32_t x, int first, int second, unsigned shift) {
   return std::rotr(x, first) ^ std::rotr(x, second) ^ (x >> shift);
-}
-
-// FIPS 180-4, 6.2.2.
-void mix_by_words(const Block& block, State& state) {
-  std::array<std::uint32_t, 16> w{};  // the schedule's last sixteen words
-  for (std::size_t i = 0; i < w.size(); ++i) w[i] = word_at(block.data() + 4 * i);
-  State s = state;
-  for (std::size_t t = 0; t < kRound.size(); ++t) {
-    // The eight variables change places in each round; here their names do.
-    const auto at = [&s, t](std::size_t variable) -> std::uint32_t& {
-      return s[(variable - t) % s.size()];
-    };
-    const std::uint32_t a = at(0);
-    const std::uint32_t b = at(1);
-    const std::uint32_t e = at(4);
-    const std::uint32_t s1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
-    const std::uint32_t choice = (e & at(5)) ^ (~e & at(6));
-    const std::uint32_t t1 = at(7) + s1 + choice + kRound[t] + w[t % 16];
-    const std::uint32_t s0 = std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22);
-    const std::uint32_t majority = (a & b) ^ (a & at(2)) ^ (b & at(2));
-    at(3) += t1;
-    at(7) = t1 + s0 + majority;
-    w[t % 16] += small_sigma(w[(t + 1) % 16], 7, 18, 3) + w[(t + 9) % 16] +
-                 small_sigma(w[(t + 14) % 16], 17, 19, 10);
-  }
-  for (std::size_t i = 0; i < state.size(); ++i) state[i] += s[i];
 }
 
 #if defined(__x86_64__)
@@ -111,17 +85,42 @@ const bool kProcessorHasSha = [] {
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) == 1 && (b & bit_SHA) != 0;
 }();
 
-void mix(const Block& block, State& state) {
-  kProcessorHasSha ? mix_by_processor(block, state) : mix_by_words(block, state);
-}
-
-#else
-
-void mix(const Block& block, State& state) { mix_by_words(block, state); }
-
 #endif
 
 }  // namespace
+
+// FIPS 180-4, 6.2.2.
+void detail::mix_by_words(const Block& block, State& state) noexcept {
+  std::array<std::uint32_t, 16> w{};  // the schedule's last sixteen words
+  for (std::size_t i = 0; i < w.size(); ++i) w[i] = word_at(block.data() + 4 * i);
+  State s = state;
+  for (std::size_t t = 0; t < kRound.size(); ++t) {
+    // The eight variables change places in each round; here their names do.
+    const auto at = [&s, t](std::size_t variable) -> std::uint32_t& {
+      return s[(variable - t) % s.size()];
+    };
+    const std::uint32_t a = at(0);
+    const std::uint32_t b = at(1);
+    const std::uint32_t e = at(4);
+    const std::uint32_t s1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
+    const std::uint32_t choice = (e & at(5)) ^ (~e & at(6));
+    const std::uint32_t t1 = at(7) + s1 + choice + kRound[t] + w[t % 16];
+    const std::uint32_t s0 = std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22);
+    const std::uint32_t majority = (a & b) ^ (a & at(2)) ^ (b & at(2));
+    at(3) += t1;
+    at(7) = t1 + s0 + majority;
+    w[t % 16] += small_sigma(w[(t + 1) % 16], 7, 18, 3) + w[(t + 9) % 16] +
+                 small_sigma(w[(t + 14) % 16], 17, 19, 10);
+  }
+  for (std::size_t i = 0; i < state.size(); ++i) state[i] += s[i];
+}
+
+void detail::mix(const Block& block, State& state) noexcept {
+#if defined(__x86_64__)
+  if (kProcessorHasSha) return mix_by_processor(block, state);
+#endif
+  mix_by_words(block, state);
+}
 
 Hasher::Hasher() noexcept : state_(kFirst) {}
 
@@ -143,7 +142,7 @@ void Hasher::add_bytes(std::string_view bytes) noexcept {
     std::copy_n(bytes.data(), fits, block_.data() + used);
     size_ += fits;
     bytes.remove_prefix(fits);
-    if (used + fits == block_.size()) mix(block_, state_);
+    if (used + fits == block_.size()) detail::mix(block_, state_);
   }
 }
 
@@ -154,7 +153,7 @@ postbox::Key Hasher::finish() noexcept {
   block_[used++] = 0x80;
   if (used > block_.size() - kLength) {
     std::fill(block_.begin() + static_cast<std::ptrdiff_t>(used), block_.end(), 0);
-    mix(block_, state_);
+    detail::mix(block_, state_);
     used = 0;
   }
   std::fill(block_.begin() + static_cast<std::ptrdiff_t>(used), block_.end() - kLength, 0);
@@ -162,7 +161,7 @@ postbox::Key Hasher::finish() noexcept {
   for (std::size_t i = 0; i < kLength; ++i) {
     block_[block_.size() - 1 - i] = static_cast<unsigned char>(bits >> (8U * i));
   }
-  mix(block_, state_);
+  detail::mix(block_, state_);
   postbox::Key key{};
   for (std::size_t i = 0; i < key.size(); ++i) {
     key[i] = static_cast<std::byte>(state_[i / 4] >> (8U * (3 - i % 4)));

@@ -16,6 +16,15 @@
 
 namespace klaviyo {
 
+// SHA-256's step over one block: as mix() does it on this processor, and by words alone, as it does
+// where the processor has no instructions for it. Both are the same function.
+namespace detail {
+using HashState = std::array<std::uint32_t, 8>;
+using HashBlock = std::array<unsigned char, 64>;
+void mix(const HashBlock& block, HashState& state) noexcept;
+void mix_by_words(const HashBlock& block, HashState& state) noexcept;
+}  // namespace detail
+
 // The first 16 bytes of SHA-256 over what was added. Allocates nothing, whatever its length.
 class Hasher {
  public:
@@ -28,8 +37,8 @@ class Hasher {
  private:
   void add_bytes(std::string_view bytes) noexcept;
 
-  std::array<std::uint32_t, 8> state_;
-  std::array<unsigned char, 64> block_{};
+  detail::HashState state_;
+  detail::HashBlock block_{};
   std::uint64_t size_ = 0;  // bytes that were added
 };
 

@@ -17,8 +17,8 @@ using Kind = WebhookLog::Kind;
 // Stripe keeps events for 30 days (docs.stripe.com/api/events).
 constexpr std::chrono::hours kStripeKeeps{24 * 30};
 
-// That somebody has bought matters to a Checkout that was open then, which ends within a day, and
-// whose end may be told as long as Stripe keeps it.
+// A purchase matters to a Checkout of the same person that was open then, which ends within a day,
+// and whose end may be told as long as Stripe keeps it.
 constexpr std::chrono::milliseconds kPurchaseMemory = kStripeKeeps + std::chrono::hours(24 * 5);
 
 std::vector<postbox::Violation> violations_of(const Mapping& mapping, WallTime now) {

@@ -68,9 +68,9 @@ struct Config {
   std::optional<std::string> fact_store_path;
   FactStoreLimits fact_store_limits;
 
-  // How long facts and decisions are kept; who has completed a Checkout, 35 days at most. What has
-  // expired is removed from the file within an hour. Defaults to 400 days: longer than the year of
-  // a subscription.
+  // The time for which facts and decisions are kept; who has completed a Checkout, 35 days at most.
+  // Expired ones are removed from the file within an hour. Defaults to 400 days: longer than the
+  // year of a subscription.
   std::chrono::milliseconds remember_for{std::chrono::hours(24 * 400)};
 
   // How long an event waits, from its delivery, for the customer's address or for the order that

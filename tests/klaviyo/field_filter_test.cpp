@@ -1,4 +1,4 @@
-// What may be stored of an event: KLAVIYO_ALLOWED_PROPERTIES and Config::before_store.
+// The fields of an event that may be stored: KLAVIYO_ALLOWED_PROPERTIES and Config::before_store.
 #include <gmock/gmock.h>
 
 #include <postbox/environment.hpp>
@@ -55,7 +55,7 @@ class FieldFilter : public ::testing::Test {
     }
   }
 
-  // What was sent: the attributes of each event.
+  // The attributes of each event that was sent.
   std::vector<Json> sent() {
     work();
     std::vector<Json> all;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <klaviyo/hash.hpp>
+#include <random>
 #include <string>
 
 namespace {
@@ -32,6 +33,21 @@ TEST(KlaviyoHash, IsSha256WhateverTheLength) {
   }
   const std::string long_text(100'000, '\xfe');
   EXPECT_EQ(klaviyo::hash_key({long_text, "x"}), expected({long_text, "x"}));
+}
+
+// Servers with and without the instructions share an outbox.
+TEST(KlaviyoHash, IsTheSameWithTheProcessorsInstructionsAndWithout) {
+  std::mt19937 random(7);
+  for (int i = 0; i < 1'000; ++i) {
+    klaviyo::detail::HashBlock block{};
+    klaviyo::detail::HashState state{};
+    for (auto& byte : block) byte = static_cast<unsigned char>(random());
+    for (auto& word : state) word = static_cast<std::uint32_t>(random());
+    auto by_words = state;
+    klaviyo::detail::mix(block, state);
+    klaviyo::detail::mix_by_words(block, by_words);
+    ASSERT_EQ(state, by_words);
+  }
 }
 
 TEST(KlaviyoHash, WhereAPartEndsCounts) {

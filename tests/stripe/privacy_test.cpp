@@ -91,7 +91,7 @@ TEST(StripePrivacy, OfTheCollectedBodiesOnlyNamedPropertiesLeave) {
   }
 }
 
-// Whether the text stands anywhere in the fact store's file or its log.
+// True when the text stands anywhere in the fact store's file or its log.
 bool is_on_disk(const StripeShop& shop, const std::string& text) {
   return (contents(*shop.config.fact_store_path) + contents(*shop.config.fact_store_path + "-wal"))
              .find(text) != std::string::npos;

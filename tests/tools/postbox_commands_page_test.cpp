@@ -5,8 +5,7 @@
 #include <set>
 #include <sstream>
 
-#include "command_shop.hpp"
-#include "http_server.hpp"
+#include "command_klaviyo.hpp"
 
 namespace postbox::testing {
 namespace {
@@ -54,14 +53,10 @@ constexpr const char* kNeverReported =
     R"("customer": {"email": "ines@goldenacre.example"}, "items": [{"product_id": "P1", )"
     R"("name": "Tea", "quantity": 1, "unit_price": 1250}]})";
 
-class CommandsPage : public CommandShop {
+class CommandsPage : public CommandKlaviyo {
  protected:
   void SetUp() override {
     std::filesystem::current_path(folder_.path());
-    const int port = klaviyo_.start(
-        {.port = 0,
-         .simulator = {.keys = {}, .limits = false, .now = {}, .wait = {}, .deletion_time = 0ms}});
-    set("KLAVIYO_API_URL", "http://127.0.0.1:" + std::to_string(port));
     set("POSTBOX_ENCRYPTION_KEY", std::string(64, '7'));
     start();
     buy("1000");
@@ -99,7 +94,7 @@ class CommandsPage : public CommandShop {
     for (const std::string& example : examples(page)) {
       const auto words = words_of(example);
       prepare(words.front());
-      // What waits for longer, such as `serve`, waits for Ctrl-C.
+      // A longer wait, such as that of `serve`, is one for Ctrl-C.
       const CommandRun run =
           run_postbox(words, {}, false, [](std::chrono::milliseconds time) { return time < 1h; });
       const int expected = example.ends_with("# exit code 1") ? cli::kProblem : cli::kDone;
@@ -115,7 +110,6 @@ class CommandsPage : public CommandShop {
   }
   void TearDown() override { std::filesystem::current_path(before_); }
 
-  sim::Server klaviyo_;
   std::set<std::string> prepared_;
   std::filesystem::path before_ = std::filesystem::current_path();
 };

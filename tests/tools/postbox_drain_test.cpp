@@ -1,7 +1,6 @@
 // The commands `postbox drain` and `postbox held release`, which deliver to a simulated Klaviyo.
 
-#include "command_shop.hpp"
-#include "http_server.hpp"
+#include "command_klaviyo.hpp"
 
 namespace postbox::testing {
 namespace {
@@ -10,14 +9,10 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-class DrainCommand : public CommandShop {
+class DrainCommand : public CommandKlaviyo {
  protected:
   // Two orders wait in the outbox, and no server runs any more.
   void SetUp() override {
-    const int port = klaviyo_.start(
-        {.port = 0, .simulator = {.keys = {}, .limits = false, .now = {}, .wait = {}}});
-    ASSERT_NE(port, 0);
-    set("KLAVIYO_API_URL", "http://127.0.0.1:" + std::to_string(port));
     start();
     http_->hang(true);
     buy("1001");
@@ -25,8 +20,6 @@ class DrainCommand : public CommandShop {
     work();
     stop();
   }
-
-  sim::Server klaviyo_;
 };
 
 TEST_F(DrainCommand, DeliversWhatWaits) {

@@ -4,10 +4,11 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <importer.hpp>
+#include <mutex>
 #include <sstream>
 
-#include "command_shop.hpp"
-#include "http_server.hpp"
+#include "command_klaviyo.hpp"
 #include "support/program.hpp"
 #include "support/real_orders.hpp"
 
@@ -22,13 +23,9 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-class ImportCommand : public CommandShop {
+class ImportCommand : public CommandKlaviyo {
  protected:
   void SetUp() override {
-    const int port = klaviyo_.start(
-        {.port = 0, .simulator = {.keys = {}, .limits = false, .now = {}, .wait = {}}});
-    ASSERT_NE(port, 0);
-    set("KLAVIYO_API_URL", "http://127.0.0.1:" + std::to_string(port));
     set("KLAVIYO_SUBSCRIPTION_EVENTS_ENABLED", "true");
     start();
     stop();  // now there is an outbox
@@ -91,8 +88,6 @@ class ImportCommand : public CommandShop {
     std::ifstream in(file, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
   }
-
-  sim::Server klaviyo_;
 };
 
 TEST_F(ImportCommand, JsonLinesBecomeHistory) {
@@ -141,6 +136,19 @@ TEST_F(ImportCommand, RowsOfCsvBecomeOrders) {
   EXPECT_EQ(properties["Items"][0]["ProductName"], "Tea, \"green\"");
   EXPECT_EQ(properties["Items"][1]["ProductName"], "Cup\nof two lines");
   EXPECT_THAT(properties["Categories"], ElementsAre("Tea", "Green"));
+}
+
+TEST_F(ImportCommand, RowsWithNothingInThemAreNone) {
+  const std::string file =
+      write("orders.csv",
+            "order_id,placed_at,currency,customer.external_id,"
+            "items[].product_id,items[].name,items[].quantity,"
+            "items[].unit_price\n"
+            "\n  \n1001,2024-05-01,EUR,u-1,P1,Tea,1,5.00\n"
+            ",,,,,,,\n  \n1002,2024-05-01,EUR,u-1,P1,Tea,x,5.00\n  \n,,,,,,,\n");
+  const auto end = run_json({"import", file, "--utc-offset", "+00:00"}, cli::kProblem);
+  EXPECT_EQ(end["records"], 2);
+  EXPECT_THAT(read(file + ".rejected"), HasSubstr("\n1002,2024-05-01,EUR,u-1,P1,Tea,x,5.00,7,"));
 }
 
 TEST_F(ImportCommand, TheShopsOwnHeadingsAreMapped) {
@@ -234,7 +242,7 @@ TEST_F(ImportCommand, TheSameCommandImportsNothingTwice) {
   const auto requests = klaviyo_.simulator().stats().requests;
   EXPECT_EQ(run_json({"import", file}, cli::kProblem)["records_of_this_run"], 0);
   EXPECT_EQ(klaviyo_.simulator().stats().requests, requests);
-  // What a shop adds later is all that is imported.
+  // Rows that a shop adds later are all that is imported.
   write("orders.jsonl", order_line("1001") + "{}\n" + order_line("1002"));
   const auto end = run_json({"import", file}, cli::kProblem);
   EXPECT_EQ(end["records_of_this_run"], 1);
@@ -287,6 +295,7 @@ TEST_F(ImportCommand, AFamilyThatIsOffTakesNothing) {
   const CommandRun off = run({"import", file});
   EXPECT_EQ(off.code, cli::kProblem);
   EXPECT_THAT(off.err, HasSubstr("PBT_KLAVIYO_PURCHASE_EVENTS_ENABLED is off"));
+  EXPECT_THAT(off.out, HasSubstr("imported             0\n")) << "nothing of it was kept";
   set("KLAVIYO_PURCHASE_EVENTS_ENABLED", "true");
   EXPECT_EQ(run({"import", file}).code, cli::kDone);
   EXPECT_THAT(recorded("Placed Order"), SizeIs(1));
@@ -307,6 +316,41 @@ TEST_F(ImportCommand, CustomersBeyondThePercentageAreRefusedAndNamed) {
   EXPECT_THAT(recorded("Placed Order"), SizeIs(40 - refused));
   EXPECT_THAT(read(file + ".rejected"),
               HasSubstr("PBT_KLAVIYO_PURCHASE_EVENTS_ENABLED=50% does not include this customer"));
+}
+
+// The note of how far the import has come must never be ahead of the disk. This tracker writes only
+// when somebody waits for it.
+TEST_F(ImportCommand, ACommitWaitsForTheDiskAlsoWhereItsLastRecordIsLeftOut) {
+  set("KLAVIYO_PURCHASE_EVENTS_ENABLED", "50%");
+  std::vector<std::string> taken;
+  std::string left_out;
+  for (int i = 0; taken.size() < 3 || left_out.empty(); ++i) {
+    json order = json::parse(order_line(std::to_string(i)));
+    klaviyo::Profile customer;
+    order["customer"]["external_id"] = customer.external_id = "u-" + std::to_string(i);
+    const bool is_in = Flag::parse("50%")->includes(klaviyo::profile_key(customer));
+    is_in ? taken.push_back(order.dump() + '\n') : (void)(left_out = order.dump() + '\n');
+  }
+  const std::string file = write("orders.jsonl", taken[0] + taken[1] + taken[2] + left_out);
+
+  const auto config = this->config();
+  auto tracker = klaviyo::start(config, Services{.http = http_, .threads = false});
+  ASSERT_TRUE(tracker) << tracker.error().message;
+  auto outbox = klaviyo::open_operator(config);
+  ASSERT_TRUE(outbox) << outbox.error().message;
+  auto refused = cli::RefusedFile::open(file + ".rejected", std::nullopt);
+  ASSERT_TRUE(refused) << refused.error().message;
+  std::istringstream in;
+  std::ostringstream out;
+  cli::Console console{.in = in, .out = out, .err = out, .pause = [](auto) { return false; }};
+  cli::ImportProgress progress(console, std::make_shared<std::mutex>(), 1);
+  cli::Importer importer({.name = file, .refused = file + ".rejected"}, config, *tracker, *outbox,
+                         {}, *std::move(refused), progress, console);
+  const auto end = importer.run();
+  ASSERT_TRUE(end) << end.error().message;
+  EXPECT_EQ(importer.state().records, 4);
+  EXPECT_EQ(importer.state().refused, 1);
+  EXPECT_EQ(outbox->status()->totals.appended, 6U) << "three orders of one line each";
 }
 
 TEST_F(ImportCommand, BesideAServerTheServerSends) {

@@ -1,4 +1,5 @@
-// What a server's GET /metrics tells: the text, what is made of it, and `postbox status --metrics`.
+// A server's GET /metrics: the text, the numbers that are read from it, and `postbox status
+// --metrics`.
 
 #include <httplib.h>
 #include <prometheus/text_serializer.h>

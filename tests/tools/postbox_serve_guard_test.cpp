@@ -1,4 +1,4 @@
-// Who may ask the page of `postbox serve`, and what stands on every answer.
+// The guard of the page of `postbox serve`: who may ask, and the headers of every answer.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -27,7 +27,7 @@ class ServeGuard : public ServePage {
     work();
     serve();
   }
-  // What comes back for these bytes, until the server closes the connection.
+  // The answer to these bytes, until the server closes the connection.
   [[nodiscard]] std::string raw(const std::string& bytes) const {
     const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};

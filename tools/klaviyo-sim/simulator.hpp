@@ -40,7 +40,7 @@ struct SimulatorOptions {
   std::function<void(std::chrono::milliseconds)> wait;
   // The scopes of the keys, such as "events:write". Defaults to all.
   std::optional<std::vector<std::string>> scopes{};
-  // How long a deletion job takes.
+  // The time that a deletion job takes.
   std::chrono::milliseconds deletion_time{2'000};
 };
 

@@ -1,9 +1,13 @@
 #include "api.hpp"
 
+#include <curl/curl.h>
+
 #include <algorithm>
 #include <klaviyo/probe_faults.hpp>
 #include <klaviyo/reason.hpp>
 #include <klaviyo/retry_after.hpp>
+#include <memory>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -21,7 +25,7 @@ bool is_busy(const ProbeAnswer& answer, bool was_reached) {
   return response->status == 429 || response->status >= 500;
 }
 
-// What the answer asks for, else `otherwise`.
+// The wait that the answer asks for, else `otherwise`.
 milliseconds wait_after(const ProbeAnswer& answer, WallTime now, milliseconds otherwise) {
   const auto* response = std::get_if<HttpResponse>(&answer);
   if (response == nullptr) return otherwise;
@@ -144,19 +148,11 @@ klaviyo::Finding refusal_of(const ProbeAnswer& answer, std::string_view scopes) 
 }
 
 std::string percent_encoded(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string encoded;
-  for (const char c : text) {
-    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                          (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-    if (is_plain) {
-      encoded += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    encoded += {'%', kHex[byte >> 4U], kHex[byte & 15U]};
-  }
-  return encoded;
+  if (text.empty()) return {};  // of length 0 curl takes the whole string
+  const std::unique_ptr<char, decltype(&curl_free)> encoded(
+      curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size())), &curl_free);
+  if (!encoded) throw std::bad_alloc();
+  return encoded.get();
 }
 
 std::string in_quotes(std::string_view text) {

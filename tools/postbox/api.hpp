@@ -69,10 +69,10 @@ class Api {
 // The response if it is a success of the API's own; null otherwise.
 [[nodiscard]] const HttpResponse* success(const ProbeAnswer& answer);
 
-// Whether the API says that the key lacks a scope.
+// True when the API says that the key lacks a scope.
 [[nodiscard]] bool is_forbidden(const ProbeAnswer& answer);
 
-// What stands between the command and what it has asked for, and what to do. `scopes` are those
+// The fault of an answer that is no success, and what to do. `scopes` are those
 // that it needs.
 [[nodiscard]] klaviyo::Finding refusal_of(const ProbeAnswer& answer, std::string_view scopes);
 

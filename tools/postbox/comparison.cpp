@@ -86,7 +86,7 @@ std::optional<Amount> Amount::parse(std::string_view text) {
 }
 
 std::string Amount::to_text(const klaviyo::Currency& currency) const {
-  // What has no currency is shown as most amounts are.
+  // An amount without a currency is shown as most are.
   int digits = currency.is_known() ? currency.exponent() : 2;
   while (digits < kDigits && count_ % power_of_ten(kDigits - digits) != 0) ++digits;
   std::string text;

@@ -94,7 +94,7 @@ class Comparison {
 
   void add_shop(const SideEvent& event);
 
-  // Where the event does not say its currency it has that of the shop's, or else `otherwise`.
+  // An event that does not say its currency has that of the shop's, or else `otherwise`.
   void add_klaviyo(SideEvent event, const klaviyo::Currency& otherwise);
 
   // By day, metric and currency.

@@ -47,6 +47,14 @@ CsvRows::CsvRows(LineReader lines, char delimiter) : lines_(std::move(lines)) {
 }
 
 Result<bool> CsvRows::next(CsvRow& row) {
+  for (;;) {
+    const auto found = read(row);
+    if (!found || !*found) return found;
+    if (!std::ranges::all_of(row.cells, &std::string::empty)) return true;
+  }
+}
+
+Result<bool> CsvRows::read(CsvRow& row) {
   struct Parsed {
     std::vector<std::string>& cells;
     bool is_whole = false;
@@ -56,14 +64,16 @@ Result<bool> CsvRows::next(CsvRow& row) {
   };
   const auto end_row = [](int, void* of) { static_cast<Parsed*>(of)->is_whole = true; };
 
-  row.cells.clear();
-  row.text.clear();
+  row = {};
   std::string line;
-  bool is_first = true;
   while (!parsed.is_whole) {
     const bool is_there = lines_.next(line);
-    if (!is_there && row.text.empty()) return false;
-    if (is_first) row.line = lines_.number();
+    const bool is_first = row.line == 0;
+    if (is_first) {
+      if (!is_there) return false;
+      if (line.find_first_not_of(" \t") == std::string::npos) continue;
+      row.line = lines_.number();
+    }
     if (!is_there || lines_.is_cut() || row.text.size() + line.size() > LineReader::kLongest) {
       return wrong("line " + std::to_string(row.line) +
                    ": a quotation mark is not closed there, or the row is too long: nothing "
@@ -71,12 +81,10 @@ Result<bool> CsvRows::next(CsvRow& row) {
     }
     if (!is_first) row.text += '\n';
     row.text += line;
-    is_first = false;
     line += '\n';
     if (csv_parse(&parser_, line.data(), line.size(), add_cell, end_row, &parsed) != line.size()) {
       return wrong("line " + std::to_string(row.line) + ": " + csv_strerror(csv_error(&parser_)));
     }
-    if (!parsed.is_whole && row.text.empty()) is_first = true;  // an empty line is no row
   }
   return true;
 }
@@ -211,9 +219,8 @@ Result<void> CsvSource::take_rows(SourceRecord& record) {
   }
   if (!has_lines_ || id.empty() || ids_.add(id)) return {};
   return wrong("line " + std::to_string(record.line) +
-               ": the order stands further up, "
-               "too: the rows of an order must be next to each other. Sort "
-               "the file by that column, and import the sorted one");
+               ": the order stands further up, too: the rows of an order must be next to each "
+               "other. Sort the file by that column, and import the sorted one");
 }
 
 void CsvSource::add_row(const CsvRow& row, SourceRecord& record) {

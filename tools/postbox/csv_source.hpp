@@ -32,13 +32,15 @@ class CsvRows {
   CsvRows(const CsvRows&) = delete;
   CsvRows& operator=(const CsvRows&) = delete;
 
-  // Reads the next row that has anything in it; false at the end. Fails where a quotation mark is
-  // not closed.
+  // Reads the next row that has a cell with something in it; false at the end. Fails where a
+  // quotation mark is not closed.
   [[nodiscard]] Result<bool> next(CsvRow& row);
 
   [[nodiscard]] std::uint64_t bytes_read() const noexcept { return lines_.bytes_read(); }
 
  private:
+  [[nodiscard]] Result<bool> read(CsvRow& row);
+
   LineReader lines_;
   csv_parser parser_{};
 };

@@ -33,9 +33,9 @@ class Deletion {
   // Waits a little, and looks whether an event that was under way has made a new one.
   [[nodiscard]] int look_again();
 
-  // How many were there first; nothing when the key may not look.
+  // The number of profiles that were there first; nothing when the key may not look.
   [[nodiscard]] std::optional<std::size_t> found() const noexcept;
-  // Whether none is there now; nothing when that is not known.
+  // True when none is there now; nothing when that is not known.
   [[nodiscard]] std::optional<bool> is_gone() const noexcept { return is_gone_; }
 
  private:

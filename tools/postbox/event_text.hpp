@@ -15,7 +15,7 @@ namespace postbox::cli {
 // known to hold nothing personal, or when `reveal` is set; null when the event is damaged.
 [[nodiscard]] Json structure_of(const EventRecord& event, bool reveal);
 
-// Whether a property of that name is known to say what happened, and not to whom.
+// True when a property of that name is known to say what happened, and not to whom.
 [[nodiscard]] bool is_plain_property(std::string_view name);
 
 // The caller's own id of an event, such as an order's: without what looks like an address or a

@@ -26,7 +26,7 @@ struct FlagLine {
 // True when the environment was changed, and the server not reloaded.
 [[nodiscard]] bool differs(const FlagLine& line);
 
-// What is wrong then, and what to do.
+// The fault then, and what to do.
 [[nodiscard]] std::string difference(const FlagLine& line);
 
 [[nodiscard]] Json json_of(const FlagLine& line);

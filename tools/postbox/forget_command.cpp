@@ -228,8 +228,8 @@ void say_removed(const Errand& errand, const Forgotten& done) {
   out << std::flush;
 }
 
-// What a running server had in its hands, or was told meanwhile, may have come to the outbox and to
-// Klaviyo.
+// Events that a running server had in its hands, or was told meanwhile, may have come to the outbox
+// and to Klaviyo.
 int finish_at_klaviyo(Errand& errand, Forgotten& done) {
   Deletion& deletion = *errand.deletion;
   if (const int code = deletion.remove(); code != kDone) return code;

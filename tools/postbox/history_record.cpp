@@ -35,7 +35,7 @@ HistoryRead read_as(const SourceRecord& source, const EventContext* context) {
   }
   EventBatch batch(system_clock()->wall_now(), nullptr, context);
   event_of(*read).encode(batch);
-  // What the source could not read is no second mistake where the event misses it.
+  // A member that the source could not read is no second mistake where the event misses it.
   history.violations =
       klaviyo::merged(klaviyo::merged(source.violations, std::move(read.violations)),
                       klaviyo::in_json(*read, std::move(batch.violations())));

@@ -71,7 +71,7 @@ class FileLock {
   const bool has_it_;
 };
 
-// What a look through the whole file has found.
+// The result of a look through the whole file.
 struct LookedThrough {
   std::uint64_t records = 0;
   std::uint64_t refused = 0;
@@ -205,7 +205,7 @@ Result<int> import_into(Account& account, Tracker& tracker, const ImportFile& fi
       RefusedFile::open(file.refused, state ? std::optional(state->refused_bytes) : std::nullopt);
   if (!refused) return refused.error();
   if (!state) {
-    // What is refused from here on is this import's, whenever it is killed.
+    // The file of the refused is this import's from here on, whenever it is killed.
     state.emplace();
     if (auto ok = keep_state(tracker, file.name, *state); !ok) return ok.error();
   }

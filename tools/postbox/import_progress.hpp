@@ -26,8 +26,8 @@ class ImportProgress {
     std::uint64_t waiting = 0;  // events of history in the outbox
   };
 
-  // What is being done from here on, "looking through" or "importing": rates and the time that is
-  // left are of it alone, from `place` on.
+  // Begins a part of the work, "looking through" or "importing": rates and the time that is left
+  // are of it alone, from `place` on.
   void begin(std::string what, const Place& place);
 
   // Writes the line when it is time for one.

@@ -33,8 +33,8 @@ struct ImportState {
 // A file of mode 0600 that is made when the first line is written.
 class RefusedFile {
  public:
-  // What is behind the first `size` bytes of it is of a run that was killed, and goes. Fails when
-  // it has fewer, or cannot be changed; and where there is one although `size` is unset.
+  // The bytes behind the first `size` are of a run that was killed, and go. Fails when the file has
+  // fewer, or cannot be changed; and where there is one although `size` is unset.
   [[nodiscard]] static Result<RefusedFile> open(std::string name,
                                                 std::optional<std::uint64_t> size);
 
@@ -44,7 +44,7 @@ class RefusedFile {
 
   [[nodiscard]] Result<void> write(std::string_view lines);
 
-  // Makes durable what was written.
+  // Makes the lines durable.
   [[nodiscard]] Result<void> sync();
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }

@@ -22,7 +22,7 @@ constexpr std::uint64_t kOfOneCommit = 500;
 // may take of the disk.
 constexpr std::uint64_t kMostWaiting = 20'000;
 
-// When the first so many records are all refused, it is not the records.
+// A file whose first records are all refused, so many, is the wrong one.
 constexpr std::uint64_t kAllWrong = 100;
 
 constexpr milliseconds kLittle{50};
@@ -54,7 +54,8 @@ Importer::Importer(ImportFile file, const klaviyo::Config& config, Tracker& trac
       config_(config),
       tracker_(tracker),
       outbox_(outbox),
-      state_(std::move(state)),
+      state_(state),
+      committed_(state),
       refused_(std::move(refused)),
       progress_(progress),
       console_(console),
@@ -153,6 +154,7 @@ Result<Importer::Step> Importer::track_newest(bool durably) {
         tracker_, durably ? std::optional<milliseconds>(kDurable) : std::nullopt);
     switch (result.status()) {
       case TrackStatus::kAccepted:
+        undurable_ = durably ? std::nullopt : std::optional(std::move(newest_->record));
         newest_.reset();
         return Step::kGoOn;
       case TrackStatus::kDisabled:
@@ -193,12 +195,20 @@ Result<Importer::Step> Importer::leave_out() {
                            : variable + "=" + flag.to_string() + " does not include this customer");
 }
 
+// Events reach the disk in their order: when the last one that was accepted is there, all are.
+// Where the newest record was left out, that is the one before it, which is tracked once more: the
+// same event, which counts once.
 Result<Importer::Step> Importer::commit() {
-  const auto step = track_newest(/*durably=*/true);
+  auto step = track_newest(/*durably=*/true);
+  if (step && *step == Step::kGoOn && undurable_) {
+    newest_ = Newest{.source = {}, .record = *std::exchange(undurable_, std::nullopt)};
+    step = track_newest(/*durably=*/true);
+  }
   if (!step || *step == Step::kEnd) return step;
   if (auto ok = refused_.sync(); !ok) return ok.error();
   state_.refused_bytes = refused_.size();
   if (auto ok = keep_state(tracker_, file_.name, state_); !ok) return ok.error();
+  committed_ = state_;
   since_commit_ = 0;
   return Step::kGoOn;
 }

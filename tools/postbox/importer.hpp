@@ -24,7 +24,7 @@ struct ImportFile {
   CsvOptions csv{};
 };
 
-// How an import ended.
+// The end of an import.
 struct ImportEnd {
   enum class By : std::uint8_t {
     kAllLeft,   // all is in the outbox, and has left it
@@ -45,8 +45,9 @@ class Importer {
   // done until then is kept.
   [[nodiscard]] Result<ImportEnd> run();
 
-  [[nodiscard]] const ImportState& state() const noexcept { return state_; }
-  [[nodiscard]] std::uint64_t records_now() const noexcept { return state_.records - before_; }
+  // As of the last commit: a run that goes on does so behind it.
+  [[nodiscard]] const ImportState& state() const noexcept { return committed_; }
+  [[nodiscard]] std::uint64_t records_now() const noexcept { return committed_.records - before_; }
   [[nodiscard]] std::uint64_t waiting() const noexcept { return waiting_; }
   [[nodiscard]] std::uint64_t held() const noexcept { return held_; }
   [[nodiscard]] std::uint64_t dead() const noexcept { return dead_ - dead_before_; }
@@ -70,7 +71,8 @@ class Importer {
   const klaviyo::Config& config_;
   Tracker& tracker_;
   Operator& outbox_;
-  ImportState state_;
+  ImportState state_;  // with what was read since the last commit
+  ImportState committed_;
   RefusedFile refused_;
   ImportProgress& progress_;
   Console& console_;
@@ -86,6 +88,10 @@ class Importer {
     HistoryRecord record;
   };
   std::optional<Newest> newest_;
+
+  // The last record that the tracker has accepted, while it may be in memory alone, and those
+  // before it with it.
+  std::optional<HistoryRecord> undurable_;
 
   // Events of history in the outbox, as of the last look.
   std::uint64_t waiting_ = 0;

@@ -16,7 +16,8 @@ bool may_hold(const std::string& payload, const std::string& text) {
   return !is_plain || payload.find(text) != std::string::npos;
 }
 
-// Whether the event reports something of the order: it has its number, or its number as its own id.
+// True when the event reports something of the order: it has its number, or its number as its own
+// id.
 bool is_of_order(const TypedEvent& event, const std::string& order) {
   if (event.key == order) return true;
   if (!may_hold(event.record.payload, order)) return false;

@@ -31,7 +31,7 @@ inline constexpr EventHandle kFirstEvent{std::numeric_limits<std::int64_t>::min(
 // "waiting", "delayed", "held", "dead".
 [[nodiscard]] const char* word_of(EventState state);
 
-// What there is to say of where it is.
+// A remark on where it is.
 [[nodiscard]] std::string remark_of(const TypedEvent& event, const klaviyo::Config& config);
 
 [[nodiscard]] EventLine line_of(const TypedEvent& event, const klaviyo::Config& config,

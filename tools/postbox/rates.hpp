@@ -8,7 +8,7 @@
 
 namespace postbox::cli {
 
-// What the totals were at a moment.
+// The totals at a moment.
 struct Look {
   std::chrono::steady_clock::time_point at;
   OutboxTotals totals{};

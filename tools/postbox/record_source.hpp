@@ -21,7 +21,7 @@ struct SourceRecord {
   std::vector<Violation> violations{};  // what of it cannot be in `json`
 };
 
-// What a CSV file's columns and cells mean beyond their headings.
+// The meaning of a CSV file's columns and cells beyond their headings.
 struct CsvOptions {
   std::vector<std::pair<std::string, std::string>> map{};  // a heading and a member's path, or none
   std::vector<std::pair<std::string, std::string>> set{};  // a member's path and its value
@@ -38,7 +38,7 @@ class RecordSource {
   // read either.
   [[nodiscard]] virtual Result<bool> next(SourceRecord& record) = 0;
 
-  // What the meaning of the lines depends on: the heading and the options.
+  // All that the meaning of the lines depends on: the heading and the options.
   [[nodiscard]] virtual std::string form() const = 0;
 
   // For the file of records that were refused: its first line, and a record's lines with the
@@ -47,7 +47,7 @@ class RecordSource {
   [[nodiscard]] virtual std::string rejected_lines(const SourceRecord& record,
                                                    const std::string& reason) const = 0;
 
-  // What the reader wants to be known, such as columns that it leaves out.
+  // Remarks of the reader, such as columns that it leaves out.
   [[nodiscard]] virtual const std::vector<std::string>& notes() const = 0;
 
   // Bytes that were read so far.

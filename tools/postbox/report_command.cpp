@@ -77,7 +77,7 @@ std::string account_name(std::string_view own, const klaviyo::Config& config) {
   return renamed == config.metric_names.end() ? std::string(own) : renamed->second;
 }
 
-// What a report is made of.
+// The parts of a report.
 struct Report {
   const ReportArguments& arguments;
   Console& console;

@@ -1,4 +1,4 @@
-// What `postbox report` writes, for people and for machines.
+// The output of `postbox report`, for people and for machines.
 #pragma once
 
 #include <cstdint>

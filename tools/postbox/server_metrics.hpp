@@ -14,7 +14,7 @@
 
 namespace postbox::cli {
 
-// How long something took, since the server's start.
+// Times that something took, since the server's start.
 struct Latency {
   struct Bucket {
     double up_to = 0;   // seconds; the last one is infinite
@@ -25,7 +25,8 @@ struct Latency {
 
   [[nodiscard]] double count() const { return buckets.empty() ? 0 : buckets.back().values; }
 
-  // What was added since `before`: the whole of it when the server has started anew meanwhile.
+  // The part that was added since `before`: the whole of it when the server has started anew
+  // meanwhile.
   [[nodiscard]] Latency since(const Latency& before) const;
 
   // In seconds, between two bounds in proportion; nothing when there is no value. What is beyond
@@ -42,7 +43,7 @@ struct LaneUse {
   double in_flight = 0;
 };
 
-// What failed at Klaviyo, and why, since the server's start.
+// Failures at Klaviyo of a kind, since the server's start.
 struct Trouble {
   std::string outcome;  // "dead", "retried", "put_off"
   std::string family;
@@ -61,7 +62,7 @@ struct ServerMetrics {
 // Fails with what parse_prometheus() says, and when `text` has none of Postbox's metrics.
 [[nodiscard]] Result<ServerMetrics> server_metrics_of(std::string_view text);
 
-// What was added since `before` stands in for the latencies; empty: since the server's start.
+// The latencies are those since `before`; null: since the server's start.
 [[nodiscard]] Json json_of(const ServerMetrics& metrics, const ServerMetrics* before);
 void write(const ServerMetrics& metrics, const ServerMetrics* before, std::ostream& out);
 

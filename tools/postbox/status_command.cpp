@@ -26,7 +26,7 @@ struct StatusArguments {
   std::string metrics{};  // the address of the server's, if any
 };
 
-// What one look has found; `before` is the one before it.
+// The result of a look; `before` is that of the one before it.
 struct Found {
   Look look;
   Status status;

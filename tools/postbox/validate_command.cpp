@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "account_options.hpp"
+#include "history_record.hpp"
 #include "json_places.hpp"
 #include "output.hpp"
 #include "record_check.hpp"
@@ -216,11 +217,7 @@ void read_all(std::istream& in, Validator& validator) {
 Result<Tracker> tracker_for(const AccountOptions& options) {
   auto config = read_config(options);
   if (!config) return config.error();
-  config->api_key.clear();
-  config->engine.log = nullptr;
-  Services services;
-  services.threads = false;
-  return klaviyo::start(for_test(*std::move(config)), std::move(services));
+  return tracker_for_reading(for_test(*std::move(config)));
 }
 
 int run_validate(const ValidateArguments& arguments, Console& console) {

@@ -39,7 +39,7 @@ const headers = () => ({Authorization: `Bearer ${(sessionStorage.getItem(KEPT) ?
 
 export const status = () => answer_of(() => fetch('/api/status', {headers: headers(), cache: 'no-store'}));
 
-// What is asked stands in the body, so that no order's number is in an address.
+// The question stands in the body, so that no order's number is in an address.
 export const ask = (what, asked) => answer_of(() => fetch(`/api/${what}`, {
   method: 'POST',
   headers: {...headers(), 'Content-Type': 'application/json'},

@@ -1,6 +1,7 @@
 // Elements out of texts. Whatever comes from outside enters the page as text, and nowhere else.
 
-// What has no form of its own, or changes the direction of what follows, becomes a mark.
+// Characters without a form of their own, and those that change the direction of what follows,
+// become a mark.
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 export const shown = (value) => String(value ?? '').replace(UNSEEN, '\ufffd');
 

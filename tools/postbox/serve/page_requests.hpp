@@ -1,4 +1,5 @@
-// What the page may ask and do, each a JSON object in and one out, by the code of the commands.
+// The questions and changes of the page, each a JSON object in and one out, by the code of the
+// commands.
 //
 // Threads: everything here may be called from several threads at once.
 // Failure: kInvalidArgument when `asked` cannot be used; else the outbox's errors.
@@ -19,8 +20,8 @@ struct PageRequests {
   // The event with the "id", of the "kind", as `postbox dead show` has it.
   [[nodiscard]] Result<Json> show(Account& account, const Json& asked) const;
 
-  // How many are "meant", "more" when there are more than it counts, and "part" when replay() and
-  // purge() would take the "meant" oldest alone, which they do by "metric".
+  // The number that is "meant", "more" when there are more than it counts, and "part" when replay()
+  // and purge() would take the "meant" oldest alone, which they do by "metric".
   [[nodiscard]] Result<Json> count(Account& account, const Json& asked) const;
 
   // Dead letters, with "backfill" as history; dead letters or held events, by "kind": those that

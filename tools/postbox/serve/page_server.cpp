@@ -78,7 +78,7 @@ bool is_loopback(const std::string& host) {
   return false;
 }
 
-// What is foreign about the request; nothing when it is not.
+// The reason why the request is foreign; null when it is not.
 const char* foreign(const httplib::Request& request) {
   const auto host = only(request, "Host");
   if (!host || !is_loopback(lower(*host))) return "this page is at 127.0.0.1 alone";

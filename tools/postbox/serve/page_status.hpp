@@ -28,7 +28,7 @@ class PageStatus {
   [[nodiscard]] Result<Json> look(const Account& account);
 
  private:
-  // What lies between two looks.
+  // The rates and latencies between two looks.
   struct Point {
     std::chrono::steady_clock::time_point at;
     Rates rates;
