@@ -83,8 +83,8 @@ struct Config {
   std::vector<std::string> allowed_properties;
 
   // Asked for each field before an event is stored, on the thread of track(): the event is then
-  // parsed and written once more, some 20 us. Behind the allow-list. Defaults to none: everything
-  // is stored as it is.
+  // parsed and written once more, 6 us for one of 0.8 KB. Behind the allow-list. Defaults to none:
+  // everything is stored as it is.
   BeforeStore before_store;
 
   // The app's address, for cart recovery links. VITE_APP_URL. Defaults to none.
