@@ -24,8 +24,6 @@ constexpr std::size_t kFewest = 100;
 // a timeout, a page of the edge) says nothing of whether one event of the batch causes it: 997 good
 // events of 1,000 became dead letters with three that did. Two failures, because in an outage few
 // events have more: the breaker lets probes out only.
-//
-// An event that has failed so often in company travels alone from then on.
 constexpr std::uint32_t kFailuresInCompany = 2;
 
 // Of one queue, with those that travel alone: as many as the single lane carries in half a minute.
