@@ -5,10 +5,10 @@
 #include <limits>
 #include <vector>
 
+#include "base/encryption_keys.hpp"
 #include "base/file_name.hpp"
 #include "base/not_accepted.hpp"
 #include "base/setting_text.hpp"
-#include "encrypted_outbox.hpp"
 #include "open_outbox.hpp"
 
 namespace postbox {

@@ -20,13 +20,6 @@ namespace postbox {
 
 class Cipher;
 
-// 32 bytes, as 64 hexadecimal digits or in base64. kInvalidConfig describes the value, a secret,
-// instead of showing it.
-[[nodiscard]] Result<void> check_encryption_keys(const std::vector<std::string>& keys);
-
-// `keys` are ones that check_encryption_keys() takes.
-[[nodiscard]] std::shared_ptr<const Cipher> cipher_of(const std::vector<std::string>& keys);
-
 [[nodiscard]] std::shared_ptr<Outbox> encrypted(std::shared_ptr<Outbox> inside,
                                                 std::shared_ptr<const Cipher> cipher);
 

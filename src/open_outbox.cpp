@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/encryption_keys.hpp"
 #include "base/not_accepted.hpp"
 #include "encrypted_outbox.hpp"
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/counters.hpp"
+#include "base/encryption_keys.hpp"
 #include "base/fork_gate.hpp"
 #include "base/mutex.hpp"
 #include "encrypted_outbox.hpp"
@@ -361,6 +362,11 @@ const EventContext* Tracker::context() const noexcept {
 
 std::optional<std::string> Tracker::outbox_file() const {
   return impl_ != nullptr ? impl_->pipeline.outbox_file() : std::nullopt;
+}
+
+std::vector<std::string> Tracker::encryption_keys() const {
+  if (impl_ == nullptr) return {};
+  return impl_->pipeline.config()->outbox.encryption_keys;
 }
 
 }  // namespace postbox

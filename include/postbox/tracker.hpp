@@ -141,6 +141,9 @@ class Tracker {
   // The file in which events wait, for state that belongs beside it: Outbox::file().
   [[nodiscard]] std::optional<std::string> outbox_file() const;
 
+  // The secret keys with which that is to be encrypted: OutboxOptions::encryption_keys.
+  [[nodiscard]] std::vector<std::string> encryption_keys() const;
+
   // Run one step of each worker and return when the next is due. Only for a tracker that was
   // started with Services::threads = false; from one thread.
   SteadyTime run_once();

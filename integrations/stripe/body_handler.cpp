@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <stdexcept>
 #include <stripe/body_handler.hpp>
 #include <utility>
 
@@ -75,6 +76,11 @@ MappingOptions BodyHandler::mapping_options(WallTime now) {
 
 std::optional<std::string> BodyHandler::value_of(const Result<std::optional<std::string>>& result) {
   if (result) return *result;
+  // Its key is missing, which an operator can put back, and Stripe delivers again until then. Made
+  // without what was decided, an event could be another one.
+  if (result.error().code == postbox::ErrorCode::kInvalidConfig) {
+    throw std::runtime_error(result.error().message);
+  }
   parts_.log.write_kind(Kind::kStore, result.error().message);
   return std::nullopt;
 }

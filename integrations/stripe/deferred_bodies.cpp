@@ -64,6 +64,10 @@ bool DeferredBodies::release(const std::vector<Fact>& facts, WallTime due, WallT
   bool all_done = true;
   for (const WaitingBody& waiting : *bodies) {
     if (is_stopping_) return false;
+    if (is_locked(waiting)) {
+      all_done = false;
+      continue;
+    }
     const Handled handled = handler_.handle(waiting.body, now, waiting.until);
     if (handled.fate == Fate::kFailed) {
       all_done = false;
@@ -72,6 +76,14 @@ bool DeferredBodies::release(const std::vector<Fact>& facts, WallTime due, WallT
     }
   }
   return all_done;
+}
+
+bool DeferredBodies::is_locked(const WaitingBody& waiting) {
+  if (!waiting.is_locked) return false;
+  parts_.log.write_kind(Kind::kStore,
+                        "a webhook that waits is encrypted with a key that is not set: put it "
+                        "behind the first one in POSTBOX_ENCRYPTION_KEY and restart");
+  return true;
 }
 
 // Another process may have removed it: then it has counted it, too.
@@ -114,10 +126,11 @@ void DeferredBodies::fetch(const std::vector<std::string>& keys, const std::stri
   if (keys.empty()) return;
   std::vector<Fact> wanted;
   for (const std::string& key : keys) wanted.push_back({key, {}});
-  const auto bodies = parts_.config.fact_store->ready_bodies(wanted, WallTime::min());
+  auto bodies = parts_.config.fact_store->ready_bodies(wanted, WallTime::min());
   if (!bodies) {
     return parts_.log.write_kind(Kind::kUntracked, bodies.error().message);
   }
+  std::erase_if(*bodies, [this](const WaitingBody& waiting) { return is_locked(waiting); });
   bool has_come = false;
   bool concerns_all = false;
   for (const ThinAnswer& answer : thin_.fetch(*bodies, api_key)) {

@@ -46,6 +46,7 @@ class DeferredBodies {
   void fetch(const std::vector<std::string>& keys, const std::string& api_key);
   void handle_fetched(const ThinAnswer& answer);
   void put_off(const ThinAnswer& answer);
+  [[nodiscard]] bool is_locked(const WaitingBody& waiting);
   [[nodiscard]] bool remove_body(const std::string& event_id);
   void count_end(const Handled& handled);
 

@@ -65,6 +65,14 @@ struct Fact {
   postbox::WallTime as_of{};  // the time from which it holds
 };
 
+// A fact's key as its kind, with the account, and whose it is where that may be an address: nothing
+// but for bought:<whose>.
+struct SplitKey {
+  std::string_view kind;
+  std::string_view address;
+};
+[[nodiscard]] SplitKey split_address(std::string_view key) noexcept;
+
 // A Decision is what an event was made with. The event must keep it when it is reported again, even
 // if more is known by then: otherwise it would be another event. Keys:
 //

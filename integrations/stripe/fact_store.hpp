@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <postbox/clock.hpp>
@@ -27,6 +28,7 @@ struct WaitingBody {
   std::string body;
   std::string key;            // of the fact that it waits for
   postbox::WallTime until{};  // it goes without the fact then
+  bool is_locked = false;     // encrypted with a key that is not here; `body` is empty
 };
 
 // The addresses, links and decisions that expire first give way. Each kind has a limit of its own,
@@ -86,6 +88,16 @@ class FactStore {
   // Remove facts and decisions that have expired, so that no address stays longer than it is of
   // use. A webhook calls it once an hour. Returns how many. Does nothing unless overridden.
   virtual postbox::Result<std::size_t> expire(postbox::WallTime /*now*/) { return std::size_t{0}; }
+
+  // Returns the text to keep in place of one that is kept, or nothing to leave that.
+  using Rewrite = std::function<std::optional<std::string>(std::string_view)>;
+
+  // Ask for each value and body, and for the address in each key that has one (split_address()).
+  // Others may read and write meanwhile. Returns how many records are different now.
+  virtual postbox::Result<std::size_t> rewrite(const Rewrite& /*change*/) {
+    return postbox::Error{postbox::ErrorCode::kInvalidArgument,
+                          "this store of Stripe's webhooks cannot be rewritten"};
+  }
 };
 
 // A file of its own beside the outbox, mode 0600; an empty path is memory only. A file that cannot

@@ -35,6 +35,10 @@ CREATE INDEX IF NOT EXISTS waiting_until ON waiting(until);
 CREATE INDEX IF NOT EXISTS waiting_key ON waiting(key);
 )";
 
+constexpr const char* kPutKnown =
+    "INSERT INTO known VALUES(?1, ?2, ?3, ?4) ON CONFLICT(key, as_of) DO UPDATE SET"
+    " value = max(value, ?3), expires = max(expires, ?4)";
+
 std::int64_t stamp(WallTime time) { return time.time_since_epoch().count(); }
 
 WallTime time_in(const Query& row, int column) {
@@ -63,6 +67,67 @@ std::size_t remove_expired(Database& database, WallTime now) {
 
 WaitingBody body_of(const Query& row) {
   return {row.bytes(0), row.bytes(1), row.bytes(2), time_in(row, 3)};
+}
+
+// Rows in one transaction of a rewrite: some milliseconds, for webhooks wait for it.
+constexpr std::size_t kRowsAtOnce = 250;
+
+struct Column {
+  const char* select;  // key and text of the rows behind a key
+  const char* update;  // the text of a key
+};
+
+using Rewritten = FactTables::Rewritten;
+
+// Returns whether there may be more rows.
+bool rewrite_text(Database& database, const Column& column, Rewritten& done,
+                  const FactStore::Rewrite& change) {
+  std::vector<std::pair<std::string, std::string>> rows;
+  Query query(database, column.select);
+  query.bind(std::string_view(done.key), limit_of(kRowsAtOnce));
+  while (query.step()) rows.emplace_back(query.bytes(0), query.bytes(1));
+  for (const auto& [key, text] : rows) {
+    if (const auto changed = change(text))
+      done.changed += run(database, column.update, key, *changed);
+    done.key = key;
+  }
+  return rows.size() == kRowsAtOnce;
+}
+
+struct KnownRow {
+  std::string key;
+  std::int64_t as_of = 0;
+  std::string value;
+  std::int64_t expires = 0;
+};
+
+// One whose key becomes another may meet the same fact there.
+bool replace_known(Database& database, const KnownRow& row, const FactStore::Rewrite& change) {
+  const auto [kind, address] = split_address(row.key);
+  const auto address_now = address.empty() ? std::nullopt : change(address);
+  const auto value_now = change(row.value);
+  if (!address_now && !value_now) return false;
+  const std::string key = address_now ? std::string(kind).append(*address_now) : row.key;
+  run(database, "DELETE FROM known WHERE key = ?1 AND as_of = ?2", row.key, row.as_of);
+  run(database, kPutKnown, key, row.as_of, value_now.value_or(row.value), row.expires);
+  return true;
+}
+
+bool rewrite_known(Database& database, Rewritten& done, const FactStore::Rewrite& change) {
+  std::vector<KnownRow> rows;
+  Query query(database,
+              "SELECT key, as_of, value, expires FROM known WHERE (key, as_of) > (?1, ?2)"
+              " ORDER BY key, as_of LIMIT ?3");
+  query.bind(std::string_view(done.key), done.as_of, limit_of(kRowsAtOnce));
+  while (query.step()) {
+    rows.push_back({query.bytes(0), query.integer(1), query.bytes(2), query.integer(3)});
+  }
+  for (const KnownRow& row : rows) {
+    if (replace_known(database, row, change)) ++done.changed;
+    done.key = row.key;
+    done.as_of = row.as_of;
+  }
+  return rows.size() == kRowsAtOnce;
 }
 
 // Copies what can be read from one end of a table up to the damage, and then from the other end.
@@ -121,10 +186,7 @@ void FactTables::put_facts(Database& database, const std::vector<Fact>& facts, W
                            WallTime expires) {
   Transaction transaction(database, Transaction::Kind::kWrite);
   for (const Fact& fact : facts) {
-    run(database,
-        "INSERT INTO known VALUES(?1, ?2, ?3, ?4) ON CONFLICT(key, as_of) DO UPDATE SET"
-        " value = max(value, ?3), expires = max(expires, ?4)",
-        fact.key, fact.as_of, fact.value, expires);
+    run(database, kPutKnown, fact.key, fact.as_of, fact.value, expires);
     run(database,
         "UPDATE known SET expires = min(expires, ?2) WHERE key = ?1"
         " AND as_of < (SELECT max(as_of) FROM known WHERE key = ?1)",
@@ -253,6 +315,41 @@ std::size_t FactTables::expire(Database& database, WallTime now) {
   transaction.commit();
   if (removed > 0) (void)database.empty_log();  // where they stand, too
   return removed;
+}
+
+void FactTables::rewrite_some(Database& database, Rewritten& done,
+                              const FactStore::Rewrite& change) {
+  using Table = Rewritten::Table;
+  Transaction transaction(database, Transaction::Kind::kWrite);
+  bool has_more = false;
+  Rewritten after = done;
+  switch (done.next) {
+    case Table::kWaiting:
+      has_more = rewrite_text(
+          database,
+          {"SELECT event_id, body FROM waiting WHERE event_id > ?1 ORDER BY event_id LIMIT ?2",
+           "UPDATE waiting SET body = ?2 WHERE event_id = ?1"},
+          after, change);
+      break;
+    case Table::kDecided:
+      has_more =
+          rewrite_text(database,
+                       {"SELECT key, value FROM decided WHERE key > ?1 ORDER BY key LIMIT ?2",
+                        "UPDATE decided SET value = ?2 WHERE key = ?1"},
+                       after, change);
+      break;
+    case Table::kKnown:
+      has_more = rewrite_known(database, after, change);
+      break;
+    case Table::kNone:
+      return;
+  }
+  transaction.commit();
+  if (!has_more) {
+    after.next = static_cast<Table>(static_cast<int>(done.next) + 1);
+    after.key.clear();
+  }
+  done = std::move(after);
 }
 
 void FactTables::tidy_now_and_then(Database& database, WallTime now) {

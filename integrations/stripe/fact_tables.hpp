@@ -59,6 +59,18 @@ class FactTables {
   [[nodiscard]] static std::size_t forget(Database& database, std::string_view email);
   [[nodiscard]] static std::size_t expire(Database& database, WallTime now);
 
+  // The part of FactStore::rewrite() that is done.
+  struct Rewritten {
+    enum class Table : std::uint8_t { kWaiting, kDecided, kKnown, kNone };
+    Table next = Table::kWaiting;
+    std::string key{};  // of that table's last row that was looked at
+    std::int64_t as_of = 0;
+    std::size_t changed = 0;
+  };
+
+  // Goes on with some rows, in a transaction of their own.
+  static void rewrite_some(Database& database, Rewritten& done, const FactStore::Rewrite& change);
+
  private:
   void tidy_now_and_then(Database& database, WallTime now);
 

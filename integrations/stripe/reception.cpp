@@ -4,6 +4,7 @@
 #include <stripe/body_handler.hpp>
 #include <stripe/deferred_bodies.hpp>
 #include <stripe/draft.hpp>
+#include <stripe/encrypted_fact_store.hpp>
 #include <stripe/live_settings.hpp>
 #include <stripe/reception.hpp>
 #include <stripe/webhook_parts.hpp>
@@ -59,6 +60,8 @@ struct Reception::Impl {
       config_.fact_store =
           sqlite_fact_store(fact_store_path(), config_.fact_store_limits, damage_log(config_.log));
     }
+    config_.fact_store = std::make_shared<EncryptedFactStore>(std::move(config_.fact_store),
+                                                              tracker_.encryption_keys());
     log_.write(LogLevel::kInfo, "Stripe webhooks start: " + settings_.to_string());
     start_worker();
   }

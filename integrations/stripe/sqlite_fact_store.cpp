@@ -110,6 +110,22 @@ class SqliteFactStore final : public FactStore, private postbox::Inherited {
     });
   }
 
+  Result<std::size_t> rewrite(const Rewrite& change) override {
+    FactTables::Rewritten done;
+    while (done.next != FactTables::Rewritten::Table::kNone) {
+      const auto some = use([&](Database& database) -> Result<void> {
+        FactTables::rewrite_some(database, done, change);
+        return {};
+      });
+      if (!some) return some.error();
+    }
+    if (done.changed > 0)
+      (void)use([](Database& database) -> Result<bool> {
+        return database.empty_log();  // where what was replaced stands, too
+      });
+    return done.changed;
+  }
+
  private:
   // Runs `work` on the open database and returns its result, or its exception as an Error. A file
   // that turns out to be damaged is replaced, and `work` is run once more: it must be a transaction

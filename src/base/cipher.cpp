@@ -72,6 +72,14 @@ std::string new_salt() {
   return salt;
 }
 
+// Longer than a salt, so that it never is what gives a message its key.
+std::string salt_of(const Cipher::Key& key, std::string_view text, std::string_view context) {
+  std::string named("the salt of this text in ");
+  named.append(context).append(1, '\0').append(text);
+  const Digest digest = hmac(key, named);
+  return {digest.begin(), digest.begin() + kSaltBytes};
+}
+
 }  // namespace
 
 Cipher::Cipher(const std::vector<Key>& keys) {
@@ -88,9 +96,20 @@ Cipher::~Cipher() {
 }
 
 std::string Cipher::seal(std::string_view text, std::string_view context) const {
-  if (keys_.empty()) return std::string(text);
-  const NamedKey& key = keys_.front();
-  const std::string salt = new_salt();
+  return keys_.empty() ? std::string(text) : seal_by(keys_.front(), new_salt(), text, context);
+}
+
+std::vector<std::string> Cipher::seal_same(std::string_view text, std::string_view context) const {
+  if (keys_.empty()) return {std::string(text)};
+  std::vector<std::string> sealed;
+  for (const NamedKey& key : keys_) {
+    sealed.push_back(seal_by(key, salt_of(key.key, text, context), text, context));
+  }
+  return sealed;
+}
+
+std::string Cipher::seal_by(const NamedKey& key, std::string_view salt, std::string_view text,
+                            std::string_view context) {
   const MessageKey message(key.key, salt);
   std::string sealed;
   sealed.reserve(kOverhead + text.size());

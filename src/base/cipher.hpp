@@ -7,7 +7,8 @@
 //
 // AES-256-GCM. Each message has a key of its own, HMAC-SHA256(key, salt) with a salt of 16 bytes:
 // with random nonces of 12 bytes a key would be good for 2^32 messages only (NIST SP 800-38D,
-// section 8.3), some days of a large shop.
+// section 8.3), some days of a large shop. Where the same text has to give the same bytes, the salt
+// is made of the text, as in SIV (RFC 5297): a key still meets one message only.
 //
 // On disk, do not change:  00 'P' 'B' 01 | key's name, 4 bytes | salt, 16 | tag, 16 | ciphertext
 #pragma once
@@ -49,6 +50,12 @@ class Cipher {
   // `context` is not stored, and must be the same for open(): what the text belongs to.
   [[nodiscard]] std::string seal(std::string_view text, std::string_view context) const;
 
+  // The same, but equal texts in one context give equal bytes under one key: for what a store looks
+  // up and compares. It shows which texts are equal, and no more. One for each key, the first key's
+  // first; without any key, the text as it is.
+  [[nodiscard]] std::vector<std::string> seal_same(std::string_view text,
+                                                   std::string_view context) const;
+
   // Whether it looks like the result of seal(): else open() would return it as it is.
   [[nodiscard]] static bool is_sealed(std::string_view text) noexcept;
 
@@ -65,6 +72,9 @@ class Cipher {
     std::array<char, kNameBytes> name;
     Key key;
   };
+
+  [[nodiscard]] static std::string seal_by(const NamedKey& key, std::string_view salt,
+                                           std::string_view text, std::string_view context);
 
   std::vector<NamedKey> keys_;
 };

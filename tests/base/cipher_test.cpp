@@ -69,5 +69,26 @@ TEST(Cipher, NoTwoTextsAreSealedAlike) {
   EXPECT_EQ(sealed.size(), 1000U);
 }
 
+TEST(Cipher, SealsEqualTextsAlikeInOneContextUnderOneKey) {
+  const Cipher before({key(1)});
+  const Cipher both({key(2), key(1)});
+  const auto sealed = both.seal_same("ines@goldenacre.example", "c");
+  ASSERT_EQ(sealed.size(), 2U);
+  EXPECT_EQ(both.seal_same("ines@goldenacre.example", "c"), sealed);
+  EXPECT_EQ(before.seal_same("ines@goldenacre.example", "c").front(), sealed[1]);
+  EXPECT_TRUE(both.is_sealed_by_first(sealed[0]));
+  EXPECT_FALSE(both.is_sealed_by_first(sealed[1]));
+  for (const std::string& each : sealed) {
+    EXPECT_EQ(both.open(each, "c").text, "ines@goldenacre.example");
+    EXPECT_EQ(both.open(each, "d").status, Status::kDamaged);
+  }
+  // Neither text nor context may move where the one ends.
+  std::set<std::string> all{sealed[0]};
+  EXPECT_TRUE(all.insert(both.seal_same("ines@goldenacre.example", "d").front()).second);
+  EXPECT_TRUE(all.insert(both.seal_same("ines@goldenacre.exampl", "c").front()).second);
+  EXPECT_TRUE(all.insert(both.seal_same("", "c").front()).second);
+  EXPECT_EQ(Cipher({}).seal_same("plain", "c"), std::vector<std::string>{"plain"});
+}
+
 }  // namespace
 }  // namespace postbox

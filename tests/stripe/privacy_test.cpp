@@ -100,6 +100,7 @@ bool is_on_disk(const StripeShop& shop, const std::string& text) {
 TEST(StripePrivacy, AnAddressLeavesTheFileWhenItsTimeIsOverAlsoWhenNothingHappens) {
   const std::string address = kStripeEmail;
   StripeShop shop;
+  shop.restart({});  // to be found in its file
   shop.deliver(stripe_event("customer.created", stripe_customer()).dump());
   shop.deliver(stripe_event("checkout.session.completed", stripe_session()).dump());
   ASSERT_TRUE(is_on_disk(shop, address));
@@ -114,6 +115,7 @@ TEST(StripePrivacy, AnAddressLeavesTheFileWhenItsTimeIsOverAlsoWhenNothingHappen
 TEST(StripePrivacy, AnAddressThatTheCustomerReplacedLeavesTheFileAfterDays) {
   const std::string address = kStripeEmail;
   StripeShop shop;
+  shop.restart({});  // to be found in its file
   shop.deliver(stripe_event("customer.created", stripe_customer()).dump());
   Json other = stripe_customer();
   other["email"] = "new@goldenacre.example";

@@ -2,6 +2,8 @@
 
 #include <barrier>
 #include <fstream>
+#include <set>
+#include <stripe/encrypted_fact_store.hpp>
 #include <stripe/fact_store.hpp>
 #include <thread>
 
@@ -37,17 +39,32 @@ void put(stripe::FactStore& store, const std::string& key, const std::string& va
   EXPECT_TRUE(store.put_facts({{key, value, as_of}}, now, now + 24h * 400));
 }
 
-TEST(StripeFactStore, AFactLastsUntilItExpiresAlsoOverARestart) {
+// What every store does, whether it is encrypted or not.
+class AnyFactStore : public ::testing::TestWithParam<bool> {
+ protected:
+  static std::shared_ptr<stripe::FactStore> open_store(const std::string& path,
+                                                       stripe::FactStoreLimits limits = {}) {
+    auto store = stripe::sqlite_fact_store(path, limits);
+    if (!GetParam()) return store;
+    return std::make_shared<stripe::EncryptedFactStore>(
+        std::move(store), std::vector<std::string>{std::string(64, 'a')});
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Stripe, AnyFactStore, ::testing::Bool(), [](const auto& each) {
+  return std::string(each.param ? "Encrypted" : "Plain");
+});
+
+TEST_P(AnyFactStore, AFactLastsUntilItExpiresAlsoOverARestart) {
   const TemporaryFolder folder;
-  EXPECT_TRUE(
-      stripe::sqlite_fact_store(folder.file("m"))->put_facts({{"a", "1", kNow}}, kNow, kNow + 1h));
-  const auto store = stripe::sqlite_fact_store(folder.file("m"));
+  EXPECT_TRUE(open_store(folder.file("m"))->put_facts({{"a", "1", kNow}}, kNow, kNow + 1h));
+  const auto store = open_store(folder.file("m"));
   EXPECT_EQ(value_of(*store, "a", kNow + 1h - 1ms), "1");
   EXPECT_EQ(value_of(*store, "a", kNow + 1h), "nothing");
 }
 
-TEST(StripeFactStore, AnAddressThatIsForgottenIsNowhereAndTheOthersStay) {
-  const auto store = stripe::sqlite_fact_store("");
+TEST_P(AnyFactStore, AnAddressThatIsForgottenIsNowhereAndTheOthersStay) {
+  const auto store = open_store("");
   put(*store, "customer:1", "anna@goldenacre.example", kNow);
   put(*store, "customer:2", "ben@goldenacre.example", kNow);
   EXPECT_TRUE(
@@ -62,9 +79,9 @@ TEST(StripeFactStore, AnAddressThatIsForgottenIsNowhereAndTheOthersStay) {
   EXPECT_EQ(ready(*store, {}, kNow + 1h), Names{"evt_2"});
 }
 
-TEST(StripeFactStore, AFactIsWhatItWasAtTheTimeWhicheverCameLast) {
+TEST_P(AnyFactStore, AFactIsWhatItWasAtTheTimeWhicheverCameLast) {
   for (const bool newer_first : {true, false}) {
-    const auto store = stripe::sqlite_fact_store("");
+    const auto store = open_store("");
     if (newer_first) put(*store, "a", "new", kNow + 10s);
     put(*store, "a", "old", kNow);
     if (!newer_first) put(*store, "a", "new", kNow + 10s);
@@ -74,17 +91,21 @@ TEST(StripeFactStore, AFactIsWhatItWasAtTheTimeWhicheverCameLast) {
   }
 }
 
-TEST(StripeFactStore, OfTwoFactsOfOneTimeTheSameStaysWhicheverCameFirst) {
+TEST_P(AnyFactStore, OfTwoFactsOfOneTimeTheSameStaysWhicheverCameFirst) {
+  std::set<std::string> stayed;
   for (const char* first : {"x", "y"}) {
-    const auto store = stripe::sqlite_fact_store("");
+    const auto store = open_store("");
     put(*store, "a", first, kNow);
     put(*store, "a", first[0] == 'x' ? "y" : "x", kNow);
-    EXPECT_EQ(value_of(*store, "a"), "y");
+    put(*store, "a", "", kNow);
+    stayed.insert(value_of(*store, "a"));
   }
+  EXPECT_EQ(stayed.size(), 1U);
+  EXPECT_FALSE(stayed.contains(""));
 }
 
-TEST(StripeFactStore, WhatWasReplacedIsKeptForBodiesThatComeLateAndNoLonger) {
-  const auto store = stripe::sqlite_fact_store("");
+TEST_P(AnyFactStore, WhatWasReplacedIsKeptForBodiesThatComeLateAndNoLonger) {
+  const auto store = open_store("");
   put(*store, "a", "old", kNow);
   put(*store, "a", "", kNow + 1s);
   EXPECT_EQ(value_of(*store, "a", kNow + 24h * 3), "old");
@@ -92,17 +113,16 @@ TEST(StripeFactStore, WhatWasReplacedIsKeptForBodiesThatComeLateAndNoLonger) {
   EXPECT_EQ(value_of(*store, "a", kNow + 24h * 4, kNow + 24h), "");
 }
 
-TEST(StripeFactStore, AnEventThatIsAheadOfTheClockMakesNothingExpire) {
-  const auto store = stripe::sqlite_fact_store("");
+TEST_P(AnyFactStore, AnEventThatIsAheadOfTheClockMakesNothingExpire) {
+  const auto store = open_store("");
   for (int i = 0; i < 300; ++i) put(*store, "customer:" + std::to_string(i), "x", kNow);
   put(*store, "customer:ahead", "x", kNow + 24h * 500);
   for (int i = 0; i < 300; ++i) put(*store, "customer:other", "x", kNow + 24h * 500);
   EXPECT_EQ(value_of(*store, "customer:5"), "x");
 }
 
-TEST(StripeFactStore, BeyondItsLimitTheFactsThatExpireFirstGiveWayAndOthersDoNot) {
-  const auto store =
-      stripe::sqlite_fact_store("", {.addresses = 10, .links = 10, .decisions = 10, .waiting = 1});
+TEST_P(AnyFactStore, BeyondItsLimitTheFactsThatExpireFirstGiveWayAndOthersDoNot) {
+  const auto store = open_store("", {.addresses = 10, .links = 10, .decisions = 10, .waiting = 1});
   put(*store, "order:pi_1", "in_1", kNow, kNow - 1h);
   EXPECT_TRUE(store->put_decisions({{"profile:x", "y"}}, kNow - 1h, kNow + 1h));
   for (int i = 0; i < 600; ++i) {
@@ -114,10 +134,10 @@ TEST(StripeFactStore, BeyondItsLimitTheFactsThatExpireFirstGiveWayAndOthersDoNot
   EXPECT_EQ(store->find_decision("profile:x", kNow).value(), "y");
 }
 
-TEST(StripeFactStore, TheFirstDecisionStandsAlsoInAnotherProcess) {
+TEST_P(AnyFactStore, TheFirstDecisionStandsAlsoInAnotherProcess) {
   const TemporaryFolder folder;
-  const auto one = stripe::sqlite_fact_store(folder.file("m"));
-  const auto other = stripe::sqlite_fact_store(folder.file("m"));
+  const auto one = open_store(folder.file("m"));
+  const auto other = open_store(folder.file("m"));
   EXPECT_EQ(one->find_decision("a", kNow).value(), std::nullopt);
   EXPECT_TRUE(one->put_decisions({{"a", "1"}}, kNow, kNow + 1h).value());
   EXPECT_FALSE(other->put_decisions({{"a", "2"}, {"b", "2"}}, kNow, kNow + 1h).value());
@@ -127,8 +147,8 @@ TEST(StripeFactStore, TheFirstDecisionStandsAlsoInAnotherProcess) {
   EXPECT_EQ(one->find_decision("a", kNow + 1h).value(), "3");
 }
 
-TEST(StripeFactStore, ABodyIsReadyWhenItsFactOrItsTimeComesAndGoneWhenItIsDone) {
-  const auto store = stripe::sqlite_fact_store("");
+TEST_P(AnyFactStore, ABodyIsReadyWhenItsFactOrItsTimeComesAndGoneWhenItIsDone) {
+  const auto store = open_store("");
   EXPECT_TRUE(store->put_body({"evt_1", "{}", "a", kNow + 60s}));
   EXPECT_TRUE(store->put_body({"evt_2", "{}", "b", kNow + 30s}));
   EXPECT_EQ(store->next_due().value(), kNow + 30s);
@@ -141,16 +161,16 @@ TEST(StripeFactStore, ABodyIsReadyWhenItsFactOrItsTimeComesAndGoneWhenItIsDone) 
   EXPECT_EQ(store->next_due().value(), kNow + 60s);
 }
 
-TEST(StripeFactStore, ABodyThatWaitsAgainKeepsItsTime) {
-  const auto store = stripe::sqlite_fact_store("", {.waiting = 1});
+TEST_P(AnyFactStore, ABodyThatWaitsAgainKeepsItsTime) {
+  const auto store = open_store("", {.waiting = 1});
   EXPECT_TRUE(store->put_body({"evt_1", "{}", "a", kNow + 60s}));
   EXPECT_TRUE(store->put_body({"evt_1", "{}", "b", kNow + 90s}));
   EXPECT_EQ(store->next_due().value(), kNow + 60s);
   EXPECT_EQ(ready(*store, {{"b", "1", kNow}}, kNow), Names{"evt_1"});
 }
 
-TEST(StripeFactStore, OneBodyTooManyIsRefused) {
-  const auto store = stripe::sqlite_fact_store("", {.waiting = 1});
+TEST_P(AnyFactStore, OneBodyTooManyIsRefused) {
+  const auto store = open_store("", {.waiting = 1});
   EXPECT_TRUE(store->put_body({"evt_1", "{}", "a", kNow}));
   const auto refused = store->put_body({"evt_2", "{}", "a", kNow});
   ASSERT_FALSE(refused);

@@ -1,6 +1,7 @@
 // The commands about the outbox's file: `postbox fsck`, `backup`, `salvage`.
 
 #include <filesystem>
+#include <stripe/fact_store.hpp>
 
 #include "command_shop.hpp"
 
@@ -11,6 +12,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class FileCommand : public CommandShop {
  protected:
@@ -52,6 +54,26 @@ TEST_F(FileCommand, ResealEncryptsWhatIsPlainAndNamesWhatItCannotRead) {
   EXPECT_THAT(run_json({"fsck"})["problems"], IsEmpty());
   set("POSTBOX_ENCRYPTION_KEY", std::string(64, '2') + "," + std::string(64, '1'));
   EXPECT_EQ(run({"reseal"}).out, "encrypted 4 events\n");
+}
+
+TEST_F(FileCommand, ResealEncryptsTheStoreOfStripesWebhooksToo) {
+  const std::string file = outbox_file() + "-stripe";
+  const WallTime now{std::chrono::seconds(1'780'000'000)};
+  ASSERT_TRUE(stripe::sqlite_fact_store(file)->put_facts(
+      {{"customer:cus_1", "anna@goldenacre.example", now}}, now, WallTime::max()));
+  set("POSTBOX_ENCRYPTION_KEY", std::string(64, '1'));
+  EXPECT_EQ(run({"reseal"}).out,
+            "encrypted 4 events\nencrypted 1 record of the store of Stripe's webhooks\n");
+  EXPECT_THAT(tests::contents(file) + tests::contents(file + "-wal"), Not(HasSubstr("anna")));
+  EXPECT_EQ(run_json({"reseal", "--stripe-store", file})["stripe"]["encrypted"], 0);
+  set("POSTBOX_ENCRYPTION_KEY", std::string(64, '2'));
+  EXPECT_THAT(run({"reseal"}).err,
+              HasSubstr("4 events and 1 record of Stripe's store were encrypted with a key"));
+  EXPECT_THAT(run({"forget", "anna@goldenacre.example", "--yes"}).err,
+              HasSubstr("1 record was not read"));
+  set("POSTBOX_ENCRYPTION_KEY", std::string(64, '2') + "," + std::string(64, '1'));
+  const CommandRun forgot = run({"forget", "anna@goldenacre.example", "--yes"});
+  EXPECT_THAT(forgot.out, HasSubstr("removed 1 record from the store of Stripe's webhooks"));
 }
 
 TEST_F(FileCommand, FsckNamesEventsWhoseBytesHaveChanged) {

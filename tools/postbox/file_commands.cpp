@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <system_error>
@@ -11,6 +12,7 @@
 #include "account.hpp"
 #include "output.hpp"
 #include "selection.hpp"
+#include "stripe_store.hpp"
 
 namespace postbox::cli {
 namespace {
@@ -55,25 +57,64 @@ int run_fsck(const AccountOptions& options, Console& console) {
   return problems.empty() ? kDone : kProblem;
 }
 
-int run_reseal(const AccountOptions& options, Console& console) {
-  auto account = open_account(options);
+struct ResealArguments {
+  AccountOptions account;
+  std::string stripe_store;
+};
+
+// The number of events and records, of the outbox and of Stripe's store.
+struct ResealedFiles {
+  Resealed outbox;
+  std::optional<stripe::ResealedFacts> stripe{};  // unset: there is no store
+};
+
+Result<ResealedFiles> reseal(Account& account, const std::string& stripe_store) {
+  const auto outbox = account.outbox.reseal();
+  if (!outbox) return outbox.error();
+  ResealedFiles resealed{*outbox};
+  const auto store = open_stripe_store(account, stripe_store);
+  if (!store) return resealed;
+  const auto stripe = store->reseal();
+  if (!stripe) return stripe.error();
+  resealed.stripe = *stripe;
+  return resealed;
+}
+
+void write_resealed(const ResealedFiles& resealed, bool json, std::ostream& out) {
+  if (json) {
+    Json all = {{"encrypted", resealed.outbox.events},
+                {"locked", resealed.outbox.locked},
+                {"stripe", nullptr}};
+    if (resealed.stripe) {
+      all["stripe"] = {{"encrypted", resealed.stripe->records},
+                       {"locked", resealed.stripe->locked}};
+    }
+    return write_json(out, all);
+  }
+  out << "encrypted " << counted(resealed.outbox.events, "event") << '\n';
+  if (resealed.stripe) {
+    out << "encrypted " << counted(resealed.stripe->records, "record")
+        << " of the store of Stripe's webhooks\n";
+  }
+}
+
+int run_reseal(const ResealArguments& arguments, Console& console) {
+  auto account = open_account(arguments.account);
   if (!account) return fail(console, account.error());
   if (account->config.engine.outbox.encryption_keys.empty()) {
     return fail(console, {ErrorCode::kInvalidConfig,
                           "POSTBOX_ENCRYPTION_KEY is not set: there is nothing to encrypt with"});
   }
-  const auto resealed = account->outbox.reseal();
+  const auto resealed = reseal(*account, arguments.stripe_store);
   if (!resealed) return fail(console, resealed.error());
-  if (options.json) {
-    write_json(console.out, {{"encrypted", resealed->events}, {"locked", resealed->locked}});
-  } else {
-    console.out << "encrypted " << counted(resealed->events, "event") << '\n';
-  }
-  if (resealed->locked == 0) return kDone;
+  write_resealed(*resealed, arguments.account.json, console.out);
+  const std::size_t records = resealed->stripe ? resealed->stripe->locked : 0;
+  if (resealed->outbox.locked == 0 && records == 0) return kDone;
+  std::string locked = counted(resealed->outbox.locked, "event");
+  if (records > 0) locked += " and " + counted(records, "record") + " of Stripe's store";
   return fail(console, {ErrorCode::kInvalidConfig,
-                        counted(resealed->locked, "event") +
-                            " were encrypted with a key that is not set: put it behind the first "
-                            "one in POSTBOX_ENCRYPTION_KEY"});
+                        locked + " were encrypted with a key that is not set: put it behind the "
+                                 "first one in POSTBOX_ENCRYPTION_KEY"});
 }
 
 struct BackupArguments {
@@ -124,16 +165,19 @@ void add_fsck(CLI::App& app, Run& run) {
 }
 
 void add_reseal(CLI::App& app, Run& run) {
-  const auto options = std::make_shared<AccountOptions>();
+  const auto arguments = std::make_shared<ResealArguments>();
   CLI::App* command = app.add_subcommand("reseal", "Encrypt what waits with the newest key");
   command->footer(
       "With the first key of POSTBOX_ENCRYPTION_KEY, what is plain or encrypted with another of\n"
-      "them; also while a server runs with the same keys. Then the others may be removed.\n"
+      "them, in the outbox and in the store of Stripe's webhooks; also while a server runs with "
+      "the\n"
+      "same keys. Then the others may be removed.\n"
       "Example:\n"
       "  postbox reseal");
-  add_account_options(*command, *options);
-  command->callback([options, &run] {
-    run = [options](Console& console) { return run_reseal(*options, console); };
+  add_account_options(*command, arguments->account);
+  add_stripe_store(*command, arguments->stripe_store);
+  command->callback([arguments, &run] {
+    run = [arguments](Console& console) { return run_reseal(*arguments, console); };
   });
 }
 

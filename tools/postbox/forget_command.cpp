@@ -11,7 +11,6 @@
 #include <optional>
 #include <ostream>
 #include <string>
-#include <stripe/fact_store.hpp>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -22,6 +21,7 @@
 #include "output.hpp"
 #include "selection.hpp"
 #include "steps.hpp"
+#include "stripe_store.hpp"
 
 namespace postbox::cli {
 namespace {
@@ -107,12 +107,13 @@ Result<Forgotten> count_events(const Account& account, const klaviyo::Profile& p
 }
 
 // Webhooks keep addresses in a file of their own.
-Result<std::optional<std::size_t>> forget_in_stripe(const std::string& store,
+Result<std::optional<std::size_t>> forget_in_stripe(const Account& account,
+                                                    const std::string& named,
                                                     const std::string& email) {
-  std::error_code failed;
-  if (!fs::exists(store, failed)) return std::optional<std::size_t>();
+  const auto store = open_stripe_store(account, named);
+  if (!store) return std::optional<std::size_t>();
   if (email.empty()) return std::optional<std::size_t>(0);
-  const auto removed = stripe::sqlite_fact_store(store)->forget(email);
+  const auto removed = store->forget(email);
   if (!removed) return removed.error();
   return std::optional(*removed);
 }
@@ -206,9 +207,8 @@ Result<void> remove_here(Errand& errand, Forgotten& done) {
       klaviyo::forget(errand.account.outbox, errand.person, errand.account.config.default_country);
   if (!events) return events.error();
   done.events += *events;
-  const std::string& named = errand.arguments.stripe_store;
   const auto stripe =
-      forget_in_stripe(named.empty() ? errand.outbox() + "-stripe" : named, errand.person.email);
+      forget_in_stripe(errand.account, errand.arguments.stripe_store, errand.person.email);
   if (!stripe) return stripe.error();
   if (*stripe) done.stripe = done.stripe.value_or(0) + **stripe;
   return {};
@@ -328,10 +328,7 @@ void add_forget(CLI::App& app, Run& run) {
   command->add_option("EMAIL", arguments->email, "The address, or - for standard input");
   command->add_option("--phone", arguments->phone, "The phone number, or -");
   command->add_option("--external-id", arguments->external_id, "The shop's own id, or -");
-  command
-      ->add_option("--stripe-store", arguments->stripe_store,
-                   "The file of Stripe's webhooks; the outbox's name with -stripe unless set")
-      ->check(CLI::ExistingFile);
+  add_stripe_store(*command, arguments->stripe_store);
   command->add_flag("--at-klaviyo", arguments->at_klaviyo,
                     "Have Klaviyo delete the profile, too, which cannot be undone");
   add_duration(*command, "--timeout", arguments->timeout,

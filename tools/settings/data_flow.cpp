@@ -285,8 +285,8 @@ std::string waits() {
 | `on_undeliverable` | type, id and reason | the shop's own | the callback |
 | files moved aside (`.damaged-…`, `.removed-…`), `postbox backup`, rejected rows | what the file held | somebody deletes them; `postbox forget` names those beside the outbox | none |
 
-Files have mode 0600. With `POSTBOX_ENCRYPTION_KEY` payloads, timers and kept texts lie encrypted, and
-Stripe's store does not ([operations.md](operations.md#encrypted-at-rest)). `postbox forget` removes one person from all of these but the last
+Files have mode 0600. With `POSTBOX_ENCRYPTION_KEY` payloads, timers, kept texts and what Stripe told lie encrypted
+([operations.md](operations.md#encrypted-at-rest)). `postbox forget` removes one person from all of these but the last
 row, and with `--at-klaviyo` from Klaviyo ([commands.md](commands.md)).
 )";
 }
