@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/per_thread.hpp"
+
 namespace postbox {
 namespace {
 
@@ -29,6 +31,26 @@ std::string without_places(std::string_view path) {
   }
   return kept;
 }
+
+// Lends a batch the memory that the thread's last one had for its records.
+class RecordMemory {
+ public:
+  explicit RecordMemory(EventBatch& batch) : batch_(batch) { batch.records().swap(of_thread()); }
+  RecordMemory(const RecordMemory&) = delete;
+  RecordMemory& operator=(const RecordMemory&) = delete;
+  ~RecordMemory() {
+    constexpr std::size_t kKept = 64;  // an order of sixty lines
+    batch_.records().clear();
+    if (batch_.records().capacity() <= kKept) batch_.records().swap(of_thread());
+  }
+
+ private:
+  static std::vector<EventRecord>& of_thread() {
+    return per_thread<std::vector<EventRecord>, RecordMemory>();
+  }
+
+  EventBatch& batch_;
+};
 
 }  // namespace
 
@@ -144,6 +166,7 @@ TrackResult Admission::offer(const EventView& event, std::uint64_t& sequence) {
 // The family is on for the event's profile.
 TrackResult Admission::take_in(const EventView& event, std::uint64_t& sequence) {
   EventBatch batch = new_batch();
+  const RecordMemory memory(batch);
   const auto disabled =
       encode(event, batch) ? take_out_disabled(batch) : std::optional<std::size_t>();
   if (!disabled) {

@@ -9,6 +9,8 @@
 #include <klaviyo/schemas/cart_fields.hpp>
 #include <klaviyo/schemas/ignored_of_event.hpp>
 
+#include "base/per_thread.hpp"
+
 namespace klaviyo {
 namespace {
 
@@ -27,41 +29,63 @@ std::optional<Money> value_of(const Cart& cart, const CartDetails& details) {
   return Money{cart_total(cart).value_or(MinorUnits{}).count, cart.currency};
 }
 
-std::size_t size_hint(const Cart& cart) {
-  constexpr std::size_t kNamesAndNumbers = 200;
-  return kNamesAndNumbers + cart.cart_id.size() + cart.user_id.size() + cart.checkout_url.size() +
-         json_size_hint(cart.items) + json_size_hint(cart.properties);
-}
-
 // The part that the events of one update of a cart have in common. The cart is valid.
 struct Update {
   const Cart& cart;
   const FlatLists& lists;
+  postbox::Key profile_key{};
   std::string_view profile;
+  std::string subject;
+  std::string_view properties;  // SharedCartProperties, written once for all
   postbox::WallTime updated_at;
 };
+
+std::string_view shared_properties(const Cart& cart, const FlatLists& lists) {
+  auto& text = postbox::per_thread<std::string, struct CartText>();
+  text.clear();
+  (void)postbox::write_members(SharedCartProperties{&cart, &lists}, true, text);
+  return text;
+}
+
+std::string_view make_unique_id(const Update& update, const CartDetails& details) {
+  auto& id = postbox::per_thread<std::string, struct CartUniqueId>();
+  id.clear();
+  append_cart_unique_id(update.cart, details, update.updated_at, id);
+  return id;
+}
+
+template <class Details>
+std::size_t size_hint(const Update& update, const Details& details) {
+  constexpr std::size_t kNamesAndNumbers = 200;
+  std::size_t size = kNamesAndNumbers + update.properties.size();
+  if constexpr (std::is_same_v<Details, Abandonment>) size += details.recovery_url.size();
+  return size + json_size_hint(update.cart.properties);
+}
 
 postbox::EventRecord encode_update(const Update& update, const CartDetails& details,
                                    const postbox::EventBatch& batch) {
   const Cart& cart = update.cart;
   const CartMetric& metric = kCartMetrics[details.index()];
-  const std::string subject = subject_of(cart);
-  const std::string unique_id = cart_unique_id(cart, details, update.updated_at);
   const auto* abandonment = std::get_if<Abandonment>(&details);
   EventHead head;
   head.time = abandonment ? abandonment->abandoned_at.value_or(batch.now()) : update.updated_at;
   head.queue = kCart.queue;
-  head.profile_key = profile_key(cart.customer);
+  head.profile_key = update.profile_key;
   head.profile = update.profile;
   head.log_name = metric.log_name;
-  head.subject = subject;
+  head.subject = update.subject;
   head.metric = batch.name_of(metric.name);
-  head.unique_id = unique_id;
+  head.unique_id = make_unique_id(update, details);
   head.value = value_of(cart, details);
   return std::visit(
       [&]<class Details>(const Details& own) {
-        return encode_event(head, CartProperties<Details>{&cart, &update.lists, &own},
-                            cart.properties, size_hint(cart));
+        auto record = begin_record(head, size_hint(update, own));
+        record.payload += update.properties;
+        (void)postbox::write_members(AddedCartProperties<Details>{&cart, &own}, false,
+                                     record.payload);
+        write_properties(cart.properties, false, record.payload);
+        finish_record(head, record);
+        return record;
       },
       details);
 }
@@ -75,7 +99,8 @@ std::optional<postbox::Timer> timer_of(const Update& update, const CartTimers& t
   const CartDetails details = Abandonment{
       .recovery_url = timers.recovery_url(update.cart, abandoned_at), .abandoned_at = abandoned_at};
   std::vector<postbox::Violation> violations;
-  validate_cart(update.cart, details, update.lists, batch.now(), violations);
+  validate_abandonment(update.cart, std::get<Abandonment>(details), update.lists, batch.now(),
+                       violations);
   postbox::Timer timer{
       timers.abandoned_after, ends_of(update.cart.user_id, update.cart.customer), {}};
   if (violations.empty()) timer.event = encode_update(update, details, batch);
@@ -164,7 +189,13 @@ void CartEvent::encode_settled(postbox::EventBatch& batch) const {
       details_);
   find_ignored(lists, batch.warnings());
 
-  const Update update{cart_, lists, profile, cart_.updated_at.value_or(batch.now())};
+  const Update update{.cart = cart_,
+                      .lists = lists,
+                      .profile_key = profile_key(),
+                      .profile = profile,
+                      .subject = subject_of(cart_),
+                      .properties = shared_properties(cart_, lists),
+                      .updated_at = cart_.updated_at.value_or(batch.now())};
   auto record = encode_update(update, details_, batch);
   if (!check_size(record, violations)) return;
   const auto* abandonment = std::get_if<Abandonment>(&details_);

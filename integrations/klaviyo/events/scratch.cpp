@@ -1,13 +1,14 @@
 #include <klaviyo/events/scratch.hpp>
-#include <klaviyo/per_thread.hpp>
 #include <klaviyo/schemas/profile_fields.hpp>
 #include <string>
+
+#include "base/per_thread.hpp"
 
 namespace klaviyo {
 
 std::string_view profile_text(const Profile& profile, const postbox::Path& path,
                               std::size_t max_bytes, std::vector<postbox::Violation>& violations) {
-  auto& text = per_thread<std::string, struct ProfileText>();
+  auto& text = postbox::per_thread<std::string, struct ProfileText>();
   text.clear();
   write_profile(profile, text);
   if (text.size() > max_bytes) {
@@ -26,7 +27,7 @@ std::string_view profile_text(const Profile& customer,
 }
 
 const FlatLists& flat_lists(const std::vector<OrderItem>& items) {
-  auto& lists = per_thread<FlatLists, struct ItemLists>();
+  auto& lists = postbox::per_thread<FlatLists, struct ItemLists>();
   lists.assign(items);
   return lists;
 }

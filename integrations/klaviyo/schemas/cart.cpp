@@ -66,16 +66,7 @@ void validate_total(const Cart& cart, const postbox::Path& root,
   }
 }
 
-}  // namespace
-
-std::optional<MinorUnits> cart_total(const Cart& cart) noexcept {
-  return cart.total ? cart.total : items_total(cart.items);
-}
-
-std::string cart_update_id(const Cart& cart, postbox::WallTime updated_at) {
-  constexpr std::size_t kHashesAndSecond = 64;
-  std::string id;
-  id.reserve(cart.cart_id.size() + kHashesAndSecond);
+void append_update_id(const Cart& cart, postbox::WallTime updated_at, std::string& id) {
   id += cart.cart_id;
   id += '_';
   if (cart.version) {
@@ -85,21 +76,41 @@ std::string cart_update_id(const Cart& cart, postbox::WallTime updated_at) {
   }
   id += '_';
   append_second(updated_at, id);
+}
+
+}  // namespace
+
+std::optional<MinorUnits> cart_total(const Cart& cart) noexcept {
+  return cart.total ? cart.total : items_total(cart.items);
+}
+
+std::string cart_update_id(const Cart& cart, postbox::WallTime updated_at) {
+  std::string id;
+  append_update_id(cart, updated_at, id);
   return id;
+}
+
+void append_cart_unique_id(const Cart& cart, const CartDetails& details,
+                           postbox::WallTime updated_at, std::string& id) {
+  if (!cart.unique_id.empty()) {
+    id += cart.unique_id;
+  } else if (std::holds_alternative<CartUpdate>(details)) {
+    append_update_id(cart, updated_at, id);
+  } else if (const auto* added = std::get_if<AddedItem>(&details)) {
+    append_update_id(cart, updated_at, id);
+    id += '_';
+    append_item_hash(added->item, id);
+  } else {
+    id += cart.cart_id;
+    id += '_';
+    append_second(updated_at, id);
+  }
 }
 
 std::string cart_unique_id(const Cart& cart, const CartDetails& details,
                            postbox::WallTime updated_at) {
-  if (!cart.unique_id.empty()) return cart.unique_id;
-  if (std::holds_alternative<CartUpdate>(details)) return cart_update_id(cart, updated_at);
-  if (const auto* added = std::get_if<AddedItem>(&details)) {
-    std::string id = cart_update_id(cart, updated_at);
-    id += '_';
-    append_item_hash(added->item, id);
-    return id;
-  }
-  std::string id = cart.cart_id + "_";
-  append_second(updated_at, id);
+  std::string id;
+  append_cart_unique_id(cart, details, updated_at, id);
   return id;
 }
 
@@ -121,6 +132,16 @@ void validate_cart(const Cart& cart, const CartDetails& details, const FlatLists
   validate_rows(cart.items, root.child("items"), violations);
   check_unique_id(cart.unique_id, root.child("unique_id"), violations);
   if (cart.updated_at) check_time(*cart.updated_at, now, root.child("updated_at"), violations);
+}
+
+void validate_abandonment(const Cart& cart, const Abandonment& abandonment, const FlatLists& lists,
+                          postbox::WallTime now, std::vector<postbox::Violation>& violations) {
+  const CartProperties<Abandonment> properties{&cart, &lists, &abandonment};
+  postbox::validate(AddedCartProperties<Abandonment>{&cart, &abandonment}, postbox::Path(),
+                    violations);
+  validate_details(cart, abandonment, now, violations);
+  validate_properties(cart.properties, postbox::count_members(properties),
+                      postbox::has_field<CartProperties<Abandonment>>, violations);
 }
 
 }  // namespace klaviyo

@@ -17,12 +17,32 @@ namespace klaviyo {
 void validate_cart(const Cart& cart, const CartDetails& details, const FlatLists& lists,
                    postbox::WallTime now, std::vector<postbox::Violation>& violations);
 
+// The same for the abandonment that an update becomes by itself: what is wrong with it and not with
+// the update, which is valid.
+void validate_abandonment(const Cart& cart, const Abandonment& abandonment, const FlatLists& lists,
+                          postbox::WallTime now, std::vector<postbox::Violation>& violations);
+
+// As cart_unique_id().
+void append_cart_unique_id(const Cart& cart, const CartDetails& details,
+                           postbox::WallTime updated_at, std::string& id);
+
 // The properties of the events of kCartMetrics. value: what lies in the cart, zero for an empty
 // one. An abandoned checkout has no value, and the amount as a property: nobody has paid it.
 template <class Details>
 struct CartProperties {
   const Cart* cart;
   const FlatLists* lists;
+  const Details* details;
+};
+
+// Its two parts: what all events of a cart say, and what one kind adds.
+struct SharedCartProperties {
+  const Cart* cart;
+  const FlatLists* lists;
+};
+template <class Details>
+struct AddedCartProperties {
+  const Cart* cart;
   const Details* details;
 };
 
@@ -127,6 +147,16 @@ inline constexpr auto kCartDetailFields<Abandonment> = std::make_tuple(
         {.derived = true}, "Currency of the amount, ISO 4217."));
 
 }  // namespace klaviyo::detail
+
+template <>
+struct postbox::Schema<klaviyo::SharedCartProperties> {
+  static constexpr auto fields = klaviyo::detail::kCartFields;
+};
+
+template <class Details>
+struct postbox::Schema<klaviyo::AddedCartProperties<Details>> {
+  static constexpr auto fields = klaviyo::detail::kCartDetailFields<Details>;
+};
 
 template <class Details>
 struct postbox::Schema<klaviyo::CartProperties<Details>> {

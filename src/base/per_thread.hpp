@@ -8,7 +8,7 @@
 // Failure:   throws what T's constructor throws.
 #pragma once
 
-namespace klaviyo {
+namespace postbox {
 
 // `Tag` tells objects of the same type apart.
 template <class T, class Tag>
@@ -27,4 +27,4 @@ T& per_thread() {
   return owner.object;
 }
 
-}  // namespace klaviyo
+}  // namespace postbox
