@@ -1,4 +1,5 @@
-// FaultVfs is SQLite's own file layer with switches: writes can fail, and syncs can hang.
+// FaultVfs is SQLite's own file layer with switches: writes can fail, and syncs can hang or be
+// slow.
 //
 // Place:     tests of the SQLite outbox. Installed as the default layer of the whole process, and
 //            never removed, since connections may live until its end.
@@ -10,6 +11,7 @@
 #include <sqlite3.h>
 
 #include <atomic>
+#include <chrono>
 
 #include "base/mutex.hpp"
 
@@ -34,6 +36,9 @@ class FaultVfs {
 
   // Every sync returns `code`: what was written may be there or not.
   static void fail_syncs(int code) { sync_result() = code; }
+
+  // Every sync takes so much longer, for a benchmark of slow disks.
+  static void slow_syncs(std::chrono::milliseconds by) { delay() = by; }
 
   // Makes every sync wait until release_syncs().
   static void hold_syncs() {
@@ -70,6 +75,10 @@ class FaultVfs {
   static std::atomic<int>& sync_result() {
     static std::atomic<int> result{SQLITE_OK};
     return result;
+  }
+  static std::atomic<std::chrono::milliseconds>& delay() {
+    static std::atomic<std::chrono::milliseconds> delay{};
+    return delay;
   }
   static Gate& gate() {
     static Gate gate;
@@ -113,6 +122,10 @@ class FaultVfs {
       ++gate_ref.waiting;
       gate_ref.changed.notify_all();
       while (gate_ref.closed) gate_ref.changed.wait(lock);
+      const auto until = std::chrono::steady_clock::now() + delay().load();
+      while (std::chrono::steady_clock::now() < until) {
+        (void)gate_ref.changed.wait_until(lock, until);
+      }
       --gate_ref.waiting;
     }
     const int code = sync_result();
