@@ -21,7 +21,7 @@ namespace postbox::bench {
 namespace {
 
 constexpr std::size_t kBatch = 100;
-constexpr std::size_t kBatches = 100;
+constexpr std::size_t kBatches = 300;
 constexpr std::size_t kPayload = 1'100;
 
 [[noreturn]] void give_up(const std::string& what) {

@@ -351,6 +351,7 @@ Transaction::Transaction(Database& database, Kind kind) : database_(database) {
   if (database.locks_to_write_) guard_.emplace(database.shared_->writer, *database.busy_timeout_);
   database_.sync_commits(kind == Kind::kDurable);
   Query(database_, "BEGIN IMMEDIATE").run();
+  ++database_.transactions_;
 }
 
 Transaction::~Transaction() { roll_back(); }

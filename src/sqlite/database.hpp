@@ -112,6 +112,16 @@ class Database {
   // Runs SQL that takes no parameters and whose rows do not matter.
   void execute(const char* sql);
 
+  // What belongs to this connection alone and is made at its first use. There is one, of one type.
+  template <class T>
+  [[nodiscard]] T& attached() {
+    if (attached_ == nullptr) attached_ = std::make_shared<T>();
+    return *static_cast<T*>(attached_.get());
+  }
+
+  // How many transactions that write were begun: a number of the one that is open.
+  [[nodiscard]] std::uint64_t transactions() const noexcept { return transactions_; }
+
   // Returns the integer that `sql`, a string literal, yields; zero when there is no row or it is
   // NULL.
   [[nodiscard]] std::int64_t integer(const char* sql);
@@ -192,6 +202,8 @@ class Database {
 
   [[nodiscard]] std::uint64_t inode_of_log() const noexcept;
 
+  std::shared_ptr<void> attached_;
+  std::uint64_t transactions_ = 0;
   std::uint64_t log_inode_ = 0;
   bool locks_to_write_ = false;
   bool durable_ = true;  // synchronous=FULL, as SQLite begins

@@ -26,12 +26,31 @@ bool are_untimed(std::span<const EventRecord> records) {
   return std::ranges::all_of(records, [](const EventRecord& record) { return !record.timing; });
 }
 
+// Inserts those of the records that no row has yet, each by itself. Returns how many that were.
+std::size_t insert_missing(Database& database, Rows records, std::int64_t first_id,
+                           std::int64_t now) {
+  std::size_t stored = 0;
+  std::int64_t id = first_id;
+  for (const EventRecord& record : records) {
+    const bool is_stored = Query(database, "SELECT 1 FROM outbox WHERE id = ?1").bind(id).step();
+    if (!is_stored && insert(database, record, id, now)) ++stored;
+    ++id;
+  }
+  POSTBOX_ASSERT(stored <= records.size());
+  return stored;
+}
+
 // Inserts records without a timing, as `first_id` and the ids that follow. Returns how many were
 // stored; the key of each other one is waiting, and its id stays unused. One statement for them
 // all: each opens a cursor for every index, which costs a row a fifth of its way to the disk.
 std::size_t insert_at_once(Database& database, Rows records, std::int64_t first_id,
                            std::int64_t now) {
   POSTBOX_ASSERT(first_id > 0);
+  WaitingKeys& keys = WaitingKeys::of(database);
+  const bool may_wait = std::ranges::any_of(records, [&keys](const EventRecord& record) {
+    return keys.may_wait(static_cast<std::int64_t>(record.queue), record.dedup_key);
+  });
+  if (may_wait) return insert_missing(database, records, first_id, now);
   std::array<const EventRecord*, kRowsAtOnce> pointers{};
   std::array<std::int64_t, kRowsAtOnce> checksums{};
   std::ranges::transform(records, pointers.begin(), [](const EventRecord& each) { return &each; });
@@ -51,21 +70,14 @@ std::size_t insert_at_once(Database& database, Rows records, std::int64_t first_
       const EventRecord& record = records[i];
       const auto queue = static_cast<std::int64_t>(record.queue);
       query.bind_from(parameter, first_id + static_cast<std::int64_t>(i), queue, now,
-                      dedup_of(queue, record.dedup_key), record.dedup_key, record.profile_key,
-                      checksums.at(i), record.payload);
+                      keys.take_number(queue, record.dedup_key, first_id, 0), record.dedup_key,
+                      record.profile_key, checksums.at(i), record.payload);
     }
     stored = query.run();
   }
   if (stored == records.size()) return stored;
   POSTBOX_ASSERT(stored < records.size());
-  std::int64_t id = first_id;
-  for (const EventRecord& record : records) {
-    const bool is_stored = Query(database, "SELECT 1 FROM outbox WHERE id = ?1").bind(id).step();
-    if (!is_stored && insert(database, record, id, now)) ++stored;
-    ++id;
-  }
-  POSTBOX_ASSERT(stored <= records.size());
-  return stored;
+  return stored + insert_missing(database, records, first_id, now);
 }
 
 Stored insert_one(Database& database, const EventRecord& record, std::int64_t id, std::int64_t now,

@@ -173,9 +173,20 @@ CREATE TRIGGER timer_end_removed AFTER DELETE ON timer_end BEGIN
 END;
 )sql";
 
+// Numbers of the index begin with the part of their id. Equal ones, of which there is hardly one in
+// a file, get numbers that no other row has and nobody looks for: such an event would be stored
+// again if it were reported again before it is sent.
+constexpr const char* kVersion5 = R"sql(
+DROP INDEX outbox_dedup;
+UPDATE outbox SET dedup = (((id >> 9) & 268435455) << 34) | (dedup & 17179869183);
+UPDATE outbox SET dedup = -id WHERE id IN (SELECT id FROM (SELECT id,
+  row_number() OVER (PARTITION BY dedup ORDER BY id) AS place FROM outbox) WHERE place > 1);
+CREATE UNIQUE INDEX outbox_dedup ON outbox(dedup);
+)sql";
+
 // Step n brings a file from version n to n + 1. A published step is never edited.
 constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2, kVersion3,
-                                                            kVersion4};
+                                                            kVersion4, kVersion5};
 
 constexpr std::size_t kWord = sizeof(std::uint64_t);
 

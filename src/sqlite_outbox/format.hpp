@@ -23,7 +23,7 @@ namespace postbox::sqlite {
 inline constexpr std::int64_t kApplicationId = 0x50426f78;
 
 // PRAGMA user_version: how many of the migration steps the file has seen.
-inline constexpr std::int64_t kSchemaVersion = 4;
+inline constexpr std::int64_t kSchemaVersion = 5;
 
 // Column outbox.state. Do not change; the SQL text spells these numbers, as partial indexes need
 // literals:
@@ -33,8 +33,9 @@ inline constexpr std::int64_t kSchemaVersion = 4;
 //
 // Column first_attempt_at: when the first attempt that was spent was claimed, by the AgeClock; 0
 // before it, and when format 1 did not note it.
-// Column dedup: dedup_of(queue_id, dedup_key), or the next number that was free when another key
-// had that one.
+// Column dedup: a number that no other row has (WaitingKeys). Its low 34 bits are those of
+// dedup_of(queue_id, dedup_key), or of the next number that was free when another key had that one;
+// the 28 above are those of part_of() an id that was new when the row got its keys.
 // Column checksum, also of outbox_dead and timer: checksum_of(dedup_key, payload).
 // Column slot, also of outbox_dead: NULL, or the Timing::slot of a row in order (Timing::in_order):
 // it is not claimed while the outbox has one with a lower id of the same profile.
@@ -71,6 +72,14 @@ inline constexpr std::chrono::milliseconds kEndMemory = std::chrono::hours(24);
 
 // How often somebody looks whether what a timer fired still waits.
 inline constexpr std::chrono::milliseconds kFiredLook = std::chrono::hours(1);
+
+// The parts of column dedup. A part has the rows of 512 ids, which fill two pages of the index. Of
+// two keys in one part that have the same 34 bits the second takes the next number.
+inline constexpr int kNumberKeyBits = 34;
+inline constexpr std::int64_t kNumberKeyMask = (std::int64_t{1} << kNumberKeyBits) - 1;
+[[nodiscard]] constexpr std::int64_t part_of(std::int64_t id) noexcept {
+  return (id >> 9) & ((std::int64_t{1} << 28) - 1);
+}
 
 // The dedup key is the outbox's, too. The same event offered twice while the first still waits is
 // stored once and counted as a duplicate; offered again after delivery, it is sent again with the

@@ -91,35 +91,37 @@ std::optional<EventRecord> read_dead_record(Database& database, std::int64_t id)
   return record;
 }
 
-bool is_waiting(Database& database, QueueId queue, const Key& key) {
-  const auto number = static_cast<std::int64_t>(queue);
-  Query query(database, "SELECT 1 FROM outbox WHERE dedup = ?1");
-  query.bind(sqlite::dedup_of(number, key));
-  return query.step();
-}
-
 // A replay may change an event's queue and bytes, never its keys. A dead letter that is sent again
 // as a backfill gets one member more and waits behind everything else; its `unique_id` is what
 // makes the replay harmless.
 //
-// Moves one dead letter back under its old handle, so that what an operator noted stays true.
+// Moves one dead letter back under its old handle, so that what an operator noted stays true. One
+// that has come in again meanwhile, perhaps as another dead letter that was revived, stays.
 bool revive(Database& database, std::int64_t id, const Rewrite& rewrite) {
   std::optional<EventRecord> record = read_dead_record(database, id);
   if (!record) return false;
   const Key key = record->dedup_key;
-  // It may have come in again meanwhile, perhaps as another dead letter that was revived.
-  if (is_waiting(database, record->queue, key)) return false;
+  const auto waits = [&] {
+    return sqlite::WaitingKeys::of(database)
+        .row_of(database, static_cast<std::int64_t>(record->queue), key)
+        .has_value();
+  };
+  if (waits()) return false;
   if (rewrite) rewrite(*record);
-  if (is_waiting(database, record->queue, key)) return false;
-  const auto queue = static_cast<std::int64_t>(record->queue);
-  Query(database,
-        "INSERT INTO outbox(id, queue_id, created_at, dedup, dedup_key, profile_key, checksum,"
-        " payload, slot)"
-        " SELECT id, ?2, created_at, ?3, dedup_key, profile_key, ?4, ?5, slot FROM outbox_dead"
-        " WHERE id = ?1")
-      .bind(id, queue, sqlite::dedup_of(queue, key), sqlite::checksum_of(key, record->payload),
-            record->payload)
-      .run();
+  record->dedup_key = key;
+  Query insert(database,
+               "INSERT INTO outbox(id, queue_id, created_at, dedup, dedup_key, profile_key,"
+               " checksum, payload, slot)"
+               " SELECT id, ?2, created_at, ?3, dedup_key, profile_key, ?4, ?5, slot"
+               " FROM outbox_dead WHERE id = ?1 ON CONFLICT(dedup) DO NOTHING");
+  const std::int64_t last_id = database.integer("SELECT last_id FROM totals");
+  const bool is_back = sqlite::with_number(database, *record, last_id, [&](std::int64_t number) {
+    return insert
+               .bind(id, static_cast<std::int64_t>(record->queue), number,
+                     sqlite::checksum_of(key, record->payload), record->payload)
+               .run() == 1;
+  });
+  if (!is_back) return false;
   return Query(database, "DELETE FROM outbox_dead WHERE id = ?1").bind(id).run() == 1;
 }
 

@@ -32,10 +32,13 @@ bool take_over(Database& database, const EventRecord& record, std::int64_t row, 
                " checksum = ?7, payload = ?8 WHERE id = ?1");
   const auto queue = static_cast<std::int64_t>(record.queue);
   const std::int64_t checksum = checksum_of(record.dedup_key, record.payload);
-  return with_dedup(database, record, [&](std::int64_t dedup) {
-    return update.bind(row, id, queue, now, dedup, record.dedup_key, checksum, record.payload)
-               .run() == 1;
-  });
+  return with_number(
+      database, record, id,
+      [&](std::int64_t number) {
+        return update.bind(row, id, queue, now, number, record.dedup_key, checksum, record.payload)
+                   .run() == 1;
+      },
+      row);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 
 #include "format.hpp"
 #include "sqlite/database.hpp"
+#include "waiting_keys.hpp"
 
 #include "base/assert.hpp"
 
@@ -59,16 +60,21 @@ enum class Stored : std::uint8_t {
   kInPlace,  // the row of an older one, which has the id now
 };
 
-// Calls `attempt(dedup)` with the record's number in the index, and with the next one while another
-// key has that, until it returns true. False when it is the record's own key that is waiting.
+// Calls `attempt(number)` with a number for the record's row in the index, and with the next one
+// while another key has that, until it returns true. `id` is the newest id. False when the record's
+// key waits in a row that is not `own`.
 template <class Attempt>
-bool with_dedup(Database& database, const EventRecord& record, Attempt attempt) {
+bool with_number(Database& database, const EventRecord& record, std::int64_t id, Attempt attempt,
+                 std::int64_t own = 0) {
   const auto queue = static_cast<std::int64_t>(record.queue);
-  for (std::int64_t dedup = dedup_of(queue, record.dedup_key);; ++dedup) {
-    if (attempt(dedup)) return true;
+  WaitingKeys& keys = WaitingKeys::of(database);
+  if (keys.row_of(database, queue, record.dedup_key).value_or(own) != own) return false;
+  for (std::int64_t tries = 0;; ++tries) {
+    const std::int64_t number = keys.take_number(queue, record.dedup_key, id, tries);
+    if (attempt(number)) return true;
     Query same(database,
                "SELECT 1 FROM outbox WHERE dedup = ?1 AND queue_id = ?2 AND dedup_key = ?3");
-    if (same.bind(dedup, queue, record.dedup_key).step()) return false;
+    if (same.bind(number, queue, record.dedup_key).step()) return false;
   }
 }
 
@@ -79,9 +85,9 @@ inline bool insert(Database& database, const EventRecord& record, std::int64_t c
               "INSERT INTO outbox(id, queue_id, created_at, dedup, dedup_key, profile_key,"
               " checksum, payload)"
               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(dedup) DO NOTHING");
-  return with_dedup(database, record, [&](std::int64_t dedup) {
+  return with_number(database, record, id, [&](std::int64_t number) {
     return query
-               .bind(id, static_cast<std::int64_t>(record.queue), now, dedup, record.dedup_key,
+               .bind(id, static_cast<std::int64_t>(record.queue), now, number, record.dedup_key,
                      record.profile_key, checksum, record.payload)
                .run() == 1;
   });

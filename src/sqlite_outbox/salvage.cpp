@@ -12,6 +12,7 @@
 #include "format.hpp"
 #include "kept.hpp"
 #include "open.hpp"
+#include "rows.hpp"
 #include "sqlite/store_file.hpp"
 
 namespace postbox::sqlite {
@@ -75,18 +76,24 @@ std::size_t copy_waiting(Database& from, Database& to) {
                  "INSERT INTO outbox(id, queue_id, state, attempts, next_at, created_at,"
                  " first_attempt_at, dedup_key, profile_key, payload, checksum, dedup, slot)"
                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
-                 " ON CONFLICT DO NOTHING");
+                 " ON CONFLICT(dedup) DO NOTHING");
     rows.bind(after, last);
     while (rows.step()) {
-      const std::int64_t queue = rows.integer(1);
-      const Key dedup_key = rows.key(7);
-      const Key profile_key = rows.key(8);
-      const std::string payload = rows.bytes(9);
-      insert.bind(rows.integer(0), queue, rows.integer(2), rows.integer(3), rows.integer(4),
-                  rows.integer(5), rows.integer(6), dedup_key, profile_key, payload,
-                  rows.integer(10), dedup_of(queue, dedup_key), rows.key_or_null(11));
-      copied += insert.run();
-      reached = rows.integer(0);
+      const std::int64_t id = rows.integer(0);
+      const EventRecord record{.queue = QueueId{static_cast<std::uint32_t>(rows.integer(1))},
+                               .dedup_key = rows.key(7),
+                               .profile_key = rows.key(8),
+                               .payload = rows.bytes(9)};
+      reached = id;
+      if (Query(to, "SELECT 1 FROM outbox WHERE id = ?1").bind(id).step()) continue;
+      const bool is_new = with_number(to, record, id, [&](std::int64_t number) {
+        return insert
+                   .bind(id, rows.integer(1), rows.integer(2), rows.integer(3), rows.integer(4),
+                         rows.integer(5), rows.integer(6), record.dedup_key, record.profile_key,
+                         record.payload, rows.integer(10), number, rows.key_or_null(11))
+                   .run() == 1;
+      });
+      copied += is_new ? 1 : 0;
     }
   });
   return copied;

@@ -54,17 +54,22 @@ std::optional<Waiting> waiting_in(Database& database, const Key& slot, std::int6
   return Waiting{query.integer(0), query.integer(1)};
 }
 
-// Gives the waiting row the record's keys and bytes, unless the record's own key waits elsewhere.
-void replace(Database& database, const EventRecord& record, std::int64_t id, std::int64_t now) {
-  const bool replaced = with_dedup(database, record, [&](std::int64_t dedup) {
-    return Query(database,
-                 "UPDATE OR IGNORE outbox SET queue_id = ?2, dedup = ?3, dedup_key = ?4,"
-                 " profile_key = ?5, checksum = ?6, payload = ?7 WHERE id = ?1")
-               .bind(id, static_cast<std::int64_t>(record.queue), dedup, record.dedup_key,
-                     record.profile_key, checksum_of(record.dedup_key, record.payload),
-                     record.payload)
-               .run() == 1;
-  });
+// Gives the waiting row the record's keys and bytes; `id` is the newest, unless the record's own
+// key waits elsewhere.
+void replace(Database& database, const EventRecord& record, std::int64_t row, std::int64_t id,
+             std::int64_t now) {
+  const bool replaced = with_number(
+      database, record, id,
+      [&](std::int64_t number) {
+        return Query(database,
+                     "UPDATE OR IGNORE outbox SET queue_id = ?2, dedup = ?3, dedup_key = ?4,"
+                     " profile_key = ?5, checksum = ?6, payload = ?7 WHERE id = ?1")
+                   .bind(row, static_cast<std::int64_t>(record.queue), number, record.dedup_key,
+                         record.profile_key, checksum_of(record.dedup_key, record.payload),
+                         record.payload)
+                   .run() == 1;
+      },
+      row);
   if (!replaced) return;
   Query(database, "UPDATE collapsing SET as_of = ?2 WHERE slot = ?1")
       .bind(record.timing->slot, as_of(*record.timing, now))
@@ -75,7 +80,7 @@ bool insert_debounced(Database& database, const EventRecord& record, std::int64_
                       std::int64_t now) {
   const Timing& timing = *record.timing;
   if (const auto waiting = waiting_in(database, timing.slot, now)) {
-    if (as_of(timing, now) >= waiting->as_of) replace(database, record, waiting->id, now);
+    if (as_of(timing, now) >= waiting->as_of) replace(database, record, waiting->id, id, now);
     return false;
   }
   if (!insert(database, record, id, now)) return false;
