@@ -71,6 +71,7 @@ TEST_F(WaitingKeys, OfALetterThatAnotherProcessRevivedAreFound) {
   bury({event(1)});
   append_many(outbox(), 1'000, 1'200);
   EXPECT_EQ(take(another()->replay({}, 10, {})), 1U);
+  append_many(outbox(), 4'000, 1'200);
   EXPECT_EQ(duplicates(outbox(), {event(1)}), 1U);
 }
 
@@ -94,6 +95,7 @@ TEST_F(WaitingKeys, OfARowThatAnotherProcessGaveOtherKeysAreFound) {
   append_many(outbox(), 1'000, 1'200);
   clock_->advance(1s);
   EXPECT_EQ(take(other->append(std::vector{update(2, 0ms)})).inserted, 0U);
+  append_many(outbox(), 4'000, 1'200);
   EXPECT_EQ(duplicates(outbox(), {event(2)}), 1U);
   EXPECT_EQ(append({event(1)}), 1U) << "its key has left with it";
 }
