@@ -20,9 +20,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
+#include "base/assert.hpp"
 #include "base/mutex.hpp"
 
 namespace postbox::sqlite {
@@ -115,7 +117,11 @@ class Database {
   // What belongs to this connection alone and is made at its first use. There is one, of one type.
   template <class T>
   [[nodiscard]] T& attached() {
-    if (attached_ == nullptr) attached_ = std::make_shared<T>();
+    if (attached_ == nullptr) {
+      attached_ = std::make_shared<T>();
+      attached_type_ = &typeid(T);
+    }
+    POSTBOX_ASSERT(*attached_type_ == typeid(T));
     return *static_cast<T*>(attached_.get());
   }
 
@@ -203,6 +209,7 @@ class Database {
   [[nodiscard]] std::uint64_t inode_of_log() const noexcept;
 
   std::shared_ptr<void> attached_;
+  const std::type_info* attached_type_ = nullptr;
   std::uint64_t transactions_ = 0;
   std::uint64_t log_inode_ = 0;
   bool locks_to_write_ = false;

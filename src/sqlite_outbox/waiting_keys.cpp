@@ -11,9 +11,7 @@
 namespace postbox::sqlite {
 namespace {
 
-// A table that is half full at most.
 constexpr std::size_t kFewestPlaces = std::size_t{1} << 13;
-constexpr std::size_t kRoom = 2;
 
 constexpr std::int64_t kFree = 0;  // a number that none is given
 
@@ -46,7 +44,7 @@ void WaitingKeys::read_all(Database& database) {
   places_.assign(kFewestPlaces, kFree);
   count_ = most_ = 0;
   read_from(database, std::numeric_limits<std::int64_t>::min());
-  most_ = std::max(kFewestPlaces / kRoom, 2 * count_);
+  most_ = std::max(kFewestPlaces / 2, 2 * count_);
 }
 
 void WaitingKeys::read_from(Database& database, std::int64_t lowest) {
@@ -61,7 +59,7 @@ std::size_t WaitingKeys::place_of(std::int64_t number) const noexcept {
 
 void WaitingKeys::add(std::int64_t number) {
   if (number == kFree) return;
-  if ((count_ + 1) * kRoom > places_.size()) resize(2 * places_.size());
+  if ((count_ + 1) * 4 > places_.size() * 3) resize(2 * places_.size());
   std::size_t place = place_of(number);
   for (; places_[place] != kFree; place = (place + 1) & (places_.size() - 1)) {
     if (places_[place] == number) return;
