@@ -72,7 +72,7 @@ Result<std::string> parse_outbox(std::string_view url) {
 std::string show_outbox(const std::string& url) {
   OutboxOptions known;
   known.url = url;
-  return place_of(known) ? url : std::string(scheme_of(url)) + ':';
+  return place_of(known) ? url : as_it_is(std::string(scheme_of(url))) + ":";
 }
 
 Result<std::vector<std::string>> parse_encryption_keys(std::string_view text) {

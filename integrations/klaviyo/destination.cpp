@@ -140,10 +140,7 @@ bool lacks_list(const postbox::HttpResponse& response, const Refusal& refusal,
                 std::span<const postbox::EventRecord* const> events) {
   if (response.status != 404 || events.empty() || !is_consent(events.front()->queue)) return false;
   const auto payload = decode(events.front()->payload);
-  if (!payload || !has_list(payload->members) || !is_api_error(response)) return false;
-  return refusal.reason.find("list") != std::string::npos ||
-         refusal.reason.find("List") != std::string::npos ||
-         refusal.detail.find("list") != std::string::npos;
+  return payload && has_list(payload->members) && is_api_error(response) && refusal.blames_list;
 }
 
 // The key concerns every endpoint; an address or a scope that is missing may concern one. A 403 for
@@ -316,7 +313,7 @@ Verdict Destination::verdict(
                            : find_culprits(events, refusal.pointers);
     POSTBOX_ASSERT(verdict.culprits.size() <= events.size());
   }
-  if (!refusal.pointers.empty()) verdict.pointer = std::move(refusal.pointers.front());
+  verdict.pointer = std::move(refusal.pointer);
   if (verdict.kind == VerdictKind::kPause || verdict.kind == VerdictKind::kRetry) {
     verdict.retry_after = parse_retry_after(find_header(*response, "retry-after"), now);
   }

@@ -17,9 +17,17 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
                     [](char x, char y) { return lower(x) == lower(y); });
 }
 
+// npos when there is none from `from` on.
+std::size_t find_ignoring_case(std::string_view text, std::string_view part, std::size_t from) {
+  const auto found =
+      std::search(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(), part.begin(),
+                  part.end(), [](char x, char y) { return lower(x) == lower(y); });
+  return found == text.end() ? std::string_view::npos
+                             : static_cast<std::size_t>(found - text.begin());
+}
+
 bool contains_ignoring_case(std::string_view text, std::string_view part) {
-  return std::search(text.begin(), text.end(), part.begin(), part.end(),
-                     [](char x, char y) { return lower(x) == lower(y); }) != text.end();
+  return find_ignoring_case(text, part, 0) != std::string_view::npos;
 }
 
 // A view of the member's text; empty when it is missing or of another type. Nothing throws.
@@ -50,6 +58,10 @@ std::string_view pointer_of(const Json& error) {
 
 using Events = std::span<const postbox::EventRecord* const>;
 
+constexpr bool is_word(char c) {
+  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9');
+}
+
 constexpr std::string_view kDetail = "; detail: ";
 
 bool any_contains(Events events, std::string_view text) {
@@ -70,8 +82,25 @@ bool blames_key(std::string_view code, std::string_view detail, std::string_view
           !any_contains(events, kKey));
 }
 
-constexpr bool is_word(char c) {
-  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9');
+// True when it stands in an event's payload as anything but the name of a member, which is the
+// program's own. A short one counts as a whole word alone.
+bool is_value(std::string_view text, std::string_view payload) {
+  constexpr std::size_t kShort = 4;
+  for (auto at = find_ignoring_case(payload, text, 0); at != std::string_view::npos;
+       at = find_ignoring_case(payload, text, at + 1)) {
+    const std::string_view behind = payload.substr(at + text.size());
+    const char before = at == 0 ? ' ' : payload[at - 1];
+    const bool is_member = before == '"' && behind.starts_with("\":");
+    const bool is_inside =
+        text.size() < kShort && (is_word(before) || (!behind.empty() && is_word(behind.front())));
+    if (!is_member && !is_inside) return true;
+  }
+  return false;
+}
+
+bool any_holds(Events events, std::string_view text) {
+  return std::ranges::any_of(
+      events, [text](const postbox::EventRecord* event) { return is_value(text, event->payload); });
 }
 
 // Words of a sentence that say nothing, although they may be part of a value, too.
@@ -94,10 +123,46 @@ bool quotes_nothing(std::string_view detail, Events events) {
     const auto end = std::ranges::find_if_not(detail, is_word);
     const auto length = static_cast<std::size_t>(end - detail.begin());
     const std::string_view word = detail.substr(0, length);
-    if (!word.empty() && !is_common(word) && any_contains(events, word)) return false;
+    if (!word.empty() && !is_common(word) && any_holds(events, word)) return false;
     detail.remove_prefix(std::max<std::size_t>(length, 1));
   }
   return true;
+}
+
+// "duplicate_profile"; nothing for what is no such word, or stands in an event.
+std::string_view code_of(const Json& error, Events events) {
+  constexpr std::size_t kLongest = 64;
+  const std::string_view code = text_member(error, "code");
+  const bool is_code =
+      code.size() <= kLongest && std::ranges::all_of(code, [](char c) {
+        return is_word(c) || std::string_view("_-.").find(c) != std::string_view::npos;
+      });
+  return is_code && (is_common(code) || !any_holds(events, code)) ? code : std::string_view();
+}
+
+// Names of the API, which events have among their values, too: "type": "profile".
+bool is_place(std::string_view segment) {
+  constexpr std::array<std::string_view, 12> kPlaces = {
+      "data",    "attributes", "profile", "profiles", "properties", "metric",
+      "metrics", "events",     "event",   "name",     "value",      "type"};
+  return std::ranges::all_of(segment, [](char c) { return c >= '0' && c <= '9'; }) ||
+         std::ranges::find(kPlaces, segment) != kPlaces.end();
+}
+
+// A pointer into the request, or the name of a parameter; nothing for what is neither, or quotes an
+// event.
+std::string_view shown_pointer(std::string_view pointer, Events events) {
+  const auto is_plain = [](char c) {
+    return is_word(c) || (static_cast<unsigned char>(c) & 0x80U) != 0 ||
+           std::string_view("/_-.$[] ").find(c) != std::string_view::npos;
+  };
+  if (!std::ranges::all_of(pointer, is_plain)) return {};
+  for (std::string_view rest = pointer; !rest.empty();) {
+    const std::string_view segment = rest.substr(0, rest.find('/'));
+    if (!is_place(segment) && any_holds(events, segment)) return {};
+    rest.remove_prefix(std::min(segment.size() + 1, rest.size()));
+  }
+  return pointer;
 }
 
 void append_part(std::string& reason, std::string_view before, std::string_view text,
@@ -120,13 +185,18 @@ Refusal read_refusal(const postbox::HttpResponse& response, Events events) {
   }
   const Json& error = errors->front();
   const std::string_view code = text_member(error, "code");
+  const std::string_view title = text_member(error, "title");
   const std::string_view detail = text_member(error, "detail");
   const std::string_view pointer = pointer_of(error);
-  append_part(reason, " ", code);
-  append_part(reason, ": ", text_member(error, "title"));
-  append_part(reason, " (", pointer, ")");
+  append_part(reason, " ", code_of(error, events));
+  if (quotes_nothing(title, events)) append_part(reason, ": ", title);
+  append_part(reason, " (", shown_pointer(pointer, events), ")");
   Refusal refusal{.reason = redact(reason, kMaxReasonBytes),
-                  .blames_key = blames_key(code, detail, pointer, events)};
+                  .pointer = redact(shown_pointer(pointer, events), kMaxReasonBytes),
+                  .blames_key = blames_key(code, detail, pointer, events),
+                  .blames_list = std::ranges::any_of(
+                      std::array{code, title, detail, pointer},
+                      [](std::string_view part) { return contains_ignoring_case(part, "list"); })};
   if (!detail.empty() && quotes_nothing(detail, events)) {
     const std::size_t taken = std::min(refusal.reason.size() + kDetail.size(), kMaxReasonBytes);
     append_part(refusal.detail, kDetail, redact(detail, kMaxReasonBytes - taken));

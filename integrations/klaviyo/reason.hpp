@@ -21,19 +21,26 @@ inline constexpr std::size_t kMaxReasonBytes = 300;
 
 struct Refusal {
   // "HTTP 400 invalid: Invalid input. (/data/attributes/value)", at most kMaxReasonBytes. Addresses
-  // are masked in it.
+  // and keys are masked in it, and what seems to quote the event is left out.
   std::string reason;
 
   // "; detail: Not a number.", for the dead letter: the body's `detail`, unless it seems to quote
   // the event. Names and streets have no form by which they could be masked. Empty otherwise.
   std::string detail{};
 
-  // The places that the answer blames, one for each of its errors that names one.
+  // The place that the first error blames; empty when that seems to quote the event.
+  std::string pointer{};
+
+  // The places that the answer blames, as they were said, one for each of its errors that names
+  // one.
   std::vector<std::string> pointers{};
 
   // The answer speaks of the key, whatever its status: Klaviyo documents 400 for an invalid or
   // missing one.
   bool blames_key = false;
+
+  // The answer speaks of a list.
+  bool blames_list = false;
 };
 
 [[nodiscard]] Refusal read_refusal(const postbox::HttpResponse& response,

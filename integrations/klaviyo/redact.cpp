@@ -3,6 +3,8 @@
 #include <limits>
 #include <postbox/schema.hpp>
 
+#include "base/secret_text.hpp"
+
 namespace klaviyo {
 namespace {
 
@@ -32,13 +34,17 @@ bool holds_email(std::string_view word) {
   return word.find('@') != std::string_view::npos || word.find("%40") != std::string_view::npos;
 }
 
-std::string without_emails(std::string_view text) {
+std::string_view masked(std::string_view word) {
+  return holds_email(word) ? "[e-mail]" : postbox::holds_key(word) ? "[key]" : word;
+}
+
+std::string without_addresses(std::string_view text) {
   std::string kept;
   while (!text.empty()) {
     const auto length =
         static_cast<std::size_t>(std::find_if(text.begin(), text.end(), ends_word) - text.begin());
     const std::string_view word = text.substr(0, length);
-    kept += holds_email(word) ? std::string_view("[e-mail]") : word;
+    kept += masked(word);
     if (length < text.size()) kept += text[length];
     text.remove_prefix(std::min(length + 1, text.size()));
   }
@@ -90,7 +96,7 @@ void cut(std::string& text, std::size_t max_bytes) {
 }
 
 std::string redact_text(std::string_view text, std::size_t max_bytes, std::size_t plain_digits) {
-  std::string line = without_phones(without_emails(printable(text)), plain_digits);
+  std::string line = without_phones(without_addresses(printable(text)), plain_digits);
   cut(line, max_bytes);
   return line;
 }

@@ -12,9 +12,10 @@
 
 namespace klaviyo {
 
-// Replace control characters by blanks, what looks like an e-mail address by "[e-mail]" and what
-// looks like a phone number ("+" and 7 digits, or 9 digits however grouped) by "[phone]"; then cut
-// to `max_bytes` at a character's border.
+// Replace control characters by blanks, what looks like an e-mail address by "[e-mail]", what looks
+// like a key of Klaviyo's or Stripe's by "[key]", and what looks like a phone number ("+" and 7
+// digits, or 9 digits however grouped) by "[phone]"; then cut to `max_bytes` at a character's
+// border.
 [[nodiscard]] std::string redact(std::string_view text, std::size_t max_bytes);
 
 // The same for an id, which may well be a long number: only a leading "+" makes it a phone number.

@@ -11,13 +11,21 @@
 
 #include <postbox/error.hpp>
 
+#include "base/secret_text.hpp"
+
 namespace postbox {
 
 // "'VALUE' is not accepted; expected ACCEPTED", on one line: a line end or another control
-// character of the value is a question mark, and a long one is cut. Never for a value that may be a
-// secret.
+// character of the value is a question mark, and a long one is cut. Not for a setting that is a
+// secret; a value that looks like one, in the wrong variable, is not shown.
 [[nodiscard]] inline Error not_accepted(std::string_view value, std::string_view accepted) {
   constexpr std::size_t kMost = 200;
+  if (looks_like_secret(value)) {
+    return Error{
+        ErrorCode::kInvalidConfig,
+        "a value that looks like a secret, which is not shown, is not accepted; expected " +
+            std::string(accepted)};
+  }
   std::string shown(value.substr(0, kMost));
   for (char& c : shown) {
     if ((c >= 0 && c < 0x20) || c == 0x7f) c = '?';

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 
+#include "base/secret_text.hpp"
+
 namespace postbox {
 
-std::string as_it_is(const std::string& text) { return text; }
-std::string or_none(const std::string& text) { return text.empty() ? "none" : text; }
+std::string as_it_is(const std::string& text) {
+  return holds_key(text) ? "(looks like a secret)" : text;
+}
+std::string or_none(const std::string& text) { return text.empty() ? "none" : as_it_is(text); }
 std::string in_number(const std::vector<std::string>& secrets) {
   return secrets.empty() ? "none" : std::to_string(secrets.size()) + " set";
 }

@@ -18,6 +18,7 @@
 
 namespace postbox {
 
+// But for a secret that somebody has put into the wrong variable.
 [[nodiscard]] std::string as_it_is(const std::string& text);
 [[nodiscard]] std::string or_none(const std::string& text);  // "none" when it is empty
 [[nodiscard]] std::string in_number(const std::vector<std::string>& secrets);  // "2 set"

@@ -30,10 +30,11 @@ class KlaviyoRefusal : public ::testing::Test {
   }
 
   Verdict verdict_for(const std::string& detail, const std::string& pointer,
-                      const std::string& code = "invalid") const {
+                      const std::string& code = "invalid",
+                      const std::string& title = "Invalid input.") const {
     const Json body = {{"errors",
                         {{{"code", code},
-                          {"title", "Invalid input."},
+                          {"title", title},
                           {"detail", detail},
                           {"source", {{"pointer", pointer}}}}}}};
     const std::vector<const postbox::EventRecord*> events = {&records.front()};
@@ -54,6 +55,40 @@ TEST_F(KlaviyoRefusal, TheLogAndTheLetterHaveNoNameNoStreetAndNoQuotedValue) {
         << detail;
     EXPECT_EQ(destination().log_line(records.front(), verdict).text,
               "Failed to send Klaviyo purchase event: " + verdict.reason);
+  }
+}
+
+TEST_F(KlaviyoRefusal, NoOtherPartOfTheAnswerQuotesTheEventEither) {
+  EXPECT_EQ(verdict_for("", "/data", "invalid", "Anneliese is not a valid name").reason,
+            "HTTP 400 invalid (/data)");
+  EXPECT_EQ(verdict_for("", "/data", "invalid", "No 'something' here").reason,
+            "HTTP 400 invalid (/data)");
+  EXPECT_EQ(verdict_for("", "/data", "gartenstrasse").reason, "HTTP 400: Invalid input. (/data)");
+  EXPECT_EQ(verdict_for("", "/data", "not a code").reason, "HTTP 400: Invalid input. (/data)");
+  for (const char* pointer : {"/data/attributes/properties/Anneliese", "/data/Bad Cannstatt/name",
+                              "Gartenstr", "the \"note\"", "note=1"}) {
+    const Verdict verdict = verdict_for("", pointer);
+    EXPECT_EQ(verdict.reason, "HTTP 400 invalid: Invalid input.") << pointer;
+    EXPECT_EQ(verdict.pointer, "");
+  }
+}
+
+TEST_F(KlaviyoRefusal, APlaceInTheEventIsNoQuotation) {
+  for (const char* pointer :
+       {"/data/attributes/profile/data/attributes/email", "/data/attributes/properties/note",
+        "/data/attributes/events-bulk-create/data/0/attributes/value", "filter"}) {
+    const Verdict verdict = verdict_for("", pointer);
+    EXPECT_EQ(verdict.reason, "HTTP 400 invalid: Invalid input. (" + std::string(pointer) + ")");
+    EXPECT_EQ(verdict.pointer, pointer);
+  }
+}
+
+TEST_F(KlaviyoRefusal, AKeyIsMasked) {
+  for (const char* key : {"pk_0123456789abcdef", "key=sk_live_0123456789", "(rk_test_01234567)",
+                          "whsec_0123456789"}) {
+    const std::string reason =
+        verdict_for("", "/data", "invalid", std::string("Wrong key ") + key).reason;
+    EXPECT_EQ(reason.find("0123"), std::string::npos) << reason;
   }
 }
 

@@ -33,7 +33,7 @@ class FieldShop : public Shop {
       if (value.is_string()) settings[name] = value.get<std::string>();
     }
     server = std::make_unique<Program>("checkout_server", std::vector<std::string>{"--port", "0"},
-                                       settings, home.string(), home / "log");
+                                       settings, home.string(), Streams{.error = home / "log"});
     return server->port() != 0;
   }
 

@@ -476,7 +476,8 @@ TEST_F(ImportCommand, KilledTenTimesItEndsWithEachValidRowOnce) {
                                          env_file(), "--prefix", kPrefix};
   std::size_t kills = 0;
   for (std::size_t round = 1; round <= 10; ++round) {
-    tests::Program import("postbox", command, {}, ".", folder_.file("log"), /*listens=*/false);
+    tests::Program import("postbox", command, {}, ".",
+                          {.error = folder_.file("log"), .output = "/dev/null"});
     // Until it has brought a bit more there, or has nothing left to bring.
     while (klaviyo_.simulator().stats().events.recorded < round * rows / 12)
       std::this_thread::yield();

@@ -5,6 +5,8 @@
 #include <output.hpp>
 #include <sstream>
 
+#include "command_run.hpp"
+
 namespace postbox::testing {
 namespace {
 
@@ -41,6 +43,23 @@ TEST(CommandOutput, NothingThatATerminalObeysIsWritten) {
   EXPECT_EQ(cli::printable("a\x1b[2Jb\nc\x7f\xc2\x9b"
                            "d\xc3\xa9"),
             "a?[2Jb?c??d\xc3\xa9");
+}
+
+TEST(CommandOutput, WhatWasTypedIsRepeatedWithoutAddressesNumbersAndKeys) {
+  EXPECT_EQ(cli::typed("soon\n"), "soon?");
+  EXPECT_EQ(cli::typed("'ines@goldenacre.example'"), "'[e-mail]'");
+  EXPECT_EQ(cli::typed("+491701234567 pk_0123456789abcdef"), "[phone] [key]");
+}
+
+TEST(CommandOutput, AWordThatIsNotExpectedIsNotRepeated) {
+  const CommandRun run = run_postbox({"status", "Marlowe", "--what=pk_0123456789", "ines@x.test"});
+  EXPECT_EQ(run.code, cli::kWrongUse);
+  EXPECT_EQ(run.err,
+            "Not expected: --what and 2 arguments\nRun with --help for more information.\n");
+  EXPECT_EQ(run_postbox({"status", "Marlowe"}).err,
+            "Not expected: 1 argument\nRun with --help for more information.\n");
+  EXPECT_THAT(run_postbox({"serve", "--port", "+491701234567"}).err,
+              ::testing::HasSubstr("--port: Value [phone] not in range"));
 }
 
 TEST(CommandOutput, EachLineOfAnErrorIsAProblem) {

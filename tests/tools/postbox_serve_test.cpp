@@ -309,7 +309,7 @@ TEST_F(ServeProgram, EndsAtASignal) {
   start();
   for (const int signal : {SIGINT, SIGTERM}) {
     tests::Program program("postbox", {"serve", "--env-file", env_file(), "--prefix", kPrefix}, {},
-                           folder_.path(), folder_.file("log"));
+                           folder_.path(), {.error = folder_.file("log")});
     EXPECT_EQ(program.end(signal), cli::kDone) << "the first line has been read";
   }
 }

@@ -138,7 +138,7 @@ TEST_F(StatusCommand, TheProgramEndsAtASignal) {
   start();
   std::vector<std::string> arguments = {"status",   "--watch",  "--env-file",
                                         env_file(), "--prefix", kPrefix};
-  tests::Program program("postbox", arguments, {}, folder_.path(), folder_.file("log"));
+  tests::Program program("postbox", arguments, {}, folder_.path(), {.error = folder_.file("log")});
   EXPECT_EQ(program.end(SIGINT), cli::kDone) << "the first line has been read";
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <exception>
 #include <ostream>
+#include <sstream>
 #include <thread>
 
 #include "command.hpp"
@@ -13,6 +14,7 @@
 #include "forget_command.hpp"
 #include "held_command.hpp"
 #include "import_command.hpp"
+#include "output.hpp"
 #include "report_command.hpp"
 #include "salvage_command.hpp"
 #include "schema_command.hpp"
@@ -22,6 +24,38 @@
 #include "validate_command.hpp"
 
 namespace postbox::cli {
+namespace {
+
+// What was not expected, as far as it is an option: a word may be whatever somebody has pasted.
+std::string extras_of(const CLI::App& app) {
+  std::string options;
+  std::size_t words = 0;
+  for (const std::string& extra : app.remaining(true)) {
+    if (extra.starts_with("--")) {
+      options += ' ' + typed(extra.substr(0, extra.find('=')));
+    } else {
+      ++words;
+    }
+  }
+  std::string text = "Not expected:" + options;
+  if (words > 0) {
+    text += (options.empty() ? " " : " and ") + std::to_string(words) +
+            (words == 1 ? " argument" : " arguments");
+  }
+  return text + "\nRun with --help for more information.\n";
+}
+
+// Returns the exit code of arguments that are wrong, or that ask for help.
+int answer(const CLI::App& app, const CLI::ParseError& error, Console& console) {
+  std::ostringstream said;
+  if (app.exit(error, console.out, said) == 0) return kDone;
+  const bool is_extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+  std::istringstream lines(is_extra ? extras_of(app) : said.str());
+  for (std::string line; std::getline(lines, line);) console.err << typed(line) << '\n';
+  return kWrongUse;
+}
+
+}  // namespace
 
 bool wait(Console& console, std::chrono::milliseconds time) {
   if (console.pause) return console.pause(time);
@@ -61,7 +95,7 @@ int run_command_line(std::vector<std::string> arguments, Console& console) {
     app.parse(std::move(arguments));
     return run(console);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error, console.out, console.err) == 0 ? kDone : kWrongUse;
+    return answer(app, error, console);
   } catch (const std::exception& error) {
     console.err << "postbox: " << error.what() << '\n';
     return kProblem;

@@ -15,7 +15,7 @@ Result<std::vector<std::pair<std::string, std::string>>> pairs_of(
   for (const std::string& text : options) {
     const std::size_t place = at_last ? text.rfind('=') : text.find('=');
     if (place == std::string::npos || place == 0) {
-      return Error{ErrorCode::kInvalidArgument, option + ": '" + printable(text) +
+      return Error{ErrorCode::kInvalidArgument, option + ": '" + typed(text) +
                                                     "' has no '='; expected " +
                                                     (at_last ? "HEADING=MEMBER" : "MEMBER=VALUE")};
     }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <iomanip>
+#include <klaviyo/redact.hpp>
 #include <ostream>
 #include <sstream>
 #include <utility>
@@ -73,6 +74,11 @@ std::string printable(std::string_view text) {
     shown += byte < 0x20 || byte == 0x7F || is_c1 ? '?' : text[i];
   }
   return shown;
+}
+
+std::string typed(std::string_view text) {
+  constexpr std::size_t kMost = 1'000;
+  return klaviyo::redact(printable(text), kMost);
 }
 
 std::string in_words(std::chrono::milliseconds time) {

@@ -32,6 +32,10 @@ int fail(Console& console, const Error& error);
 // In one line: control characters, which a terminal might obey, become '?'.
 [[nodiscard]] std::string printable(std::string_view text);
 
+// What somebody has typed, to be shown again: printable, and without what looks like an e-mail
+// address, a phone number or a key.
+[[nodiscard]] std::string typed(std::string_view text);
+
 // "350ms", "12s", "5m 3s", "3h 20m", "2d 4h": the two largest units.
 [[nodiscard]] std::string in_words(std::chrono::milliseconds time);
 

@@ -58,14 +58,14 @@ Result<Period> period_of(const ReportArguments& arguments) {
   for (const auto& [option, text, day] :
        {std::tuple("--from", arguments.from, first), std::tuple("--to", arguments.to, last)}) {
     if (day) continue;
-    return wrong(std::string(option) + ": '" + printable(text) +
+    return wrong(std::string(option) + ": '" + typed(text) +
                  "' is not accepted; expected a day such as 2026-11-27");
   }
   if (*last < *first) return wrong("--to: must not be before --from");
   const std::string& named = arguments.options.csv.utc_offset;
   const auto offset = offset_of(named.empty() ? "Z" : named);
   if (!offset) {
-    return wrong("--utc-offset: '" + printable(named) +
+    return wrong("--utc-offset: '" + typed(named) +
                  "' is not accepted; expected an offset such as +01:00");
   }
   return Period{.first = *first, .last = *last, .utc_offset = *offset};

@@ -5,6 +5,7 @@
 
 #include "account.hpp"
 #include "duration_option.hpp"
+#include "output.hpp"
 
 namespace postbox::cli {
 
@@ -27,8 +28,8 @@ Result<std::optional<QueueId>> queue_of(const Selection& selection, const klaviy
     if (name == selection.family) return std::optional(family.queue);
     names += (names.empty() ? "" : ", ") + name;
   }
-  return Error{ErrorCode::kInvalidArgument,
-               "--family: '" + selection.family + "' is not accepted; expected one of " + names};
+  return Error{ErrorCode::kInvalidArgument, "--family: '" + typed(selection.family) +
+                                                "' is not accepted; expected one of " + names};
 }
 
 void add_approval(CLI::App& command, Approval& approval) {

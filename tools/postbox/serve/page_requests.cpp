@@ -10,6 +10,7 @@
 #include "dead_command.hpp"
 #include "held_command.hpp"
 #include "order_events.hpp"
+#include "output.hpp"
 
 namespace postbox::cli {
 namespace {
@@ -66,7 +67,8 @@ Result<Selection> selection_of(const Json& asked, const Account& account) {
   if (!age) return age.error();
   if (!age->empty()) {
     const auto parsed = parse_duration(*age);
-    if (!parsed) return Error{ErrorCode::kInvalidArgument, "older_than: " + parsed.error().message};
+    if (!parsed)
+      return Error{ErrorCode::kInvalidArgument, "older_than: " + typed(parsed.error().message)};
     selection.older_than = *parsed;
   }
   const auto id = number(asked, "id");
