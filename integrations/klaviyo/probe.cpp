@@ -20,6 +20,8 @@ using postbox::TransportFailure;
 using postbox::TransportFault;
 using Level = FindingLevel;
 
+constexpr std::string_view kDeletionPath = "/api/data-privacy-deletion-jobs";
+
 constexpr std::string_view kKey = "key";
 constexpr std::string_view kScope = "scope";
 constexpr std::string_view kClock = "clock";
@@ -290,6 +292,13 @@ std::vector<ScopeQuestion> scope_questions(const Config& config) {
        post_nothing(config, kUnsubscribePath)},
       {"events:read", "look events up, as postbox send-test does", Level::kNote,
        get(config, "/api/events?fields%5Bevent%5D=datetime&page%5Bsize%5D=1")},
+      {"metrics:read", "name the metrics of what was recorded, as postbox report does",
+       Level::kNote, get(config, "/api/metrics?fields%5Bmetric%5D=name")},
+      {"profiles:read", "look a profile up, as postbox forget --at-klaviyo does", Level::kNote,
+       get(config, "/api/profiles?fields%5Bprofile%5D=created&page%5Bsize%5D=1")},
+      // It names nobody whose profile could be deleted.
+      {"data-privacy:write", "have a profile deleted, as postbox forget --at-klaviyo does",
+       Level::kNote, post_nothing(config, kDeletionPath)},
   };
 }
 

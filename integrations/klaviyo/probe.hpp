@@ -37,7 +37,7 @@ struct ProbeReport {
   std::optional<ProbedAccount> account;  // needs the scope accounts:read
 };
 
-// Ask with the key, address and revision of `config`, in seven requests; its flags say which
+// Ask with the key, address and revision of `config`, in ten requests; its flags say which
 // scopes are needed. Returns when all are answered or have timed out.
 [[nodiscard]] ProbeReport probe(const Config& config, postbox::HttpClient& http,
                                 const postbox::Clock& clock);

@@ -204,8 +204,8 @@ TEST_F(ProbeOfLocalKlaviyo, LeavesNothingBehind) {
   EXPECT_TRUE(report.account->is_test);
   const sim::Stats stats = server_.simulator().stats();
   EXPECT_EQ(stats.events.recorded + stats.events.dropped, 0U);
-  EXPECT_EQ(stats.requests, 7U);
-  EXPECT_EQ(stats.answers.at(400), 5U);
+  EXPECT_EQ(stats.requests, 10U);
+  EXPECT_EQ(stats.answers.at(400), 6U);
 }
 
 TEST_F(ProbeOfLocalKlaviyo, FindsEachScopeThatIsMissing) {
@@ -216,7 +216,9 @@ TEST_F(ProbeOfLocalKlaviyo, FindsEachScopeThatIsMissing) {
       ::testing::IsSupersetOf(
           {of(Level::kNote, "accounts:read"), of(Level::kOk, "may send events (events:write)"),
            of(Level::kOk, "may send many events"), of(Level::kNote, "may not set profiles"),
-           of(Level::kNote, "may not subscribe"), of(Level::kNote, "may not look events up")}));
+           of(Level::kNote, "may not subscribe"), of(Level::kNote, "may not look events up"),
+           of(Level::kNote, "it lacks metrics:read"), of(Level::kNote, "it lacks profiles:read"),
+           of(Level::kNote, "it lacks data-privacy:write")}));
 }
 
 TEST_F(ProbeOfLocalKlaviyo, OneScopeThatIsMissingIsOneFinding) {

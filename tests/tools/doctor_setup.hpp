@@ -60,8 +60,10 @@ class DoctorSetUp {
   }
 
   // The outbox as of a clock that is `ago` behind, closed again with what returns.
-  [[nodiscard]] std::shared_ptr<Outbox> open(std::chrono::hours ago = {}) const {
+  [[nodiscard]] std::shared_ptr<Outbox> open(std::chrono::hours ago = {},
+                                             const std::string& encryption_key = {}) const {
     OutboxOptions options;
+    if (!encryption_key.empty()) options.encryption_keys = {encryption_key};
     options.url = "sqlite:" + outbox_file();
     options.max_disk = mebibytes(8);
     const auto wall =

@@ -66,6 +66,19 @@ void bury_one(DoctorSetUp& shop) {
   shop.run_sender();
 }
 
+std::string encryption_key(char digit) { return std::string(64, digit); }
+
+// Events that wait under this key.
+std::function<void(DoctorSetUp&)> encrypted_with(char digit) {
+  return [=](DoctorSetUp& shop) {
+    {
+      const auto outbox = shop.open({}, encryption_key(digit));
+      ASSERT_TRUE(outbox->append(events(1, 2)));
+    }
+    shop.run_sender();
+  };
+}
+
 void fill(DoctorSetUp& shop) {
   {
     const auto outbox = shop.open();
@@ -119,6 +132,20 @@ const std::vector<Broken>& broken_outboxes() {
       {"removed while in use",
        with([](DoctorSetUp& shop) { std::filesystem::remove(shop.outbox_file()); }),
        "was removed while a process sends from it"},
+      {"encrypted with a key that is gone", encrypted_with('1'),
+       "problem outbox: 2 events are encrypted with a key that is not set"},
+      {"encrypted with another key",
+       [](DoctorSetUp& shop) {
+         encrypted_with('1')(shop);
+         shop.variables["POSTBOX_ENCRYPTION_KEY"] = encryption_key('2');
+       },
+       "problem outbox: 2 events are encrypted with a key that is not set"},
+      {"encrypted, and the key is none",
+       [](DoctorSetUp& shop) {
+         encrypted_with('1')(shop);
+         shop.variables["POSTBOX_ENCRYPTION_KEY"] = "short";
+       },
+       "problem settings: POSTBOX_ENCRYPTION_KEY"},
       {"damaged before",
        with([](DoctorSetUp& shop) { shop.write("postbox.db.damaged-20261127T100000", "x"); }),
        "damaged once", cli::kDone},
@@ -138,6 +165,17 @@ TEST(PostboxDoctorOutbox, NamesTheOneFaultOfEachBrokenOne) {
     EXPECT_EQ(shop.run.code, broken.code);
     EXPECT_THAT(shop.run.out, ::testing::Not(HasSubstr("secret@")));
   }
+}
+
+TEST(PostboxDoctorOutbox, SaysWhetherWhatWaitsIsEncrypted) {
+  DoctorSetUp shop;
+  encrypted_with('1')(shop);
+  shop.variables["POSTBOX_ENCRYPTION_KEY"] = encryption_key('2') + ',' + encryption_key('1');
+  EXPECT_THAT(complaints(shop.examine()), IsEmpty());
+  EXPECT_THAT(shop.run.out, ::testing::Not(HasSubstr("lies in the outbox in plain")));
+  DoctorSetUp plain;
+  EXPECT_THAT(complaints(plain.examine()), IsEmpty()) << "a note, and no complaint";
+  EXPECT_THAT(plain.run.out, HasSubstr("lies in the outbox in plain"));
 }
 
 TEST(PostboxDoctorOutbox, LeavesADamagedFileToItsSender) {

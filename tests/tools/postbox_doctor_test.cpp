@@ -212,6 +212,25 @@ TEST(PostboxDoctor, IsSilentBeforeTheFirstStart) {
 TEST(PostboxDoctor, NamesTheOneFaultOfEachBrokenSetting) { expect_named(broken_settings()); }
 TEST(PostboxDoctor, NamesTheOneFaultOfEachBrokenWay) { expect_named(broken_ways()); }
 
+// What only commands need is a note that names them.
+TEST(PostboxDoctor, NotesTheScopesThatCommandsNeed) {
+  DoctorSetUp shop;
+  shop.klaviyo.simulator.scopes = {{"accounts:read", "events:write"}};
+  const auto diagnosis = shop.examine();
+  EXPECT_THAT(complaints(diagnosis), IsEmpty());
+  EXPECT_EQ(shop.run.code, cli::kDone);
+  const std::map<std::string, std::string> commands{
+      {"metrics:read", "postbox report"},
+      {"profiles:read", "postbox forget --at-klaviyo"},
+      {"data-privacy:write", "postbox forget --at-klaviyo"},
+      {"events:read", "postbox send-test"}};
+  for (const auto& [scope, command] : commands) {
+    EXPECT_THAT(shop.run.out, ::testing::ContainsRegex("The key may not [^\"]*" + command +
+                                                       " does: it lacks " + scope))
+        << scope;
+  }
+}
+
 TEST(PostboxDoctor, NamesAllFaultsAtOnce) {
   DoctorSetUp shop;
   shop.variables["KLAVIYO_API_KEY"] = "AbC123";

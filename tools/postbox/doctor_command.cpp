@@ -89,7 +89,12 @@ Diagnosis diagnose(const DoctorArguments& arguments) {
   if (!arguments.offline && can_ask(settings)) report = ask_klaviyo(settings.config);
   append(findings, std::move(report.findings));
   append(findings, stripe_findings(settings, report.account));
-  if (settings.can_use("POSTBOX_OUTBOX")) append(findings, outbox_findings(settings.config));
+  if (settings.can_use("POSTBOX_OUTBOX")) {
+    append(findings, outbox_findings(settings.config));
+    if (settings.can_use("POSTBOX_ENCRYPTION_KEY")) {
+      append(findings, encryption_findings(settings.config));
+    }
+  }
   return {std::move(settings.rows), std::move(report.account), std::move(findings)};
 }
 

@@ -19,6 +19,7 @@
 #include <system_error>
 #include <utility>
 
+#include "order_events.hpp"
 #include "output.hpp"
 #include "selection.hpp"
 
@@ -232,6 +233,22 @@ std::vector<Finding> file_findings(Outbox& outbox, const std::string& file,
   return findings;
 }
 
+// Of the first events alone: a doctor need not read a million.
+std::size_t count_locked(Outbox& outbox) {
+  constexpr std::size_t kMost = 20'000;
+  constexpr std::size_t kPage = 1'000;
+  std::size_t locked = 0;
+  EventHandle after = kFirstEvent;
+  for (std::size_t looked_at = 0; looked_at < kMost; looked_at += kPage) {
+    const auto page = outbox.list(after, kPage);
+    if (!page || page->empty()) break;
+    locked += static_cast<std::size_t>(std::ranges::count_if(
+        *page, [](const ListedEvent& event) { return event.record.payload.empty(); }));
+    after = page->back().handle;
+  }
+  return locked;
+}
+
 struct Sums {
   std::uint64_t waiting = 0;
   std::uint64_t held = 0;
@@ -358,6 +375,31 @@ std::vector<Finding> queue_findings(const QueueFacts& facts, const klaviyo::Conf
     findings.push_back({Level::kNote, kTopic,
                         counted(sums.held, "event") + " held, since their family is switched off",
                         "switch it on, or look at them with postbox held list"});
+  }
+  return findings;
+}
+
+std::vector<Finding> encryption_findings(const klaviyo::Config& config) {
+  const auto engine = config.engine.validate();
+  if (!engine || !config.engine.check_outbox()) return {};
+  const auto outbox = open_outbox((*engine)->outbox, system_clock());
+  const auto file = outbox ? (*outbox)->file() : std::nullopt;
+  if (!file || file->empty()) return {};
+  std::vector<Finding> findings;
+  if ((*engine)->outbox.encryption_keys.empty()) {
+    findings.push_back({Level::kNote, kTopic,
+                        "What waits lies in the outbox in plain: POSTBOX_ENCRYPTION_KEY is not set",
+                        "where others could read the disk or its backups, set it to what openssl "
+                        "rand -hex 32 prints (docs/operations.md)"});
+  }
+  std::error_code ignored;
+  const std::size_t locked = fs::exists(*file, ignored) ? count_locked(**outbox) : 0;
+  if (locked > 0) {
+    findings.push_back({Level::kProblem, kTopic,
+                        counted(locked, "event") + (locked == 1 ? " is" : " are") +
+                            " encrypted with a key that is not set, and cannot be sent",
+                        "put that key behind the first one in POSTBOX_ENCRYPTION_KEY, and restart "
+                        "the server"});
   }
   return findings;
 }

@@ -17,6 +17,10 @@ namespace postbox::cli {
 
 [[nodiscard]] std::vector<Finding> outbox_findings(const klaviyo::Config& config);
 
+// Whether what waits is encrypted, and with keys that are set; nothing where outbox_findings() say
+// why it cannot be looked at.
+[[nodiscard]] std::vector<Finding> encryption_findings(const klaviyo::Config& config);
+
 // The parts of it that are pure functions.
 
 // `free` is the disk's, `used` of `cap` what events occupy.
