@@ -236,8 +236,12 @@ def lists_held_events_by_keyboard(browser, shop):
     browser.wait(f"{rows('events')} === 1 && document.querySelector('#events td:nth-child(3)').textContent.startsWith('Quiz ')",
                  "the held event")
     expect(browser.run("document.getElementById('replay-all').hidden"), "a replay of held events")
+    browser.wait("/custom: 1 event held[.] PBT_KLAVIYO_CUSTOM_EVENTS_ENABLED is false[.] Set "
+                 "PBT_KLAVIYO_CUSTOM_EVENTS_ENABLED=true/.test(document.getElementById('held-note').innerText)",
+                 "why it is held, and what to do")
     browser.key("ArrowUp")
     browser.wait("document.querySelector('#events caption').textContent.startsWith('Dead')", "the dead letters")
+    expect(browser.run("document.getElementById('held-note').hidden"), "a word of held events at the dead letters")
     shop.do("set", name="KLAVIYO_CUSTOM_EVENTS_ENABLED", value="true")
     shop.deliver()
 

@@ -152,6 +152,44 @@ TEST_F(ServeCommand, HeldEventsAreListedAndRemovedAndAreNotReplayed) {
   EXPECT_THAT(list({{"kind", "held"}}), SizeIs(1));
 }
 
+// By the flag of here, that of the server, and what the family is.
+TEST_F(ServeCommand, SaysWhyEventsAreHeldAndWhatSendsThem) {
+  start();
+  http_->hang(true);
+  buy("1001");
+  work();
+  serve();
+  EXPECT_THAT(status()["held"], IsEmpty());
+  const auto held_with = [this](const char* flag, bool is_reloaded) {
+    set("KLAVIYO_PURCHASE_EVENTS_ENABLED", flag);
+    if (is_reloaded) {
+      start();
+      work();
+    }
+    serve();  // it looks once a second at most
+    const json held = status()["held"];
+    EXPECT_THAT(held, SizeIs(1));
+    EXPECT_EQ(held[0]["family"], "purchase");
+    EXPECT_EQ(held[0]["held"], 2);
+    return held[0];
+  };
+  json held = held_with("false", false);
+  EXPECT_EQ(held["why"],
+            "PBT_KLAVIYO_PURCHASE_EVENTS_ENABLED is false here, and the server goes by true");
+  EXPECT_THAT(held["to_do"], HasSubstr("Reload the server"));
+  held = held_with("false", true);
+  EXPECT_EQ(held["why"], "PBT_KLAVIYO_PURCHASE_EVENTS_ENABLED is false");
+  EXPECT_THAT(held["to_do"], HasSubstr("Set PBT_KLAVIYO_PURCHASE_EVENTS_ENABLED=true and reload"));
+  EXPECT_THAT(held["to_do"], HasSubstr("postbox held release --family \"purchase\" --yes"));
+  held = held_with("1%", true);
+  EXPECT_EQ(held["why"],
+            "PBT_KLAVIYO_PURCHASE_EVENTS_ENABLED is 1%, and they are of profiles outside of that "
+            "share");
+  held = held_with("true", false);
+  EXPECT_EQ(held["why"],
+            "PBT_KLAVIYO_PURCHASE_EVENTS_ENABLED is true here, and the server goes by 1%");
+}
+
 TEST_F(ServeCommand, FollowsAChangedEnvironment) {
   start();
   http_->hang(true);

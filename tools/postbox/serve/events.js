@@ -157,10 +157,22 @@ export function start_events() {
 
 let known = '';
 
+let held_shown = '';
+
+// Why events are held, and what sends them, by family.
+function show_held(held) {
+  const text = JSON.stringify(held);
+  if (text === held_shown) return;
+  held_shown = text;
+  fill(find('held-note'), ...held.map(({family, held: count, why, to_do}) => element('p', {},
+      element('strong', {}, `${family}: ${counted(count, 'event')} held.`), ` ${why}. ${to_do}.`)));
+}
+
 // Called with each new status. A search by what stands inside of events reads many of them: that is
 // done when somebody asks for it.
-export async function follow(families) {
+export async function follow(families, held) {
   show_families(families);
+  show_held(held);
   const counts = families.map((family) => [family.family, family[filters.kind]]).join() + filters.kind;
   if (counts === known || is_filtered || after !== null || document.querySelector('dialog[open]')) return;
   known = counts;

@@ -104,7 +104,7 @@ async function look() {
   show_plots(find('plots'), answer.history);
   show_families(answer.status.families, answer.flags);
   show_server(answer);
-  await follow(answer.status.families);
+  await follow(answer.status.families, answer.held);
   connection('Live: looks every two seconds', 'live');
 }
 

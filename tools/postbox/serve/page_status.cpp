@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "flag_lines.hpp"
+#include "held_reasons.hpp"
 #include "status.hpp"
 
 namespace postbox::cli {
@@ -19,15 +20,21 @@ milliseconds in_milliseconds(steady_clock::duration time) {
   return std::chrono::duration_cast<milliseconds>(time);
 }
 
-Result<Json> flags_json(const Account& account, std::vector<std::string>& problems) {
+Result<std::vector<FlagLine>> flag_lines(const Account& account,
+                                         std::vector<std::string>& problems) {
   const auto kept = klaviyo::kept_settings(account.outbox);
   if (!kept) return kept.error();
-  Json flags = Json::array();
-  for (const FlagLine& line : flags_of(account.config, *kept)) {
-    flags.push_back(json_of(line));
+  std::vector<FlagLine> lines = flags_of(account.config, *kept);
+  for (const FlagLine& line : lines) {
     if (differs(line)) problems.push_back(difference(line));
   }
-  return flags;
+  return lines;
+}
+
+Json list_of(const auto& values) {
+  Json list = Json::array();
+  for (const auto& value : values) list.push_back(json_of(value));
+  return list;
 }
 
 }  // namespace
@@ -45,14 +52,15 @@ Result<Json> PageStatus::look_anew(const Account& account) {
   if (!stats) return stats.error();
   const Look now{steady_clock::now(), stats->totals};
   Status status = status_of(account.config, account.outbox.file().value_or(""), *stats, max_wait_);
-  auto flags = flags_json(account, status.problems);
+  const auto flags = flag_lines(account, status.problems);
   if (!flags) return flags.error();
   std::optional<ServerMetrics> server = ask_server(status.problems);
 
   if (last_) add_point(now, server);
   Json answer = {{"version", std::string(kVersion)},
                  {"status", json_of(status)},
-                 {"flags", *std::move(flags)},
+                 {"flags", list_of(*flags)},
+                 {"held", list_of(held_reasons(status, *flags))},
                  {"rates", last_ ? json_of(points_.back().rates) : Json(nullptr)},
                  {"server", server ? json_of(*server, nullptr) : Json(nullptr)},
                  {"metrics_url", reader_ ? Json(reader_->shown_url()) : Json(nullptr)},
