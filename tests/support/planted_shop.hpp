@@ -302,7 +302,7 @@ class PlantedShop : public ::testing::Test {
   // Asks the server until it is so; no time is measured.
   template <class Condition>
   void wait_until(const std::string& what, Condition condition) {
-    for (int question = 0; question < 20'000; ++question) {
+    for (int question = 0; question < 200'000; ++question) {
       if (condition()) return;
       (void)client().Get("/healthz");
     }

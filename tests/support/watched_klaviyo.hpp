@@ -25,6 +25,9 @@ class WatchedKlaviyo {
  public:
   explicit WatchedKlaviyo(std::vector<std::string> keys)
       : simulator_({.keys = std::move(keys), .limits = false, .now = {}, .wait = {}}) {
+    // A connection occupies a thread while it lasts, idle or not.
+    server_.new_task_queue = [] { return new httplib::ThreadPool(64); };
+    server_.set_tcp_nodelay(true);
     const auto all = [this](const httplib::Request& request, httplib::Response& response) {
       answer(request, response);
     };
