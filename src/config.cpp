@@ -91,6 +91,11 @@ Result<void> check_max_memory(Bytes size) {
   return not_accepted(in_bytes(size), "at least 64KiB");
 }
 
+Result<void> check_commit_interval(milliseconds time) {
+  if (time <= std::chrono::seconds(10)) return {};
+  return not_accepted(in_ms(time), "at most 10s");
+}
+
 Result<void> check_give_up_after(milliseconds time) {
   if (time >= std::chrono::minutes(1)) return {};
   return not_accepted(in_ms(time), "at least 1m");
@@ -163,6 +168,17 @@ std::vector<BoundSetting<Config>> Config::settings() {
        &parse_bytes,
        &in_bytes,
        &check_max_memory},
+      {{.variable = "POSTBOX_COMMIT_INTERVAL",
+        .section = kOutbox,
+        .about = "How long what track() accepted may wait in memory to be written to disk with "
+                 "others: what a crash of the process may take, and no longer than that. "
+                 "track_durably() waits for none of it.",
+        .accepted = "a duration of 10s or less, such as 20ms; 0ms writes at once",
+        .default_value = "50ms"},
+       &Config::commit_interval,
+       &parse_duration,
+       &in_ms,
+       &check_commit_interval},
       {{.variable = "POSTBOX_GIVE_UP_AFTER",
         .section = kOutbox,
         .about = "How long an event is tried, ten times at least, before it becomes a dead letter.",
@@ -243,6 +259,9 @@ Result<ValidConfig> Config::validate() const {
         "at least 100ms");
   check(lease >= 2 * http.total_timeout && lease <= std::chrono::hours(24), "lease", in_ms(lease),
         "24h at most, and at least twice http.total_timeout, " + in_ms(2 * http.total_timeout));
+  const milliseconds settle = settle_interval.value_or(milliseconds{});
+  check(settle >= milliseconds{} && settle <= std::chrono::minutes(1), "settle_interval",
+        in_ms(settle), "0ms to 1m");
   check(probe_interval >= milliseconds(1'000), "probe_interval", in_ms(probe_interval),
         "at least 1000ms");
   if (!errors.empty()) return joined(errors);

@@ -62,6 +62,9 @@ class EncryptedOutbox final : public Outbox {
                                        std::span<const Outcome> outcomes) override {
     return inside_->settle(token, outcomes);
   }
+  [[nodiscard]] Result<Settled> settle_all(std::span<const Decision> decisions) override {
+    return inside_->settle_all(decisions);
+  }
   [[nodiscard]] Result<std::size_t> extend(ClaimToken token, std::span<const EventHandle> events,
                                            std::chrono::milliseconds lease) override {
     return inside_->extend(token, events, lease);

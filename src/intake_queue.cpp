@@ -82,20 +82,35 @@ void IntakeQueue::settle_durable(std::size_t events, std::uint64_t bytes) {
     POSTBOX_ASSERT(bytes <= pending_bytes_);
     durable_through_ += events;
     pending_bytes_ -= bytes;
-    wake_callers = waiting_callers_ > 0;
+    wake_callers = in_hurry_ > 0;
   }
   if (wake_callers) durable_.notify_all();
 }
 
 bool IntakeQueue::wait_durable(std::uint64_t sequence, SteadyTime deadline) {
+  const Hurry hurry(*this);
   MutexLock lock(mutex_);
-  ++waiting_callers_;
-  if (ring_ == Ring::kUrgent) bell_.ring();
   while (durable_through_ < sequence) {
     if (durable_.wait_until(lock, deadline)) break;
   }
-  --waiting_callers_;
   return durable_through_ >= sequence;
+}
+
+void IntakeQueue::hurry() {
+  bool ring = false;
+  {
+    const MutexLock lock(mutex_);
+    ++in_hurry_;
+    ring = has(ring_);
+    if (ring) ring_ = Ring::kNever;
+  }
+  if (ring) bell_.ring();
+}
+
+void IntakeQueue::end_hurry() {
+  const MutexLock lock(mutex_);
+  POSTBOX_ASSERT(in_hurry_ > 0);
+  --in_hurry_;
 }
 
 bool IntakeQueue::ring_for(Ring ring) {
@@ -110,8 +125,13 @@ bool IntakeQueue::has(Ring ring) const {
 }
 
 bool IntakeQueue::is_urgent() const {
-  return waiting_callers_ > 0 || queue_.size() > 1 ||
-         (!queue_.empty() && queue_.front().content.records.size() >= kWorthACommit);
+  if (queue_.empty()) return false;
+  return in_hurry_ > 0 || queue_.size() > 1 || is_half_full() ||
+         queue_.front().content.records.size() >= kWorthACommit;
+}
+
+bool IntakeQueue::is_half_full() const {
+  return (pushed_ - durable_through_) * 2 >= max_events_ || pending_bytes_ * 2 >= max_bytes_.count;
 }
 
 void IntakeQueue::close() {

@@ -71,6 +71,19 @@ class IntakeQueue {
   // The first `events` of what was taken are on disk, with `bytes` in all.
   void settle_durable(std::size_t events, std::uint64_t bytes) POSTBOX_EXCLUDES(mutex_);
 
+  // While one exists somebody waits for what is in the queue, or comes into it: the writer is woken
+  // at once.
+  class Hurry {
+   public:
+    explicit Hurry(IntakeQueue& queue) : queue_(queue) { queue.hurry(); }
+    Hurry(const Hurry&) = delete;
+    Hurry& operator=(const Hurry&) = delete;
+    ~Hurry() { queue_.end_hurry(); }
+
+   private:
+    IntakeQueue& queue_;
+  };
+
   // Wait until the event of that sequence is on disk. False when the deadline came first.
   bool wait_durable(std::uint64_t sequence, SteadyTime deadline) POSTBOX_EXCLUDES(mutex_);
 
@@ -78,7 +91,7 @@ class IntakeQueue {
   enum class Ring : std::uint8_t {
     kNever,
     kAny,     // something can be taken
-    kUrgent,  // enough has gathered for a commit, or a caller waits for it
+    kUrgent,  // the same, and enough for a commit, or too much for the caps, or somebody waits
   };
 
   // Set it. Returns whether it is so already; then nobody rings.
@@ -103,6 +116,9 @@ class IntakeQueue {
     std::uint64_t bytes = 0;
   };
 
+  void hurry() POSTBOX_EXCLUDES(mutex_);
+  void end_hurry() POSTBOX_EXCLUDES(mutex_);
+  [[nodiscard]] bool is_half_full() const POSTBOX_REQUIRES(mutex_);
   [[nodiscard]] bool is_urgent() const POSTBOX_REQUIRES(mutex_);
   [[nodiscard]] bool has(Ring ring) const POSTBOX_REQUIRES(mutex_);
   [[nodiscard]] bool fits(std::size_t events, std::uint64_t bytes, Share share, Bytes room) const
@@ -120,7 +136,7 @@ class IntakeQueue {
   std::uint64_t pushed_ POSTBOX_GUARDED_BY(mutex_) = 0;  // sequence of the newest event
   std::uint64_t durable_through_ POSTBOX_GUARDED_BY(mutex_) = 0;
   std::uint64_t pending_bytes_ POSTBOX_GUARDED_BY(mutex_) = 0;
-  int waiting_callers_ POSTBOX_GUARDED_BY(mutex_) = 0;
+  int in_hurry_ POSTBOX_GUARDED_BY(mutex_) = 0;
   Ring ring_ POSTBOX_GUARDED_BY(mutex_) = Ring::kNever;
   bool closed_ POSTBOX_GUARDED_BY(mutex_) = false;
 };

@@ -9,6 +9,18 @@ Error is_no_capability(std::string_view what) {
 
 }  // namespace
 
+Result<Settled> Outbox::settle_all(std::span<const Decision> decisions) {
+  Settled all;
+  for (const Decision& decision : decisions) {
+    const auto settled = settle(decision.token, decision.outcomes);
+    if (!settled) return settled.error();
+    all.applied += settled->applied;
+    all.stale += settled->stale;
+    all.ready_again |= settled->ready_again;
+  }
+  return all;
+}
+
 Result<std::vector<HeldEvent>> Outbox::held(const HeldFilter& /*filter*/, EventHandle /*after*/,
                                             std::size_t /*max*/) {
   return is_no_capability("list held events");

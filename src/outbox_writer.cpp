@@ -13,9 +13,6 @@ namespace {
 // A disk that was full or locked is worth asking often: callers are waiting.
 constexpr std::chrono::milliseconds kLongestWait{2'000};
 
-// Between commits, while nobody waits for one.
-constexpr std::chrono::milliseconds kRhythm{10};
-
 // In thousandths: a cart must never take the last room from a purchase.
 constexpr std::uint32_t kCrowded = 900;
 constexpr std::chrono::milliseconds kLook{1'000};
@@ -23,7 +20,7 @@ constexpr std::chrono::milliseconds kLook{1'000};
 }  // namespace
 
 SteadyTime OutboxWriter::run_once(SteadyTime now) {
-  appended_ = false;
+  appended_ = appended_several_ = false;
   report_refusals();
   if (batch_.records.empty()) batch_ = parts_.intake.take();
   if (batch_.records.empty() && !looks_for_room()) return SteadyTime::max();
@@ -39,9 +36,8 @@ SteadyTime OutboxWriter::run_once(SteadyTime now) {
   POSTBOX_ASSERT(appended->inserted + appended->duplicates <= batch_.records.size());
   failures_in_a_row_ = 0;
   appended_ = true;
-  timed_ = std::ranges::any_of(batch_.records,
-                               [](const EventRecord& record) { return record.timing != nullptr; });
-  gather_until_ = now + kRhythm;
+  appended_several_ = batch_.offered.size() > 1;
+  look_at_what_was_appended(*appended);
   const auto bytes = std::accumulate(
       batch_.records.begin(), batch_.records.end(), std::uint64_t{0},
       [](std::uint64_t sum, const EventRecord& record) { return sum + footprint(record); });
@@ -64,6 +60,18 @@ Result<Appended> OutboxWriter::append(SteadyTime now) {
   crowded_.store(full || (appended && appended->fullness >= kCrowded), std::memory_order_relaxed);
   look_at_ = now + kLook;
   return appended;
+}
+
+void OutboxWriter::look_at_what_was_appended(const Appended& appended) {
+  timed_ = false;
+  queues_ = {};
+  // An event that gave way to a newer one may have stood before others, of any queue.
+  if (appended.duplicates > 0) queues_ = Queues::any();
+  for (const EventRecord& record : batch_.records) {
+    const bool waits = record.timing && record.timing->debounce.count() > 0;
+    timed_ |= waits || (record.timing && record.timing->timer);
+    if (has_event(record) && !waits) queues_.add(Queues::of(record.queue));
+  }
 }
 
 void OutboxWriter::fail(SteadyTime now, const Error& error) {

@@ -20,6 +20,7 @@
 #include "base/counters.hpp"
 #include "base/logger.hpp"
 #include "base/metrics_table.hpp"
+#include "base/queues.hpp"
 #include "intake_queue.hpp"
 
 namespace postbox {
@@ -43,10 +44,6 @@ class OutboxWriter {
   // before the next event.
   SteadyTime run_once(SteadyTime now);
 
-  // Until then more events should gather for the next commit, unless somebody waits for it: each
-  // makes the disk sync, and costs as much for one event as for many.
-  [[nodiscard]] SteadyTime gather_until() const noexcept { return gather_until_; }
-
   // False while a failed append is to be repeated first.
   [[nodiscard]] bool wants_events() const noexcept { return batch_.records.empty(); }
 
@@ -67,8 +64,15 @@ class OutboxWriter {
   // True when the last run_once() made events durable, so that the sender has work.
   [[nodiscard]] bool appended() const noexcept { return appended_; }
 
-  // True when some of those have a timing, so that something may be due earlier than it seemed.
+  // True when those came at several moments, so that more may come soon.
+  [[nodiscard]] bool appended_several() const noexcept { return appended_several_; }
+
+  // True when some of those start a timer or wait, so that something may be due earlier than it
+  // seemed.
   [[nodiscard]] bool timed() const noexcept { return timed_; }
+
+  // The queues that have more to claim because of it.
+  [[nodiscard]] Queues queues() const noexcept { return queues_; }
 
  private:
   Result<Appended> append(SteadyTime now);
@@ -76,6 +80,7 @@ class OutboxWriter {
   void fail(SteadyTime now, const Error& error);
   void report_refusals();
   void measure();
+  void look_at_what_was_appended(const Appended& appended);
 
   const WriterParts parts_;
 
@@ -86,12 +91,13 @@ class OutboxWriter {
   // Only touched by the writer's thread.
   IntakeQueue::Taken batch_;
   SteadyTime retry_at_{};
-  SteadyTime gather_until_{};
   SteadyTime look_at_{};  // whether there is room again
   std::uint32_t failures_in_a_row_ = 0;
   std::uint64_t reported_full_ = 0;
   bool appended_ = false;
+  bool appended_several_ = false;
   bool timed_ = false;
+  Queues queues_{};
 };
 
 }  // namespace postbox

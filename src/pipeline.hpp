@@ -115,7 +115,7 @@ class Pipeline {
   void announce_progress();
   void wake_sender();
   void keep_all_of(const Reloaded& reloaded);
-  [[nodiscard]] bool is_gathering(SteadyTime now);
+  [[nodiscard]] bool is_gathering();
   [[nodiscard]] bool is_settled();
   [[nodiscard]] bool wait_durable(std::uint64_t sequence, SteadyTime until);
   [[nodiscard]] SteadyTime now() const noexcept { return clock_->now(); }
@@ -143,9 +143,10 @@ class Pipeline {
   Notices notices_;
   StatsCollector stats_;
 
-  IntakeQueue intake_;   // caller's thread  ─▶
-  OutboxWriter writer_;  // writer's thread  ─▶ outbox ─▶
-  Sender sender_;        // sender's thread  ─▶ vendor
+  IntakeQueue intake_;         // caller's thread  ─▶
+  OutboxWriter writer_;        // writer's thread  ─▶ outbox ─▶
+  Sender sender_;              // sender's thread  ─▶ vendor
+  SteadyTime gather_until_{};  // by the machine's clock; the writer's thread alone touches it
   Admission admission_;
   Operator operator_;
 

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,6 +63,18 @@ struct Config {
   // Their bytes; none are taken before they are needed. POSTBOX_MAX_MEMORY. Defaults to 128 MiB:
   // twenty thousand orders of three lines that come in one go.
   Bytes max_queued_bytes = mebibytes(128);
+
+  // How long what track() accepted may wait in memory for others to be written with it: what a
+  // crash of the process may take. Each commit syncs the disk and costs as much for one event as
+  // for many. track_durably(), flush() and stop() wait for none of it. POSTBOX_COMMIT_INTERVAL: 10
+  // s at most; zero writes at once. Defaults to 50 ms.
+  std::chrono::milliseconds commit_interval{50};
+
+  // How long the outbox may still call an event leased that was delivered, so that many are settled
+  // in one transaction: what a crash of the process lets be sent again, with the same bytes.
+  // flush() and stop() wait for none of it. Zero settles at once. Unset: a second; at once without
+  // Services::threads.
+  std::optional<std::chrono::milliseconds> settle_interval{};
 
   // Requests in flight at once. Defaults to 16.
   std::size_t max_in_flight = 16;

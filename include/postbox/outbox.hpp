@@ -80,6 +80,7 @@ struct ClaimedEvent {
   // is one. A replay begins anew.
   std::chrono::milliseconds tried_for{0};
   std::chrono::milliseconds age{0};  // since it was appended, or came of a timer
+  bool in_order = false;             // others may wait for it to leave the store
   EventRecord record;
 };
 
@@ -103,6 +104,12 @@ struct Outcome {
   int http_status = 0;        // kDead: the answer that ended it, or zero
   std::string reason{};       // kDead: for the operator; holds no personal data
   std::string pointer{};      // kDead: the place in the request that the answer blames, if any
+};
+
+// What became of some events of one claim.
+struct Decision {
+  ClaimToken token{};
+  std::span<const Outcome> outcomes{};
 };
 
 struct Settled {
@@ -258,6 +265,10 @@ class Outbox {
   // Decide events of one claim, in one transaction. Delivered rows are deleted.
   [[nodiscard]] virtual Result<Settled> settle(ClaimToken token,
                                                std::span<const Outcome> outcomes) = 0;
+
+  // The same for several claims, in one transaction where the store can. After a failure some may
+  // have been applied: offered again, they are stale.
+  [[nodiscard]] virtual Result<Settled> settle_all(std::span<const Decision> decisions);
 
   // Let the lease of these events end `lease` from now. Returns how many were still ours.
   [[nodiscard]] virtual Result<std::size_t> extend(ClaimToken token,

@@ -42,7 +42,8 @@ struct Stats {
   std::uint64_t dead = 0;       // refused for good, kept as dead letters
   std::uint64_t held = 0;       // their family is switched off
   std::uint64_t waiting = 0;    // in memory, ready, or waiting for a retry
-  std::uint64_t in_flight = 0;  // leased to a sender
+  std::uint64_t in_flight = 0;  // leased to a sender; for Config::settle_interval also when it is
+                                // delivered
   // Removed on purpose: purges, expired dead letters, duplicates, what a timer made and an end took
   // back.
   std::uint64_t purged = 0;

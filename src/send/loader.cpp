@@ -78,21 +78,35 @@ void Loader::rescan() noexcept {
   for (Shelf& shelf : shelves_) shelf.look = true;
 }
 
+void Loader::appended(Queues queues) noexcept {
+  if (queues.is_any()) return rescan();
+  for (Shelf& shelf : shelves_) {
+    if (queues.has(shelf.queue)) shelf.look = shelf.likely = true;
+  }
+}
+
 void Loader::load(Settler& settler, SteadyTime now, bool probe) {
   if (next_load(now) > now) return;
-  const auto due = parts_.outbox.due_queues();
-  if (!due) {
-    if (due.error().code == ErrorCode::kOutboxTaken) return turn_.failed(now);
-    return report_outbox_failure(parts_, turn_, now, due.error());
+  std::vector<QueueId> due;
+  const bool is_known = std::ranges::all_of(shelves_, [&](const Shelf& shelf) {
+    return shelf.likely || !shelf.look || !wants_more(shelf, now);
+  });
+  if (!is_known) {
+    auto found = parts_.outbox.due_queues();
+    if (!found) {
+      if (found.error().code == ErrorCode::kOutboxTaken) return turn_.failed(now);
+      return report_outbox_failure(parts_, turn_, now, found.error());
+    }
+    due = *std::move(found);
   }
   for (Shelf& shelf : shelves_) {
     if (!shelf.look || !wants_more(shelf, now)) continue;
     // A queue that is switched off is looked at again when settings change, or an operator sends
     // some of it: what else is claimed is held then.
-    const bool has_some = std::ranges::find(*due, shelf.queue) != due->end();
+    const bool has_some = shelf.likely || std::ranges::find(due, shelf.queue) != due.end();
     const bool is_off = parts_.flags.get(shelf.queue).is_off() && !parts_.exemptions.any();
     if (!has_some || is_off) {
-      shelf.look = shelf.backlog = false;
+      shelf.look = shelf.likely = shelf.backlog = false;
       continue;
     }
     if (turn_.is_due() || shelf.backlog) fill(shelf, settler, probe, now);
@@ -170,7 +184,10 @@ void Loader::fill(Shelf& shelf, Settler& settler, bool probe, SteadyTime now) {
   POSTBOX_ASSERT(std::ranges::all_of(claim->events, [&](const ClaimedEvent& event) {
     return event.record.queue == shelf.queue && event.attempts > 0;
   }));
-  shelf.look = shelf.backlog = claim->limited;
+  shelf.backlog = claim->limited;
+  // Where none was claimed that should have been there, the outbox is asked why.
+  shelf.look = claim->limited || (shelf.likely && claim->events.empty());
+  shelf.likely = false;
   if (claim->events.empty()) return;
   put_least_failed_first(*claim);
   if (planned->is_probe) release_all_but_first(*claim, settler);

@@ -36,6 +36,9 @@ class Loader {
   // Any queue may have events that can be claimed.
   void rescan() noexcept;
 
+  // These have some, in all likelihood.
+  void appended(Queues queues) noexcept;
+
   // Claim for every queue that has nothing at hand: for a probe one event, else what one bulk
   // request takes.
   void load(Settler& settler, SteadyTime now, bool probe);
@@ -72,7 +75,8 @@ class Loader {
     std::array<std::deque<Parcel>, 2> parcels{};  // for the single lane, and for the bulk lane
     bool had_to_wait = false;  // it gave back what it had at hand: its turn is still to come
     bool look = true;          // the outbox may have more
-    bool backlog = false;      // it surely has: the last claim was cut off
+    bool likely = false;   // it has, as somebody appended: not worth a question before the claim
+    bool backlog = false;  // it surely has: the last claim was cut off
 
     [[nodiscard]] bool empty() const noexcept { return parcels[0].empty() && parcels[1].empty(); }
     [[nodiscard]] std::deque<Parcel>& of(std::size_t lane) noexcept {

@@ -117,7 +117,11 @@ void ResponseHandler::deliver(const Parcel& parcel, const Verdict& verdict, Stea
     POSTBOX_ASSERT(piece.claimed <= now);
     const auto since_claim = std::chrono::floor<milliseconds>(now - piece.claimed);
     parts_.metrics.to_delivery.add(piece.event.age + since_claim, 1);
-    settler_.finish(piece.token, {.handle = piece.event.handle, .kind = OutcomeKind::kDelivered});
+    // Others may wait for one in order; and once a lease has ended, the next claim has the event.
+    const SteadyTime settle_by =
+        piece.event.in_order ? now : std::min(now + parts_.settle_interval, parcel.leased_until);
+    settler_.finish(piece.token, {.handle = piece.event.handle, .kind = OutcomeKind::kDelivered},
+                    settle_by);
   }
 }
 

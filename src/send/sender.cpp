@@ -43,7 +43,7 @@ SteadyTime Sender::run_once(SteadyTime now) {
   for (SendLane& lane : lanes_) lane.set_share(parts_.destination.quota_per_mille());
   // First: it uses up a wake(), and what that wake announced is looked at below.
   collect(now);
-  if (appended_.exchange(false)) loader_.rescan();
+  loader_.appended({appended_.exchange(0)});
   if (timed_.exchange(false)) maintain_at_ = {};
   if (resumed_.exchange(false)) apply_resume();
   if (releasing_ && turn_.works(now)) release_held(now);
@@ -124,8 +124,12 @@ void Sender::publish_lanes(SteadyTime now) {
 }
 
 void Sender::settle(SteadyTime now) {
-  const bool last = !launching_ || (in_flight_.empty() && loader_.empty());
-  const auto settlement = settler_.settle(now, last);
+  using Reason = Settler::Reason;
+  if (in_hurry_ > 0) settler_.hurry();
+  const bool is_quiet = in_flight_.empty() && loader_.empty();
+  const auto settlement = settler_.settle(now, !launching_ ? Reason::kLast
+                                               : is_quiet  ? Reason::kQuiet
+                                                           : Reason::kTurn);
   settled_ |= settlement.any;
   if (settlement.ready_again) loader_.rescan();
   maintain_at_ = std::min(maintain_at_, settlement.delayed_until);

@@ -47,11 +47,25 @@ class Sender {
   // Settings have changed: look at the flags and held events again, and probe a parked destination.
   void resume() noexcept { resumed_.store(true); }
 
-  // The outbox has new events, or when `timed`, new times to wake for. From any thread.
-  void appended(bool timed = false) noexcept {
+  // The outbox has new events in these queues, or when `timed`, new times to wake for. From any
+  // thread.
+  void appended(Queues queues = Queues::any(), bool timed = false) noexcept {
     if (timed) timed_.store(true);
-    appended_.store(true);
+    appended_.fetch_or(queues.bits);
   }
+
+  // While one exists somebody waits for what was delivered to be settled. From any thread; whoever
+  // makes one calls wake() on the HttpClient.
+  class Hurry {
+   public:
+    explicit Hurry(Sender& sender) : sender_(sender) { ++sender_.in_hurry_; }
+    Hurry(const Hurry&) = delete;
+    Hurry& operator=(const Hurry&) = delete;
+    ~Hurry() { --sender_.in_hurry_; }
+
+   private:
+    Sender& sender_;
+  };
 
   // Start nothing new from now on.
   void stop_launching() noexcept { launching_ = false; }
@@ -101,8 +115,9 @@ class Sender {
   bool settled_ = false;
 
   std::atomic<bool> resumed_{true};
-  std::atomic<bool> appended_{false};
+  std::atomic<std::uint64_t> appended_{0};  // Queues
   std::atomic<bool> timed_{false};
+  std::atomic<int> in_hurry_{0};
 };
 
 }  // namespace postbox

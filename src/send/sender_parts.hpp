@@ -24,6 +24,7 @@
 #include "base/counters.hpp"
 #include "base/logger.hpp"
 #include "base/metrics_table.hpp"
+#include "base/queues.hpp"
 #include "exemptions.hpp"
 #include "undeliverable.hpp"
 
@@ -43,6 +44,7 @@ struct SenderParts {
   std::shared_ptr<Random> random;
   NewRateGate rate_gate;  // unset: a Pacer
   std::string failure_prefix;
+  std::chrono::milliseconds settle_interval{};  // Config::settle_interval, as it applies
 };
 
 // A claimed event and the lease under which it is ours.

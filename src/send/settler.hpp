@@ -6,6 +6,8 @@
 // Failure:   what the outbox does not take stays here and is offered again.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <postbox/clock.hpp>
 #include <postbox/outbox.hpp>
@@ -19,7 +21,11 @@ class Settler {
  public:
   Settler(const SenderParts& parts, OutboxTurn& turn) : parts_(parts), turn_(turn) {}
 
-  void finish(ClaimToken token, Outcome outcome);
+  // Told to the outbox by the time `settle_by`: at once unless nothing depends on it.
+  void finish(ClaimToken token, Outcome outcome, SteadyTime settle_by = {});
+
+  // Everything has become due at once.
+  void hurry() noexcept { settle_by_ = {}; }
 
   // Give events back: ready, and no attempt spent.
   void release(const Parcel& parcel);
@@ -36,9 +42,15 @@ class Settler {
     SteadyTime delayed_until{};  // the earliest time at which one that must wait is due
   };
 
-  // Offer the outbox everything, when it is worth a transaction or `last` says that nothing will be
-  // added soon.
-  Settlement settle(SteadyTime now, bool last);
+  // Why to offer the outbox everything.
+  enum class Reason : std::uint8_t {
+    kTurn,   // it is due, and the outbox's turn
+    kQuiet,  // it is due, and nothing will be added soon
+    kLast,   // nothing will be added at all
+  };
+
+  // Offer the outbox everything when `reason` is one, or there is much.
+  Settlement settle(SteadyTime now, Reason reason);
 
   // When settle() wants to be called, or SteadyTime::max().
   [[nodiscard]] SteadyTime next(SteadyTime now) const;
@@ -48,11 +60,14 @@ class Settler {
 
  private:
   [[nodiscard]] bool is_full() const noexcept;
+  [[nodiscard]] bool is_wanted(SteadyTime now, Reason reason) const noexcept;
+  static void note(const Outcome& outcome, SteadyTime now, Settlement& settlement);
 
   const SenderParts& parts_;
   OutboxTurn& turn_;
   std::map<ClaimToken, std::vector<Outcome>> outcomes_;
   std::size_t count_ = 0;
+  SteadyTime settle_by_ = SteadyTime::max();  // the earliest of all
 };
 
 }  // namespace postbox

@@ -56,6 +56,7 @@ class ClaimableRows {
     event.attempts = static_cast<std::uint32_t>(query_.integer(1)) + 1;
     if (event.attempts > 1) event.tried_for = ages.since(query_.integer(2));
     event.age = ages.since(query_.integer(8));
+    event.in_order = is_in_order();
     event.record.queue = queue;
     event.record.dedup_key = query_.key(3);
     event.record.profile_key = query_.key(4);
@@ -256,20 +257,24 @@ Result<Claim> SqliteOutbox::claim(QueueId queue, const ClaimLimits& limits,
 // Settling does not sync the disk. A settlement that a power cut takes back means that a delivered
 // event is sent again with the same bytes, which the vendor recognises. Appending does sync.
 Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> outcomes) {
+  const Decision decision{token, outcomes};
+  return settle_all(std::span(&decision, 1));
+}
+
+Result<Settled> SqliteOutbox::settle_all(std::span<const Decision> decisions) {
   auto result =
       run<Settled>(Role::kFlow, "outbox settle", [&](Database& database, FlowState& flow) {
-        const auto number = static_cast<std::int64_t>(token);
         const std::int64_t time = now();
         std::vector<std::int64_t> ours;
         std::vector<std::int64_t> delivered;
+        std::size_t offered = 0;
         bool is_ready_at_once = false;
         Settled settled;
         Transaction transaction(database, Transaction::Kind::kWrite);
-        if (!flow.sender_lock.is_ours(database, number)) return Settled{.stale = outcomes.size()};
-        for (const Outcome& outcome : outcomes) {
+        const auto settle_one = [&](const Outcome& outcome, std::int64_t token) {
           const auto row = static_cast<std::int64_t>(outcome.handle);
-          const auto lease = leases_.find(row, number);
-          if (!lease) continue;
+          const auto lease = leases_.find(row, token);
+          if (!lease) return;
           ours.push_back(row);
           settled.ready_again |=
               lease->in_order && leaves(outcome) && sqlite::is_followed(database, row);
@@ -279,15 +284,25 @@ Result<Settled> SqliteOutbox::settle(ClaimToken token, std::span<const Outcome> 
             ++settled.applied;
             is_ready_at_once |= outcome.kind == OutcomeKind::kRetry && outcome.delay.count() <= 0;
           }
+        };
+        for (const Decision& decision : decisions) {
+          const auto token = static_cast<std::int64_t>(decision.token);
+          offered += decision.outcomes.size();
+          if (!flow.sender_lock.is_ours(database, token)) continue;
+          for (const Outcome& outcome : decision.outcomes) settle_one(outcome, token);
+        }
+        if (ours.empty()) {
+          leases_.rescan();
+          return Settled{.stale = offered};
         }
         const std::size_t removed = remove(database, std::move(delivered));
         if (removed > 0) sqlite::add_totals(database, {.delivered = removed});
         POSTBOX_ASSERT(removed <= ours.size());
         settled.applied += removed;
-        POSTBOX_ASSERT(settled.applied <= outcomes.size());
+        POSTBOX_ASSERT(settled.applied <= offered);
         transaction.commit();
         leases_.end(ours);
-        settled.stale = outcomes.size() - settled.applied;
+        settled.stale = offered - settled.applied;
         if (is_ready_at_once || settled.ready_again || settled.stale > 0) leases_.rescan();
         return settled;
       });

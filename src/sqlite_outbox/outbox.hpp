@@ -41,6 +41,7 @@ class SqliteOutbox final : public Outbox {
                                     std::chrono::milliseconds lease) override;
   [[nodiscard]] Result<Settled> settle(ClaimToken token,
                                        std::span<const Outcome> outcomes) override;
+  [[nodiscard]] Result<Settled> settle_all(std::span<const Decision> decisions) override;
   [[nodiscard]] Result<std::size_t> extend(ClaimToken token, std::span<const EventHandle> events,
                                            std::chrono::milliseconds lease) override;
   [[nodiscard]] Result<std::vector<QueueId>> due_queues() override;

@@ -332,11 +332,12 @@ TEST(ConfigVariables, AreTakenOver) {
   const Config config = config_from(
       "POSTBOX_OUTBOX=sqlite:/var/lib/shop/outbox.db\nPOSTBOX_MAX_DISK=1GiB\n"
       "POSTBOX_MAX_MEMORY=1MiB\nPOSTBOX_GIVE_UP_AFTER=24h\nPOSTBOX_RETENTION=7d\n"
-      "POSTBOX_CA_FILE=/etc/shop/ca.pem\nPOSTBOX_LOG_LEVEL=warn\n");
+      "POSTBOX_COMMIT_INTERVAL=20ms\nPOSTBOX_CA_FILE=/etc/shop/ca.pem\nPOSTBOX_LOG_LEVEL=warn\n");
   EXPECT_EQ(config.outbox.url, "sqlite:/var/lib/shop/outbox.db");
   EXPECT_EQ(config.outbox.max_disk, mebibytes(1024));
   EXPECT_EQ(config.max_queued_bytes, mebibytes(1));
   EXPECT_EQ(config.give_up_after, std::chrono::hours(24));
+  EXPECT_EQ(config.commit_interval, milliseconds(20));
   EXPECT_EQ(config.retention, std::chrono::hours(24 * 7));
   EXPECT_EQ(config.http.ca_file, "/etc/shop/ca.pem");
   EXPECT_EQ(config.log_level, LogLevel::kWarn);
@@ -442,6 +443,7 @@ TEST(ConfigRanges, AreCheckedAtStartOnTheCallersThread) {
   EXPECT_THAT(validate_error("POSTBOX_MAX_DISK=1KiB"), HasSubstr("at least 1MiB"));
   EXPECT_THAT(validate_error("POSTBOX_MAX_MEMORY=1KiB"), HasSubstr("at least 64KiB"));
   EXPECT_THAT(validate_error("POSTBOX_GIVE_UP_AFTER=1s"), HasSubstr("at least 1m"));
+  EXPECT_THAT(validate_error("POSTBOX_COMMIT_INTERVAL=11s"), HasSubstr("at most 10s"));
 
   Config config;
   config.lease = milliseconds(20'000);

@@ -147,5 +147,42 @@ TEST(IntakeQueue, RingsForACommitWhenEnoughHasGatheredOrACallerWaits) {
   EXPECT_TRUE(is_rung(bell));
 }
 
+TEST(IntakeQueue, WhoIsInAHurryWakesTheWriterForWhatIsThereAndWhatComes) {
+  Doorbell bell;
+  IntakeQueue queue(10'000, mebibytes(1), bell);
+  EXPECT_FALSE(queue.ring_for(IntakeQueue::Ring::kUrgent));
+  {
+    const IntakeQueue::Hurry hurry(queue);
+    EXPECT_FALSE(is_rung(bell)) << "there is nothing to write";
+    EXPECT_FALSE(queue.ring_for(IntakeQueue::Ring::kUrgent)) << "nor to go on with";
+    push(queue, 1);
+    EXPECT_TRUE(is_rung(bell));
+    queue.settle_durable(queue.take().records.size(), 0);
+  }
+  EXPECT_FALSE(queue.ring_for(IntakeQueue::Ring::kUrgent));
+  push(queue, 1);
+  EXPECT_FALSE(is_rung(bell));
+  const IntakeQueue::Hurry hurry(queue);
+  EXPECT_TRUE(is_rung(bell));
+}
+
+TEST(IntakeQueue, RingsForACommitWhenTheCapsAreHalfUsed) {
+  Doorbell bell;
+  IntakeQueue few(10, mebibytes(1), bell);
+  EXPECT_FALSE(few.ring_for(IntakeQueue::Ring::kUrgent));
+  push(few, 4);
+  EXPECT_FALSE(is_rung(bell));
+  push(few, 1);
+  EXPECT_TRUE(is_rung(bell));
+
+  const Bytes one{footprint(records(1).front())};
+  IntakeQueue small(10'000, Bytes{one.count * 10}, bell);
+  EXPECT_FALSE(small.ring_for(IntakeQueue::Ring::kUrgent));
+  push(small, 4);
+  EXPECT_FALSE(is_rung(bell));
+  push(small, 1);
+  EXPECT_TRUE(is_rung(bell));
+}
+
 }  // namespace
 }  // namespace postbox

@@ -354,6 +354,31 @@ TEST_F(ThreadedTrackerTest, TheLongestDeadlineIsForEverAndANegativeOneHasPassed)
   EXPECT_TRUE(tracker->stop(milliseconds::max()).in_time);
 }
 
+TEST_F(ThreadedTrackerTest, WhatNobodyWaitsForGathersAndWhoWaitsGetsItAtOnce) {
+  config.commit_interval = seconds(10);
+  start_threads();
+  track("a");
+  track("b");
+  EXPECT_EQ(tracker->stats().waiting, 2U) << "in memory, and counted";
+  EXPECT_TRUE(tracker->track_durably(Note{"c"}, seconds(5)));
+  track("d");
+  EXPECT_TRUE(tracker->flush(seconds(5)));
+  EXPECT_EQ(tracker->stats().delivered, 4U);
+  track("e");
+  EXPECT_EQ(tracker->stop(seconds(5)).in_memory, 0U);
+}
+
+TEST_F(ThreadedTrackerTest, WhatNobodyWaitsForIsWrittenByItself) {
+  for (const milliseconds interval : {milliseconds(0), milliseconds(2)}) {
+    config.commit_interval = interval;
+    start_threads();
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+      track(std::to_string(i));
+      while (tracker->stats().delivered < i) std::this_thread::yield();
+    }
+  }
+}
+
 // A client of the host's own that does not keep its promise.
 class MoodyClient final : public HttpClient {
  public:

@@ -32,6 +32,27 @@ TEST_P(OutboxConformance, OneSettleTakesMixedOutcomes) {
   EXPECT_EQ(take(outbox().stats()).totals.delivered, 1U);
 }
 
+TEST_P(OutboxConformance, SeveralClaimsAreSettledTogether) {
+  append({event(1), event(2), event(3), event(4, kOtherQueue)});
+  const Claim first = claim(1);
+  const Claim second = claim(2);
+  const Claim other = claim(1, kOtherQueue);
+  const auto delivered = outcomes(first, OutcomeKind::kDelivered);
+  const auto mixed = std::vector{outcome(second.events[0], OutcomeKind::kDelivered),
+                                 outcome(second.events[1], OutcomeKind::kDead)};
+  const auto again = outcomes(other, OutcomeKind::kRetry);
+  const std::vector<Decision> decisions{
+      {first.token, delivered}, {second.token, mixed}, {other.token, again}, {other.token, mixed}};
+  const Settled settled = take(outbox().settle_all(decisions));
+  EXPECT_EQ(settled.applied, 4U);
+  EXPECT_EQ(settled.stale, 2U) << "those of another claim";
+  EXPECT_EQ(take(outbox().stats()).totals.delivered, 2U);
+  EXPECT_EQ(stats_of().dead, 1U);
+  EXPECT_EQ(stats_of(kOtherQueue).ready, 1U);
+  EXPECT_EQ(take(outbox().settle_all(decisions)).applied, 0U);
+  EXPECT_EQ(take(outbox().settle_all({})).stale, 0U);
+}
+
 // Rows of another queue stand between, one is still on its way, one was purged meanwhile.
 TEST_P(OutboxConformance, DeliveredEventsMayComeInAnyOrderWithGaps) {
   append({event(1), event(2), event(3), event(4, kOtherQueue), event(5), event(6), event(7)});

@@ -69,6 +69,7 @@ class Climate {
   milliseconds retention = hours(24 * 30);
   Bytes max_disk = mebibytes(256);
   std::size_t max_queued_events = 10'000;
+  milliseconds settle_interval{0};
   std::vector<std::string> encryption_keys;
 
  private:
@@ -87,6 +88,7 @@ class Climate {
     if (has(Trouble::kSmallStore)) max_disk = Bytes{800'000 + random() % 800'000};
     if (has(Trouble::kRefusals)) max_queued_events = 20 + random() % 100;
     if (has(Trouble::kDeadInNumber) && random() % 2 == 0) retention = minutes(1 + random() % 60);
+    if (random() % 2 == 0) settle_interval = milliseconds(random() % 3'000);
     if (random() % 4 == 0) encryption_keys = {std::string(64, 'e')};
   }
 

@@ -34,6 +34,9 @@ class OutboxDecorator : public Outbox {
   Result<Settled> settle(ClaimToken token, std::span<const Outcome> outcomes) override {
     return outbox_->settle(token, outcomes);
   }
+  Result<Settled> settle_all(std::span<const Decision> decisions) override {
+    return outbox_->settle_all(decisions);
+  }
   Result<std::size_t> extend(ClaimToken token, std::span<const EventHandle> events,
                              milliseconds lease) override {
     return outbox_->extend(token, events, lease);

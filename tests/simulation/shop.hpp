@@ -83,6 +83,7 @@ struct Shop {
     config.log_level = LogLevel::kOff;
     config.give_up_after = around.climate.give_up_after;
     config.retention = around.climate.retention;
+    config.settle_interval = around.climate.settle_interval;
     config.max_queued_events = around.climate.max_queued_events;
     const auto flags = [&sky = around.sky]() -> std::vector<std::pair<QueueId, Flag>> {
       return {{kNotes.queue, sky.notes}, {kMemos.queue, sky.memos}, {kProfiles.queue, Flag::on()}};

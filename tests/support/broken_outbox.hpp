@@ -18,6 +18,8 @@ class BrokenOutbox final : public Outbox {
   std::atomic<bool> broken{false};
   std::atomic<bool> releases{true};  // whether release_held() works
   std::atomic<std::size_t> questions{0};
+  std::atomic<std::size_t> looks{0};        // for queues that are due
+  std::atomic<std::size_t> settlements{0};  // transactions of them
 
   // Somebody puts another file in place of the store.
   void replace(std::shared_ptr<Outbox> other) { real_ = std::move(other); }
@@ -35,12 +37,18 @@ class BrokenOutbox final : public Outbox {
     if (broken) return error();
     return real_->settle(token, outcomes);
   }
+  Result<Settled> settle_all(std::span<const Decision> decisions) override {
+    if (broken) return error();
+    ++settlements;
+    return real_->settle_all(decisions);
+  }
   Result<std::size_t> extend(ClaimToken token, std::span<const EventHandle> events,
                              milliseconds lease) override {
     return real_->extend(token, events, lease);
   }
   Result<std::vector<QueueId>> due_queues() override {
     if (broken) return error();
+    ++looks;
     return real_->due_queues();
   }
   Result<Released> release_held(QueueId queue, Flag flag, EventHandle after) override {
