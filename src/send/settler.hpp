@@ -24,8 +24,10 @@ class Settler {
   // Told to the outbox by the time `settle_by`: at once unless nothing depends on it.
   void finish(ClaimToken token, Outcome outcome, SteadyTime settle_by = {});
 
-  // Everything has become due at once.
-  void hurry() noexcept { settle_by_ = {}; }
+  // What is here has become due at once.
+  void hurry() noexcept {
+    if (!outcomes_.empty()) settle_by_ = {};
+  }
 
   // Give events back: ready, and no attempt spent.
   void release(const Parcel& parcel);
