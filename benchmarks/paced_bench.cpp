@@ -23,23 +23,6 @@ using namespace std::chrono_literals;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
-// An order of one event, of some 1.1 KB.
-klaviyo::Order order_of(std::size_t i) {
-  klaviyo::Order order = make_order(i);
-  order.items.clear();
-  order.lines_unknown = true;
-  order.total = klaviyo::MinorUnits{12'500};
-  order.customer.first_name = "Ines";
-  order.shipping_address = klaviyo::Address{.first_name = "Ines",
-                                            .last_name = "Berg",
-                                            .address1 = "Teichweg 3",
-                                            .city = "Kiel",
-                                            .country_code = "DE",
-                                            .zip = "24103"};
-  order.properties = {{.name = "note", .value = std::string(500, 'n')}};
-  return order;
-}
-
 // A stack, which many may push to, and nobody waits.
 class Stack {
  public:
@@ -70,12 +53,6 @@ Measured pace_floor(std::size_t calls, nanoseconds apart, const std::string& pay
   });
 }
 
-std::string payload_of(const klaviyo::Order& order) {
-  EventBatch batch{WallTime(std::chrono::sys_days(std::chrono::year(2026) / 11 / 22))};
-  klaviyo::order_placed(order).encode(batch);
-  return batch.records().front().payload;
-}
-
 klaviyo::Config config_for(const std::string& folder, const std::string& url) {
   klaviyo::Config config;
   config.api_key = "pk_benchmark";
@@ -93,15 +70,16 @@ void report(std::size_t rate, std::chrono::seconds time, bool durably) {
   const tests::Program sim("klaviyo-sim", {"--port", "0", "--no-limits"}, {});
   Tracker tracker = klaviyo::start(config_for(folder.path(), sim.url())).value();
   const auto call = [&](std::size_t i) {
-    const auto event = klaviyo::order_placed(order_of(i));
+    const auto event = klaviyo::order_placed(make_short_order(i));
     durably ? (void)tracker.track_durably(event, 10s) : (void)tracker.track(event);
   };
   call(calls);  // connected, and every table made
   tracker.flush(10s);
 
-  Measured floor = pace_floor(calls, apart, payload_of(order_of(0)));
+  Measured floor = pace_floor(calls, apart, payload_of(klaviyo::order_placed(make_short_order(0))));
   std::vector<klaviyo::PurchaseEvents> events;
-  for (std::size_t i = 0; i < calls; ++i) events.push_back(klaviyo::order_placed(order_of(i)));
+  for (std::size_t i = 0; i < calls; ++i)
+    events.push_back(klaviyo::order_placed(make_short_order(i)));
   const Usage before = Usage::now();
   Measured on = pace(calls, apart, [&](std::size_t i) {
     durably ? (void)tracker.track_durably(events[i], 10s) : (void)tracker.track(events[i]);

@@ -1,10 +1,13 @@
 // Carts and orders of three lines, as the benchmarks report them.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <klaviyo/klaviyo.hpp>
 #include <string>
 #include <utility>
+
+#include <postbox/event.hpp>
 
 namespace postbox::bench {
 
@@ -37,6 +40,30 @@ inline klaviyo::Order make_order(std::size_t i) {
   order.customer.email = "customer@goldenacre.example";
   order.items = make_cart(i).items;
   return order;
+}
+
+// An order of one event, of some 1.1 KB.
+inline klaviyo::Order make_short_order(std::size_t i) {
+  klaviyo::Order order = make_order(i);
+  order.items.clear();
+  order.lines_unknown = true;
+  order.total = klaviyo::MinorUnits{12'500};
+  order.customer.first_name = "Ines";
+  order.shipping_address = klaviyo::Address{.first_name = "Ines",
+                                            .last_name = "Berg",
+                                            .address1 = "Teichweg 3",
+                                            .city = "Kiel",
+                                            .country_code = "DE",
+                                            .zip = "24103"};
+  order.properties = {{.name = "note", .value = std::string(500, 'n')}};
+  return order;
+}
+
+// Of the event's first record.
+inline std::string payload_of(const klaviyo::PurchaseEvents& event) {
+  EventBatch batch{WallTime(std::chrono::sys_days(std::chrono::year(2026) / 11 / 22))};
+  event.encode(batch);
+  return batch.records().front().payload;
 }
 
 }  // namespace postbox::bench
