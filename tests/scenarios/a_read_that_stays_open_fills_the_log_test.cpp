@@ -10,6 +10,10 @@ class ReadThatStaysOpen : public FieldShop {
  protected:
   // Returns the answer's status; the event has some 100 KB.
   int buy_much(int number) const { return buy(order(std::to_string(number), 400).dump()).first; }
+
+  bool log_is_short() const {
+    return std::filesystem::file_size(home / "postbox.db-wal") < (1U << 20U);
+  }
 };
 
 TEST_F(ReadThatStaysOpen, FillsTheLogAndItsEndMakesRoomAgain) {
@@ -32,7 +36,9 @@ TEST_F(ReadThatStaysOpen, FillsTheLogAndItsEndMakesRoomAgain) {
   EXPECT_LT(refused, 10'000) << log();
   wait_until_settled();
   EXPECT_EQ(recorded().count("Placed Order"), kept + 1);
-  EXPECT_LT(std::filesystem::file_size(home / "postbox.db-wal"), 1U << 20U);
+  // The sender moves the log when it looks at the outbox next, which it does every five seconds.
+  for (int question = 0; question < 200'000 && !log_is_short(); ++question) (void)metrics();
+  EXPECT_TRUE(log_is_short());
   expect_conservation();
 }
 
