@@ -93,11 +93,9 @@ class FactStore {
   using Rewrite = std::function<std::optional<std::string>(std::string_view)>;
 
   // Ask for each value and body, and for the address in each key that has one (split_address()).
-  // Others may read and write meanwhile. Returns how many records are different now.
-  virtual postbox::Result<std::size_t> rewrite(const Rewrite& /*change*/) {
-    return postbox::Error{postbox::ErrorCode::kInvalidArgument,
-                          "this store of Stripe's webhooks cannot be rewritten"};
-  }
+  // Others may read and write meanwhile. Returns how many records are different now. Does nothing
+  // unless overridden.
+  virtual postbox::Result<std::size_t> rewrite(const Rewrite& /*change*/) { return std::size_t{0}; }
 };
 
 // A file of its own beside the outbox, mode 0600; an empty path is memory only. A file that cannot

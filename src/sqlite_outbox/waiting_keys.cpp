@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kFewestPlaces = std::size_t{1} << 13;
 
-constexpr std::int64_t kFree = 0;  // a number that none is given
+constexpr std::int64_t kFree = 0;  // of 16 billion keys in the first part one has it as its number
 
 std::int64_t key_bits(std::int64_t number) noexcept { return number & kNumberKeyMask; }
 

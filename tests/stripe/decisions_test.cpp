@@ -108,6 +108,16 @@ class Between : public stripe::FactStore {
   std::shared_ptr<stripe::FactStore> store_;
 };
 
+// It has no more than a store had before records could be encrypted.
+TEST(StripeDecisions, AStoreOfTheHostsOwnForgets) {
+  StripeShop shop;
+  shop.config.fact_store = std::make_shared<Between>(stripe::sqlite_fact_store(""));
+  shop.deliver(stripe_event("customer.created", stripe_customer()).dump());
+  const auto forgotten = shop.webhook().forget(kStripeEmail);
+  ASSERT_TRUE(forgotten) << forgotten.error().message;
+  EXPECT_EQ(*forgotten, 1U);
+}
+
 TEST(StripeDecisions, TwoReportsOfOneOrderAtTheSameTimeAreOneOrder) {
   StripeShop shop;
   const auto store = std::make_shared<Between>(stripe::sqlite_fact_store(""));
