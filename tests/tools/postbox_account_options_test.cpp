@@ -1,6 +1,8 @@
 // The options by which a command finds its account.
 
 #include <gmock/gmock.h>
+
+#include <CLI/CLI.hpp>
 #include <account_options.hpp>
 
 #include <fstream>

@@ -1,5 +1,6 @@
 #include "account_options.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <list>

@@ -1,11 +1,14 @@
 // AccountOptions say which account a command is about: the settings that its server runs with.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <klaviyo/config.hpp>
 #include <postbox/result.hpp>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace postbox::cli {
 

@@ -1,12 +1,15 @@
 // Command is what every subcommand of `postbox` has in common: where it writes, and how it ends.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <functional>
 #include <iosfwd>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;  // of CLI11, whose header is a large one
+}
 
 namespace postbox::cli {
 

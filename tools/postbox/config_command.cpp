@@ -1,5 +1,6 @@
 #include "config_command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iterator>
 #include <klaviyo/settings_history.hpp>

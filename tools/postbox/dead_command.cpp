@@ -1,5 +1,6 @@
 #include "dead_command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 #include <utility>
 

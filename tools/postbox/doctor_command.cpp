@@ -1,5 +1,6 @@
 #include "doctor_command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cstdlib>

@@ -1,5 +1,6 @@
 #include "drain_command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>
 

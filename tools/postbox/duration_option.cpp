@@ -1,5 +1,6 @@
 #include "duration_option.hpp"
 
+#include <CLI/CLI.hpp>
 #include <postbox/config.hpp>
 
 namespace postbox::cli {

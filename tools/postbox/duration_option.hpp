@@ -1,10 +1,13 @@
 // An option that takes a duration, as the settings do: 30s, 15m, 24h, 7d.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <optional>
 #include <string>
+
+namespace CLI {
+class App;
+}
 
 namespace postbox::cli {
 

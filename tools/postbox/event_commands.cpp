@@ -1,5 +1,6 @@
 #include "event_commands.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <limits>
 #include <memory>

@@ -1,5 +1,6 @@
 #include "events_command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <ostream>

@@ -1,5 +1,6 @@
 #include "file_commands.hpp"
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <memory>

@@ -1,5 +1,6 @@
 #include "file_options.hpp"
 
+#include <CLI/CLI.hpp>
 #include <utility>
 
 #include "output.hpp"

@@ -1,12 +1,15 @@
 // FileOptions say what a shop's file of orders or subscriptions holds.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <postbox/result.hpp>
 #include <string>
 #include <vector>
 
 #include "record_source.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace postbox::cli {
 

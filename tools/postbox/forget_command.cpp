@@ -1,5 +1,6 @@
 #include "forget_command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <filesystem>

@@ -1,5 +1,6 @@
 #include "held_command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>
 #include <utility>

@@ -1,5 +1,6 @@
 #include "metrics_reader.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <variant>

@@ -1,7 +1,6 @@
 // MetricsReader asks a running server for its GET /metrics.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <mutex>
 #include <postbox/http_client.hpp>
@@ -10,6 +9,10 @@
 #include <utility>
 
 #include "server_metrics.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace postbox::cli {
 

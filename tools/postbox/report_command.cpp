@@ -1,5 +1,6 @@
 #include "report_command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
 #include <klaviyo/catalogue.hpp>

@@ -1,5 +1,6 @@
 #include "salvage_command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <limits>

@@ -1,5 +1,6 @@
 #include "schema_command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>
 #include <memory>

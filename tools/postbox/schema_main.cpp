@@ -1,4 +1,5 @@
 // `postbox schema` as a program of its own.
+#include <CLI/CLI.hpp>
 
 #include <iostream>
 

@@ -1,7 +1,6 @@
 // Selection says which events a command is about, and how a change to them is agreed on.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,6 @@
 #include "send_test_command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <klaviyo/probe.hpp>
 #include <memory>
 #include <mutex>

@@ -1,6 +1,7 @@
 #include "serve_command.hpp"
 
 #include <openssl/rand.h>
+#include <CLI/CLI.hpp>
 
 #include <array>
 #include <chrono>

@@ -1,5 +1,6 @@
 #include "status_command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>
 #include <ostream>

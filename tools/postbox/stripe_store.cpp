@@ -1,5 +1,6 @@
 #include "stripe_store.hpp"
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <stripe/fact_store.hpp>
 #include <system_error>

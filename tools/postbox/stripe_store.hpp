@@ -1,12 +1,15 @@
 // The store of Stripe's webhooks: a file beside the outbox, encrypted with its keys.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 #include <stripe/encrypted_fact_store.hpp>
 
 #include "account.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace postbox::cli {
 

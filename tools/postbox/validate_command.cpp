@@ -1,5 +1,6 @@
 #include "validate_command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
 #include <istream>
