@@ -20,6 +20,9 @@ function(postbox_program name)
   target_link_libraries(${name} PRIVATE postbox_build ${arg_LINK})
 endfunction()
 
+# What test files instantiate of the same templates takes half of their compilation.
+option(POSTBOX_UNITY "Compile several files of a test program together" OFF)
+
 # postbox_test(<name> [OPTIMIZED] LINK … SOURCES …): one program; each of its cases is a test of ctest.
 # A test itself computes little, and its optimization would take a third of the build's time:
 # only those that ask for it have it. The library under test is optimized as ever.
@@ -34,6 +37,7 @@ function(postbox_test name)
     return()  # without the precompiled header, which is compiled otherwise
   endif()
   target_compile_options(${name} PRIVATE -O0)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${POSTBOX_UNITY} UNITY_BUILD_BATCH_SIZE 7)
   # One precompiled header for all: the first program's.
   get_property(owner GLOBAL PROPERTY POSTBOX_PRECOMPILED)
   if(owner)

@@ -20,7 +20,9 @@ namespace {
 using std::chrono::milliseconds;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 std::string error_of(const Result<void>& result) { return result ? "" : result.error().message; }
 
@@ -102,7 +104,7 @@ TEST(EnvironmentFile, ALineThatIsMeantForAVariableIsAnErrorOfThatVariable) {
     const auto value = environment.read("NAME");
     ASSERT_FALSE(value) << text;
     EXPECT_THAT(value.error().message,
-                AllOf(testing::StartsWith("NAME: line 2: "), Not(HasSubstr("secret"))));
+                AllOf(StartsWith("NAME: line 2: "), Not(HasSubstr("secret"))));
     EXPECT_TRUE(environment.read("A")) << text;
   }
   const auto fine =
@@ -125,7 +127,7 @@ TEST(EnvironmentFile, AQuotedValueMaySpanLinesAndHaveEscapes) {
   EXPECT_EQ(environment->get("PLAIN"), "{\"a\":\"b\"}");
   EXPECT_EQ(environment->get("NEXT"), "a\n\tb\\q");
   EXPECT_EQ(environment->get("LAST"), "1");
-  EXPECT_THAT(environment->warnings(), testing::IsEmpty());
+  EXPECT_THAT(environment->warnings(), IsEmpty());
 }
 
 // Of somebody's apostrophe, which must not swallow what stands below it.
@@ -150,7 +152,7 @@ TEST(EnvironmentFile, TakesAMarkAtTheStartAndEveryEndOfLine) {
     ASSERT_TRUE(environment) << text;
     EXPECT_EQ(environment->get("A"), "1") << text;
     EXPECT_EQ(environment->get("B"), "2") << text;
-    EXPECT_THAT(environment->warnings(), testing::IsEmpty()) << text;
+    EXPECT_THAT(environment->warnings(), IsEmpty()) << text;
   }
 }
 

@@ -50,7 +50,7 @@ class KlaviyoAccounts : public ::testing::Test {
   std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>();
 };
 
-constexpr const char* kBoth =
+constexpr const char* kTwoAccounts =
     "US_KLAVIYO_API_KEY=pk_us0123456789\nUS_POSTBOX_OUTBOX=memory:\n"
     "US_KLAVIYO_PURCHASE_EVENTS_ENABLED=true\n"
     "DE_KLAVIYO_API_KEY=pk_de0123456789\nDE_POSTBOX_OUTBOX=memory:\n"
@@ -58,7 +58,7 @@ constexpr const char* kBoth =
     "KLAVIYO_API_KEY=pk_nobody012345\n";
 
 TEST_F(KlaviyoAccounts, EachSendsWithItsOwnKeyAndFlags) {
-  write(kBoth);
+  write(kTwoAccounts);
   auto trackers = start();
   ASSERT_TRUE(trackers) << trackers.error().message;
   for (postbox::Tracker& tracker : *trackers) {
@@ -75,9 +75,9 @@ TEST_F(KlaviyoAccounts, EachSendsWithItsOwnKeyAndFlags) {
 }
 
 TEST_F(KlaviyoAccounts, AReloadReadsTheAccountsOwnVariables) {
-  write(kBoth);
+  write(kTwoAccounts);
   auto trackers = start().value();
-  std::string changed = kBoth;
+  std::string changed = kTwoAccounts;
   changed.replace(changed.find("DE_KLAVIYO_PURCHASE_EVENTS_ENABLED=false"),
                   std::string("DE_KLAVIYO_PURCHASE_EVENTS_ENABLED=false").size(),
                   "DE_KLAVIYO_PURCHASE_EVENTS_ENABLED=true");

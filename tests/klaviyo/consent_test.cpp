@@ -137,14 +137,14 @@ postbox::EventBatch batch_of(const klaviyo::ConsentUpdate& update,
   return batch;
 }
 
-klaviyo::Config config_of(const std::string& country) {
+klaviyo::Config config_for(const std::string& country) {
   klaviyo::Config config;
   config.default_country = country;
   return config;
 }
 
 TEST(Consent, TakesIdentifiersAsPeopleTypeThem) {
-  const klaviyo::CartTimers german(config_of("DE"));
+  const klaviyo::CartTimers german(config_for("DE"));
   for (const auto& [typed, number] :
        std::vector<std::pair<std::string, std::string>>{{"0170 1234567", "+491701234567"},
                                                         {"(0170) 123-45.67", "+491701234567"},
@@ -168,7 +168,7 @@ TEST(Consent, TakesIdentifiersAsPeopleTypeThem) {
 }
 
 TEST(Consent, WithoutACountryANationalNumberIsNone) {
-  const klaviyo::CartTimers nowhere(config_of(""));
+  const klaviyo::CartTimers nowhere(config_for(""));
   const klaviyo::Profile both{.email = "anna@goldenacre.example", .phone = "0170 1234567"};
   auto refused = batch_of(subscribe(both, {.channels = {Channel::kSms}}), nowhere);
   EXPECT_NE(rule_at(refused.violations(), "phone").find("known country"), std::string::npos);
@@ -181,7 +181,7 @@ TEST(Consent, WithoutACountryANationalNumberIsNone) {
 }
 
 TEST(Consent, OfSeveralChannelsThoseThatReachSomebodyGoOn) {
-  const klaviyo::CartTimers nowhere(config_of(""));
+  const klaviyo::CartTimers nowhere(config_for(""));
   const std::vector<Channel> all = {Channel::kWhatsApp, Channel::kSms, Channel::kEmail};
   for (const std::string phone : {"", "0170 1234567"}) {
     for (const auto& update :

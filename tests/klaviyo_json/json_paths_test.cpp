@@ -12,7 +12,7 @@ using postbox::Violation;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-std::vector<std::string> paths(const std::vector<Violation>& violations) {
+std::vector<std::string> paths_of(const std::vector<Violation>& violations) {
   std::vector<std::string> list;
   for (const auto& violation : violations) list.push_back(violation.path);
   return list;
@@ -36,15 +36,15 @@ TEST(InJson, NamesWhatTheJsonHas) {
   Order order;
   order.properties = {{"gift", true}, {"a@b", false}};
   order.customer.properties = {{"tier", 1}};
-  EXPECT_THAT(paths(in_json(order, at({"properties[0].name", "properties[1].name",
-                                       "properties[2].name", "items[2].quantity", "properties",
-                                       "customer.properties[0].value", "price"}))),
+  EXPECT_THAT(paths_of(in_json(order, at({"properties[0].name", "properties[1].name",
+                                          "properties[2].name", "items[2].quantity", "properties",
+                                          "customer.properties[0].value", "price"}))),
               ElementsAre("properties.gift", "properties[1]", "properties[2].name",
                           "items[2].quantity", "properties", "customer.properties.tier", "price"));
 }
 
 TEST(InJson, ThePriceOfASubscriptionWasItsAmount) {
-  EXPECT_THAT(paths(in_json(Subscription{}, at({"price", "price.currency", "plan_id"}))),
+  EXPECT_THAT(paths_of(in_json(Subscription{}, at({"price", "price.currency", "plan_id"}))),
               ElementsAre("amount", "currency", "plan_id"));
 }
 
@@ -52,18 +52,18 @@ TEST(InJson, OneCurrencyIsOneMistake) {
   const auto view = parse_json<ProductView>(R"({"product_id": "P", "name": "N", "price": 12,
     "compare_at_price": 15, "customer": {"kx": "k"}})");
   ASSERT_TRUE(view);
-  EXPECT_THAT(paths(in_json(*view, check(product_viewed(*view)))), ElementsAre("currency"));
+  EXPECT_THAT(paths_of(in_json(*view, check(product_viewed(*view)))), ElementsAre("currency"));
 }
 
 TEST(InJson, AProfilesPropertiesStandAtItsTop) {
   const auto profile = parse_json<Profile>(R"({"external_id": "u", "properties": {"$tier": 1}})");
   ASSERT_TRUE(profile);
-  EXPECT_THAT(paths(in_json(*profile, check(identify(*profile)))), ElementsAre("properties[0]"));
+  EXPECT_THAT(paths_of(in_json(*profile, check(identify(*profile)))), ElementsAre("properties[0]"));
 }
 
 TEST(Merged, LeavesOutWhatFollowsFromAnUnreadableValue) {
-  EXPECT_THAT(paths(merged(at({"items[1]", "order_id"}),
-                           at({"order_id", "items[1].name", "items[10].name", "order_id_of"}))),
+  EXPECT_THAT(paths_of(merged(at({"items[1]", "order_id"}),
+                              at({"order_id", "items[1].name", "items[10].name", "order_id_of"}))),
               ElementsAre("items[1]", "order_id", "items[10].name", "order_id_of"));
   EXPECT_THAT(merged({}, {}), IsEmpty());
 }
@@ -71,7 +71,7 @@ TEST(Merged, LeavesOutWhatFollowsFromAnUnreadableValue) {
 TEST(Merged, SaysEachMistakeOfAnOrderOnce) {
   const auto order = parse_json<Order>(R"({"order_id": 7, "currency": "EURO",
     "items": [{"product_id": "P", "name": "N", "quantity": 0, "unit_price": 12.5}]})");
-  EXPECT_THAT(paths(merged(order.violations, in_json(*order, check(order_placed(*order))))),
+  EXPECT_THAT(paths_of(merged(order.violations, in_json(*order, check(order_placed(*order))))),
               testing::UnorderedElementsAre("order_id", "items[0].unit_price", "currency",
                                             "customer", "items[0].quantity"));
 }

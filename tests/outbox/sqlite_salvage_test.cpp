@@ -183,9 +183,9 @@ TEST_F(SqliteSalvage, OnlyTheSenderRepairs) {
 }
 
 TEST_F(SqliteSalvage, WhatAnotherProcessHasExpiredMeanwhileIsNoDamage) {
-  constexpr std::uint32_t kRounds = 20;
+  constexpr std::uint32_t kSalvages = 20;
   const auto second = another();
-  for (std::uint32_t round = 0; round < kRounds; ++round) {
+  for (std::uint32_t round = 0; round < kSalvages; ++round) {
     bury(events(1 + 300 * round, 300));
     clock_->advance(1h);
     const auto expire = [](Outbox& outbox) {

@@ -82,12 +82,12 @@ TEST_F(SqliteTimers, OfTheEndsOfADayTheOldestAreForgottenFirst) {
 
 // Each order meets its cart's timer before, while or after it fires, and ends it all the same.
 TEST_F(SqliteTimers, AnOrderEndsATimerThatAnotherProcessIsFiring) {
-  constexpr std::uint32_t kRounds = 20;
+  constexpr std::uint32_t kCartRounds = 20;
   constexpr std::uint32_t kCarts = 50;
   reopen();
   const auto shop = another();
   std::uint32_t number = 0;
-  for (std::uint32_t round = 0; round < kRounds; ++round) {
+  for (std::uint32_t round = 0; round < kCartRounds; ++round) {
     std::vector<EventRecord> updates;
     for (std::uint32_t cart = 0; cart < kCarts; ++cart) {
       const std::uint32_t id = ++number;
@@ -110,7 +110,7 @@ TEST_F(SqliteTimers, AnOrderEndsATimerThatAnotherProcessIsFiring) {
     EXPECT_EQ(take(outbox().stats()).timers_pending, 0U);
     EXPECT_EQ(stats_of().ready, 0U) << "an abandoned cart that was ordered is waiting";
   }
-  EXPECT_EQ(stats_of(kOtherQueue).ready, kRounds * kCarts);
+  EXPECT_EQ(stats_of(kOtherQueue).ready, kCartRounds * kCarts);
 }
 
 }  // namespace

@@ -15,11 +15,11 @@ std::vector<Json> bodies_of(const std::string& name) {
   return text.empty() ? std::vector<Json>() : Json::parse(text).get<std::vector<Json>>();
 }
 
-constexpr auto kNow = WallTime(1'795'750'000s);
+constexpr auto kFieldNow = WallTime(1'795'750'000s);
 
 // What Klaviyo records of them, each delivered twice.
-std::vector<Json> recorded_of(const std::vector<Json>& bodies) {
-  StripeShop shop(kNow);
+std::vector<Json> recorded_twice(const std::vector<Json>& bodies) {
+  StripeShop shop(kFieldNow);
   for (int turns = 0; turns < 2; ++turns) {
     for (const Json& body : bodies) EXPECT_EQ(shop.deliver(body.dump()).status, 200) << body;
   }
@@ -36,9 +36,9 @@ class StripeField : public ::testing::Test {
 
 TEST_F(StripeField, F01AReleasedHoldIsNoRefund) {
   for (const char* name : {"F01a", "F01b", "F01c"}) {
-    EXPECT_TRUE(recorded_of(bodies_of(name)).empty()) << name;
+    EXPECT_TRUE(recorded_twice(bodies_of(name)).empty()) << name;
   }
-  const auto events = recorded_of(bodies_of("F01d"));
+  const auto events = recorded_twice(bodies_of("F01d"));
   EXPECT_EQ(count_of(events, "Placed Order"), 1);
   EXPECT_EQ(count_of(events, "Cancelled Order"), 1);
   EXPECT_EQ(revenue_of(events), 0);
@@ -46,7 +46,7 @@ TEST_F(StripeField, F01AReleasedHoldIsNoRefund) {
 
 TEST_F(StripeField, F02AHoldIsAnOrderOfWhatWasCaptured) {
   const auto revenue = [](const char* name, bool chosen) {
-    StripeShop shop(kNow);
+    StripeShop shop(kFieldNow);
     if (chosen) shop.config.reports.add(stripe::Report::kPaymentIntents);
     for (const Json& body : bodies_of(name)) EXPECT_EQ(shop.deliver(body.dump()).status, 200);
     shop.pass(6min);
@@ -64,7 +64,7 @@ TEST_F(StripeField, F02AHoldIsAnOrderOfWhatWasCaptured) {
 
 TEST_F(StripeField, F09FractionsOfACentAreExact) {
   const auto only = [](const char* name) {
-    const auto events = recorded_of(bodies_of(name));
+    const auto events = recorded_twice(bodies_of(name));
     EXPECT_EQ(events.size(), 1U) << name;
     return events.empty() ? Json() : events[0];
   };
@@ -84,23 +84,23 @@ TEST_F(StripeField, F09FractionsOfACentAreExact) {
 
 TEST_F(StripeField, F11MoneyThatABankTakesIsShownOnceAndShownAgainWhenItComesBack) {
   auto bodies = bodies_of("F11a");
-  const auto events = recorded_of(bodies);
+  const auto events = recorded_twice(bodies);
   EXPECT_EQ(revenue_of(events), 0);
   EXPECT_EQ(count_of(events, "Refunded Order") + count_of(events, "Partially Refunded Order"), 1);
 
   bodies[3]["data"]["object"]["status"] = "won";
-  EXPECT_EQ(revenue_of(recorded_of(bodies)), 500);
+  EXPECT_EQ(revenue_of(recorded_twice(bodies)), 500);
   Json reinstated = bodies[3];
   reinstated["id"] = "evt_again";
   reinstated["type"] = "charge.dispute.funds_reinstated";
   bodies.push_back(reinstated);
-  EXPECT_EQ(revenue_of(recorded_of(bodies)), 500);
+  EXPECT_EQ(revenue_of(recorded_twice(bodies)), 500);
   std::ranges::reverse(bodies);
-  EXPECT_EQ(revenue_of(recorded_of(bodies)), 500);
+  EXPECT_EQ(revenue_of(recorded_twice(bodies)), 500);
 }
 
 TEST_F(StripeField, F12AFreeOrderIsAnOrder) {
-  const auto events = recorded_of(bodies_of("F12"));
+  const auto events = recorded_twice(bodies_of("F12"));
   EXPECT_EQ(count_of(events, "Placed Order"), 2);
   EXPECT_EQ(revenue_of(events), 0);
 }
@@ -145,7 +145,7 @@ TEST_F(StripeField, F18ASessionAndItsInvoiceAreOneOrderInEveryOrderOfArrival) {
     const auto by_id = [](const Json& a, const Json& b) { return a["id"] < b["id"]; };
     std::ranges::sort(bodies, by_id);
     do {
-      const auto events = recorded_of(bodies);
+      const auto events = recorded_twice(bodies);
       EXPECT_EQ(count_of(events, "Placed Order"), 1) << name;
       EXPECT_EQ(revenue_of(events), 5'000) << name;
     } while (std::next_permutation(bodies.begin(), bodies.end(), by_id));

@@ -28,8 +28,8 @@ std::string payload_of(const Json& vector) {
 }
 
 // A collected delivery, as verify() and a webhook take it.
-struct Delivery {
-  explicit Delivery(const Json& vector)
+struct SignedBody {
+  explicit SignedBody(const Json& vector)
       : body(payload_of(vector)),
         header(vector["header"].is_null() ? "" : vector["header"]),
         now(std::chrono::seconds(vector["now"])) {
@@ -59,7 +59,7 @@ TEST(StripeSignature, EveryCollectedVectorHasItsResult) {
   for (const Json& vector : vectors) {
     const std::string expected = vector["expect"];
     if (expected == "implementation_defined") continue;
-    const Delivery delivery(vector);
+    const SignedBody delivery(vector);
     EXPECT_EQ(to_string(stripe::verify(delivery.body, delivery.header, delivery.secrets,
                                        delivery.now, delivery.tolerance)),
               expected)
@@ -86,7 +86,7 @@ TEST(StripeSignature, EveryCollectedVectorHasItsAnswerFromAWebhook) {
     SCOPED_TRACE(vector["id"]);
     const std::string expected = vector["expect"];
     if (expected == "implementation_defined") continue;
-    const Delivery delivery(vector);
+    const SignedBody delivery(vector);
     StripeShop shop(delivery.now);
     shop.config.secrets = delivery.secrets;
     shop.config.tolerance = delivery.tolerance;

@@ -46,8 +46,8 @@ class SimulatorAccount : public ::testing::Test {
                         [this](std::chrono::milliseconds delay) { waits_.push_back(delay); }}};
 };
 
-Json order(const std::string& unique_id, const std::string& email = "jane@shop.fr",
-           const std::string& time = "2026-11-22T09:00:00Z") {
+Json order_event(const std::string& unique_id, const std::string& email = "jane@shop.fr",
+                 const std::string& time = "2026-11-22T09:00:00Z") {
   Json attributes = event_attributes();
   attributes["unique_id"] = unique_id;
   attributes["profile"] = profile({{"email", email}});
@@ -56,7 +56,7 @@ Json order(const std::string& unique_id, const std::string& email = "jane@shop.f
 }
 
 TEST_F(SimulatorAccount, AnEventIsShownWithItsMetricAndProfile) {
-  Json body = order("u1");
+  Json body = order_event("u1");
   body["data"]["attributes"]["value"] = 10;
   body["data"]["attributes"]["value_currency"] = "EUR";
   body["data"]["attributes"]["properties"] = {
@@ -80,19 +80,19 @@ TEST_F(SimulatorAccount, AnEventIsShownWithItsMetricAndProfile) {
 }
 
 TEST_F(SimulatorAccount, AMetricThatHadAValueShowsZeroWithoutOne) {
-  Json body = order("u1");
+  Json body = order_event("u1");
   body["data"]["attributes"]["value"] = 10;
   post_event(body);
-  post_event(order("u2"));
+  post_event(order_event("u2"));
   const Json shown = get("/api/events", {{"sort", "datetime"}});
   EXPECT_EQ(shown["data"][1]["attributes"]["event_properties"]["$value"], 0);
 }
 
 TEST_F(SimulatorAccount, ARepeatedUniqueIdIsADuplicate) {
-  EXPECT_EQ(post_event(order("u1")).status, 202);
-  EXPECT_EQ(post_event(order("u1", "JANE@Shop.fr", "2026-11-22T08:00:00Z")).status, 202);
-  EXPECT_EQ(post_event(order("u1", "john@shop.fr")).status, 202);
-  Json other_metric = order("u1");
+  EXPECT_EQ(post_event(order_event("u1")).status, 202);
+  EXPECT_EQ(post_event(order_event("u1", "JANE@Shop.fr", "2026-11-22T08:00:00Z")).status, 202);
+  EXPECT_EQ(post_event(order_event("u1", "john@shop.fr")).status, 202);
+  Json other_metric = order_event("u1");
   other_metric["data"]["attributes"]["metric"] = metric("Refunded Order");
   EXPECT_EQ(post_event(other_metric).status, 202);
   EXPECT_EQ(counts().recorded, 3U);
@@ -101,7 +101,7 @@ TEST_F(SimulatorAccount, ARepeatedUniqueIdIsADuplicate) {
 
 TEST_F(SimulatorAccount, WithoutAUniqueIdTheSecondIsTheKey) {
   const auto at = [](const char* time) {
-    Json body = order("", "jane@shop.fr", time);
+    Json body = order_event("", "jane@shop.fr", time);
     body["data"]["attributes"].erase("unique_id");
     return body;
   };
@@ -113,12 +113,12 @@ TEST_F(SimulatorAccount, WithoutAUniqueIdTheSecondIsTheKey) {
 }
 
 TEST_F(SimulatorAccount, TestAddressesAndUnknownProfilesAreDropped) {
-  EXPECT_EQ(post_event(order("u1", "jane@example.com")).status, 202);
-  EXPECT_EQ(post_event(order("u2", "jane@TEST.com")).status, 202);
-  Json unknown = order("u3");
+  EXPECT_EQ(post_event(order_event("u1", "jane@example.com")).status, 202);
+  EXPECT_EQ(post_event(order_event("u2", "jane@TEST.com")).status, 202);
+  Json unknown = order_event("u3");
   unknown["data"]["attributes"]["profile"]["data"]["id"] = "01NOBODY";
   EXPECT_EQ(post_event(unknown).status, 202);
-  EXPECT_EQ(post_event(order("u4", "jane@my-example.com")).status, 202);
+  EXPECT_EQ(post_event(order_event("u4", "jane@my-example.com")).status, 202);
   EXPECT_EQ(counts().dropped, 3U);
   EXPECT_EQ(counts().recorded, 1U);
   EXPECT_EQ(get("/api/profiles")["data"].size(), 1U);
@@ -164,9 +164,9 @@ TEST_F(SimulatorAccount, IdentifiersOfTwoProfilesAreAConflict) {
 }
 
 TEST_F(SimulatorAccount, EventsAreFilteredAndSorted) {
-  post_event(order("u1", "jane@shop.fr", "2026-11-22T07:00:00Z"));
-  post_event(order("u2", "john@shop.fr", "2026-11-22T08:00:00Z"));
-  post_event(order("u3", "jane@shop.fr", "2026-11-22T09:00:00Z"));
+  post_event(order_event("u1", "jane@shop.fr", "2026-11-22T07:00:00Z"));
+  post_event(order_event("u2", "john@shop.fr", "2026-11-22T08:00:00Z"));
+  post_event(order_event("u3", "jane@shop.fr", "2026-11-22T09:00:00Z"));
   const auto ids = [&](const std::string& filter, const std::string& sort) {
     std::vector<std::string> found;
     const Json shown = get("/api/events", {{"filter", filter}, {"sort", sort}});
@@ -207,7 +207,7 @@ TEST_F(SimulatorAccount, BadQueriesNameTheParameter) {
 }
 
 TEST_F(SimulatorAccount, CursorsGoForthAndBack) {
-  for (int i = 0; i < 5; ++i) post_event(order("u" + std::to_string(i)));
+  for (int i = 0; i < 5; ++i) post_event(order_event("u" + std::to_string(i)));
   const auto page = [&](const std::string& cursor) {
     return get("/api/events",
                {{"page[size]", "2"}, {"page[cursor]", cursor}, {"sort", "datetime"}});
@@ -265,9 +265,9 @@ TEST_F(SimulatorAccount, FaultsAreTakenInOrder) {
       {"times":2,"status":503,"html":true,"headers":{"cf-mitigated":"challenge"}},
       {"match":{"path":"/api/metrics"},"status":500}]})"),
             204);
-  EXPECT_EQ(post_event(order("u1")).header("Retry-After"), "3");
-  EXPECT_FALSE(post_event(order("u1")).has_header("Retry-After"));
-  const Response page = post_event(order("u1"));
+  EXPECT_EQ(post_event(order_event("u1")).header("Retry-After"), "3");
+  EXPECT_FALSE(post_event(order_event("u1")).has_header("Retry-After"));
+  const Response page = post_event(order_event("u1"));
   EXPECT_EQ(page.status, 503);
   EXPECT_EQ(page.content_type, "text/html; charset=UTF-8");
   EXPECT_EQ(page.header("cf-mitigated"), "challenge");
@@ -275,25 +275,25 @@ TEST_F(SimulatorAccount, FaultsAreTakenInOrder) {
   EXPECT_EQ(left["faults"].size(), 2U);
   EXPECT_EQ(left["faults"][0]["times"], 1);
   EXPECT_EQ(send(request_for("GET", "/api/metrics")).status, 500);
-  EXPECT_EQ(post_event(order("u1")).status, 503);
-  EXPECT_EQ(post_event(order("u1")).status, 202);
+  EXPECT_EQ(post_event(order_event("u1")).status, 503);
+  EXPECT_EQ(post_event(order_event("u1")).status, 202);
   EXPECT_EQ(counts().recorded, 1U);
 }
 
 TEST_F(SimulatorAccount, AFaultAfterwardsRecordsTheEvent) {
   put_faults(R"([{"reset":true},{"reset":true,"after":true},{"status":504,"after":true}])");
-  EXPECT_EQ(post_event(order("u1")).delivery, Delivery::kReset);
+  EXPECT_EQ(post_event(order_event("u1")).delivery, Delivery::kReset);
   EXPECT_EQ(counts().recorded, 0U);
-  EXPECT_EQ(post_event(order("u1")).delivery, Delivery::kReset);
+  EXPECT_EQ(post_event(order_event("u1")).delivery, Delivery::kReset);
   EXPECT_EQ(counts().recorded, 1U);
-  EXPECT_EQ(post_event(order("u1")).status, 504);
+  EXPECT_EQ(post_event(order_event("u1")).status, 504);
   EXPECT_EQ(counts().duplicates, 1U);
   EXPECT_EQ(simulator_.stats().resets, 2U);
 }
 
 TEST_F(SimulatorAccount, ADelayWaitsAndGoesOn) {
   put_faults(R"([{"delay_ms":250}])");
-  EXPECT_EQ(post_event(order("u1")).status, 202);
+  EXPECT_EQ(post_event(order_event("u1")).status, 202);
   EXPECT_THAT(waits_, ::testing::ElementsAre(250ms));
 }
 
@@ -301,7 +301,7 @@ TEST_F(SimulatorAccount, AProbabilityIsRepeatable) {
   const auto pattern = [&] {
     put_faults(R"({"seed":7,"faults":[{"times":-1,"probability":0.5,"status":500}]})");
     std::string found;
-    for (int i = 0; i < 100; ++i) found += post_event(order("u1")).status == 500 ? 'x' : '.';
+    for (int i = 0; i < 100; ++i) found += post_event(order_event("u1")).status == 500 ? 'x' : '.';
     return found;
   };
   const std::string first = pattern();
@@ -320,14 +320,14 @@ TEST_F(SimulatorAccount, ABadScriptLeavesTheFaultsAsTheyWere) {
         R"([{"headers":{"a":"b\r\nc"}}])"}) {
     EXPECT_EQ(put_faults(bad), 400) << bad;
   }
-  EXPECT_EQ(post_event(order("u1")).status, 500);
+  EXPECT_EQ(post_event(order_event("u1")).status, 500);
   EXPECT_EQ(send(request_for("DELETE", "/sim/faults")).status, 204);
-  EXPECT_EQ(post_event(order("u1")).status, 202);
+  EXPECT_EQ(post_event(order_event("u1")).status, 202);
 }
 
 TEST_F(SimulatorAccount, AResetForgetsEverythingButTheFaults) {
   put_faults(R"([{"match":{"method":"GET"},"status":500}])");
-  post_event(order("u1"));
+  post_event(order_event("u1"));
   EXPECT_EQ(send(request_for("POST", "/sim/reset")).status, 204);
   EXPECT_EQ(simulator_.stats().requests, 0U);
   EXPECT_EQ(send(request_for("GET", "/api/events")).status, 500);
@@ -335,9 +335,9 @@ TEST_F(SimulatorAccount, AResetForgetsEverythingButTheFaults) {
 }
 
 TEST_F(SimulatorAccount, EveryAnswerHasTheServersDate) {
-  EXPECT_EQ(post_event(order("u1")).header("Date"), "Sun, 22 Nov 2026 10:00:00 GMT");
+  EXPECT_EQ(post_event(order_event("u1")).header("Date"), "Sun, 22 Nov 2026 10:00:00 GMT");
   put_faults(R"([{"headers":{"Date":"Sun, 22 Nov 2026 11:00:00 GMT"}}])");
-  EXPECT_EQ(post_event(order("u2")).header("Date"), "Sun, 22 Nov 2026 11:00:00 GMT");
+  EXPECT_EQ(post_event(order_event("u2")).header("Date"), "Sun, 22 Nov 2026 11:00:00 GMT");
 }
 
 TEST(SimulatorScopes, AKeyMayDoWhatItsScopesSayWhateverTheBody) {
@@ -365,8 +365,8 @@ Json deletion_job(const Json& attributes, const Json& id = nullptr) {
 }
 
 TEST_F(SimulatorAccount, ADeletionJobTakesItsTime) {
-  post_event(order("u1"));
-  post_event(order("u2", "john@shop.fr"));
+  post_event(order_event("u1"));
+  post_event(order_event("u2", "john@shop.fr"));
   EXPECT_EQ(
       post("/api/data-privacy-deletion-jobs", deletion_job({{"email", "Jane@shop.fr"}})).status,
       202);
@@ -376,7 +376,7 @@ TEST_F(SimulatorAccount, ADeletionJobTakesItsTime) {
   EXPECT_THAT(get("/api/profiles", {{"filter", R"(equals(email,"jane@shop.fr"))"}})["data"],
               ::testing::IsEmpty());
   EXPECT_EQ(get("/api/events")["data"].size(), 2U) << "the history stays";
-  post_event(order("u1"));
+  post_event(order_event("u1"));
   EXPECT_EQ(get("/api/profiles")["data"].size(), 2U) << "somebody new";
   EXPECT_EQ(counts().recorded, 3U);
 }

@@ -29,7 +29,7 @@ class ScopedVariable {
   const char* name_;
 };
 
-struct Broken {
+struct BrokenSetup {
   const char* name;
   std::function<void(DoctorSetUp&)> by;
   const char* complaint;  // a part of the only one
@@ -84,8 +84,8 @@ void set_clock_back(DoctorSetUp& shop) {
   };
 }
 
-const std::vector<Broken>& broken_settings() {
-  static const std::vector<Broken> all{
+const std::vector<BrokenSetup>& broken_settings() {
+  static const std::vector<BrokenSetup> all{
       {"a public key", set("KLAVIYO_API_KEY", "AbC123"), "has 6 characters, as the public key"},
       {"a key of Stripe's", set("KLAVIYO_API_KEY", "sk_live_0123456789"), "begins with sk_"},
       {"a publishable key", set("KLAVIYO_API_KEY", "pk_live_0123456789"), "begins with pk_live_"},
@@ -134,8 +134,8 @@ const std::vector<Broken>& broken_settings() {
   return all;
 }
 
-const std::vector<Broken>& broken_ways() {
-  static const std::vector<Broken> all{
+const std::vector<BrokenSetup>& broken_ways() {
+  static const std::vector<BrokenSetup> all{
       {"another key", set("KLAVIYO_API_KEY", "pk_ffffffffffffffff"),
        "problem key: Klaviyo does not know the key: HTTP 401"},
       {"no scope for events", may_only({"accounts:read", "profiles:write"}),
@@ -181,8 +181,8 @@ const std::vector<Broken>& broken_ways() {
   return all;
 }
 
-void expect_named(const std::vector<Broken>& all) {
-  for (const Broken& broken : all) {
+void expect_named(const std::vector<BrokenSetup>& all) {
+  for (const BrokenSetup& broken : all) {
     SCOPED_TRACE(broken.name);
     DoctorSetUp shop;
     shop.append(1);

@@ -191,19 +191,19 @@ TEST_F(ServeGuard, AnotherOriginIsRefusedWhateverElseIsRight) {
 TEST_F(ServeGuard, OtherMethodsAreRefused) {
   auto client = this->client();
   const std::string body = R"({"kind":"dead"})";
-  const char* json = "application/json";
+  constexpr const char* kJson = "application/json";
   for (const char* what : kAsked) {
     const std::string path = std::string("/api/") + what;
     EXPECT_EQ(client.Get(path, allowed())->status, 405) << path;
-    EXPECT_EQ(client.Put(path, allowed(), body, json)->status, 405) << path;
-    EXPECT_EQ(client.Patch(path, allowed(), body, json)->status, 405) << path;
-    EXPECT_EQ(client.Delete(path, allowed(), body, json)->status, 405) << path;
+    EXPECT_EQ(client.Put(path, allowed(), body, kJson)->status, 405) << path;
+    EXPECT_EQ(client.Patch(path, allowed(), body, kJson)->status, 405) << path;
+    EXPECT_EQ(client.Delete(path, allowed(), body, kJson)->status, 405) << path;
     EXPECT_EQ(client.Options(path, allowed())->status, 405) << path;
     EXPECT_EQ(client.Options(path, allowed())->get_header_value("Allow"), "POST");
   }
-  EXPECT_EQ(client.Post("/api/status", allowed(), body, json)->status, 405);
+  EXPECT_EQ(client.Post("/api/status", allowed(), body, kJson)->status, 405);
   EXPECT_EQ(client.Head("/api/status", allowed())->status, 405);
-  EXPECT_EQ(client.Post("/", allowed(), body, json)->status, 405);
+  EXPECT_EQ(client.Post("/", allowed(), body, kJson)->status, 405);
 }
 
 TEST_F(ServeGuard, WhatIsNoPageIsNotFound) {
