@@ -427,11 +427,14 @@ class World {
     });
   }
 
-  // The writer asks for room once a second then, and so does a process that is not the sender for
-  // its place; otherwise the outbox is polled each five seconds.
-  [[nodiscard]] bool polls_each_second() {
+  // How often somebody may wake in 30 s although nothing happens: the outbox is polled each five
+  // seconds. Each second a process that is not the sender asks for its place, and in a store that
+  // is nearly full each writer for room.
+  [[nodiscard]] std::size_t wakes_at_rest() {
+    constexpr std::size_t kEachSecond = 35;
     const auto asked = shops_.front().outbox->append({});
-    return shops_.size() > 1 || !asked || asked->fullness >= 900;
+    const bool nearly_full = !asked || asked->fullness >= 900;
+    return 10 + kEachSecond * (shops_.size() - 1 + (nearly_full ? shops_.size() : 0));
   }
 
   // Nothing changes: then nothing is sent, nothing written, and nobody wakes but to poll. What is
@@ -445,7 +448,7 @@ class World {
       const std::size_t requests = vendor_.requests;
       steps = pass(kWindow);
       const bool quiet = disk().writes == writes && vendor_.requests == requests;
-      if (quiet && steps <= (polls_each_second() ? 45U : 10U)) return;
+      if (quiet && steps <= wakes_at_rest()) return;
     }
     problems_.push_back("never at rest: " + std::to_string(steps) + " steps in 30 s");
   }
