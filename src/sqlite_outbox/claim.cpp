@@ -50,7 +50,7 @@ class ClaimableRows {
   [[nodiscard]] std::size_t payload_size() const noexcept { return query_.size(5); }
   [[nodiscard]] std::int64_t checksum() const noexcept { return query_.integer(6); }
   [[nodiscard]] bool is_in_order() const noexcept { return query_.integer(7) != 0; }
-  [[nodiscard]] ClaimedEvent read(QueueId queue, const sqlite::AgeClock& ages) const {
+  [[nodiscard]] ClaimedEvent read(QueueId queue, const AgeClock& ages) const {
     ClaimedEvent event;
     event.handle = EventHandle{query_.integer(0)};
     event.attempts = static_cast<std::uint32_t>(query_.integer(1)) + 1;

@@ -11,10 +11,10 @@
 #include <chrono>
 #include <cstdint>
 #include <postbox/event.hpp>
-#include <span>
 #include <string>
 #include <string_view>
 
+#include "base/record_checksum.hpp"
 #include "sqlite/database.hpp"
 
 namespace postbox::sqlite {
@@ -91,18 +91,8 @@ inline constexpr std::int64_t kNumberKeyMask = (std::int64_t{1} << kNumberKeyBit
 // outbox's part from 1.6 times the least possible (one table, no index) to 1.45.
 [[nodiscard]] std::int64_t dedup_of(std::int64_t queue, const Key& key);
 
-// Tells bits that turned on the disk, which SQLite does not look for, from what was written. No
-// protection against somebody who can write the file.
-[[nodiscard]] std::int64_t checksum_of(const Key& dedup_key, std::string_view payload) noexcept;
-
-// Checksums are made four rows at a time: each step of a sum waits for the multiplication before
-// it, and one after the other they were 0.8 of 12 µs of CPU an event in bulk. (A faster sum would
-// be another format, and an older program that sends beside this one would take the new rows for
-// damaged.)
-//
-// The same for many records, in a third of the time. `sums` has as many places.
-void checksums_of(std::span<const EventRecord* const> records,
-                  std::span<std::int64_t> sums) noexcept;
+using postbox::checksum_of;
+using postbox::checksums_of;
 
 // Brings a file's tables up to date, and makes checksum_of() and dedup_of() known to the steps'
 // SQL.

@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-#include "age.hpp"
+#include "base/age_clock.hpp"
 #include "store.hpp"
 
 namespace postbox {
@@ -82,7 +82,7 @@ class SqliteOutbox final : public Outbox {
   // Constant after construction.
   const Bytes max_disk_;
   const std::shared_ptr<Clock> clock_;
-  const sqlite::AgeClock ages_;
+  const AgeClock ages_;
 
   sqlite::Store store_;
   sqlite::Leases& leases_ = store_.leases();

@@ -25,9 +25,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/batch_number.hpp"
 #include "base/fork_gate.hpp"
 #include "base/mutex.hpp"
-#include "batch.hpp"
 #include "leases.hpp"
 #include "sender_lock.hpp"
 #include "sqlite/database.hpp"

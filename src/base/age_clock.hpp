@@ -1,6 +1,6 @@
 // AgeClock tells how long something has lasted, whatever somebody does to the machine's clock.
 //
-// Place:     the SQLite outbox's, for what is given up or removed by its age.
+// Place:     the outboxes', for what is given up or removed by its age.
 // Threads:   constant after construction.
 // Lifetime:  as long as the outbox.
 // Failure:   none.
@@ -19,7 +19,7 @@
 #include <postbox/clock.hpp>
 #include <utility>
 
-namespace postbox::sqlite {
+namespace postbox {
 
 class AgeClock {
  public:
@@ -55,4 +55,4 @@ class AgeClock {
   SteadyTime steady_start_;
 };
 
-}  // namespace postbox::sqlite
+}  // namespace postbox

@@ -1,13 +1,14 @@
 // BatchNumber tells whether an append that failed was stored after all.
 //
-// Place:     the SQLite outbox's append().
+// Place:     the outboxes' append().
 // Threads:   one thread at a time; guarded by the connection's mutex.
 // Lifetime:  as long as the outbox.
 // Failure:   none.
 //
-// A commit that fails at its last step may be in the log all the same, and SQLite finds it there
-// when it opens the file again. The caller repeats the batch in any case: without this, its events
-// would count as stored and, the second time, as duplicates.
+// A commit that fails at its last step may have been done all the same: SQLite finds it in the log
+// when it opens the file again, and of a server it is the answer that was lost. The caller repeats
+// the batch in any case: without this, its events would count as stored and, the second time, as
+// duplicates.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +18,9 @@
 #include <span>
 #include <utility>
 
-#include "format.hpp"
+#include "record_checksum.hpp"
 
-namespace postbox::sqlite {
+namespace postbox {
 
 class BatchNumber {
  public:
@@ -58,14 +59,15 @@ class BatchNumber {
   [[nodiscard]] static std::uint64_t contents_of(std::span<const EventRecord> batch) noexcept {
     std::uint64_t sum = batch.size();
     for (const EventRecord& record : batch) {
-      const auto queue = static_cast<std::int64_t>(record.queue);
-      sum = sum * 31 + static_cast<std::uint64_t>(dedup_of(queue, record.dedup_key));
+      const auto queue = static_cast<std::uint64_t>(record.queue);
+      sum = sum * 31 + queue + sum_of(record.dedup_key);
       if (has_event(record)) continue;
-      for (const Key& key : record.timing->cancels) {
-        sum = sum * 31 + static_cast<std::uint64_t>(dedup_of(queue, key));
-      }
+      for (const Key& key : record.timing->cancels) sum = sum * 31 + sum_of(key);
     }
     return sum;
+  }
+  [[nodiscard]] static std::uint64_t sum_of(const Key& key) noexcept {
+    return static_cast<std::uint64_t>(checksum_of(key, {}));
   }
 
   // Begins anywhere: other processes append to the same file.
@@ -75,4 +77,4 @@ class BatchNumber {
   std::uint64_t refused_ = 0;
 };
 
-}  // namespace postbox::sqlite
+}  // namespace postbox
