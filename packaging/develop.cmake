@@ -23,16 +23,18 @@ endfunction()
 # What test files instantiate of the same templates takes half of their compilation.
 option(POSTBOX_UNITY "Compile several files of a test program together" OFF)
 
-# postbox_test(<name> [OPTIMIZED] LINK … SOURCES …): one program; each of its cases is a test of ctest.
+# postbox_test(<name> [OPTIMIZED] [PROPERTIES …] LINK … SOURCES …): one program; each of its cases is a test of ctest,
+# with these properties.
 # A test itself computes little, and its optimization would take a third of the build's time:
 # only those that ask for it have it. The library under test is optimized as ever.
 function(postbox_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 test "OPTIMIZED" "" "")
-  postbox_program(${name} ${ARGN})
+  cmake_parse_arguments(PARSE_ARGV 1 test "OPTIMIZED" "" "SOURCES;LINK;PROPERTIES")
+  postbox_program(${name} LINK ${test_LINK} SOURCES ${test_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
   target_compile_definitions(${name} PRIVATE POSTBOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE GTest::gmock GTest::gtest_main)
-  gtest_discover_tests(${name} TEST_PREFIX "${name}: " DISCOVERY_TIMEOUT 60)
+  gtest_discover_tests(${name} TEST_PREFIX "${name}: " DISCOVERY_TIMEOUT 60
+                       PROPERTIES ${test_PROPERTIES})
   if(test_OPTIMIZED)
     return()  # without the precompiled header, which is compiled otherwise
   endif()

@@ -20,7 +20,11 @@ struct OutboxBackend {
 class OutboxConformance : public ::testing::TestWithParam<OutboxBackend>, protected OutboxFixture {
  protected:
   void SetUp() override { use(take(open_outbox(GetParam().options(folder_.path()), clock_))); }
-  void TearDown() override { expect_conservation(); }
+  void TearDown() override {
+    expect_conservation();
+    const Checked checked = take(outbox().check());
+    EXPECT_TRUE(checked.problems.empty()) << checked.problems.front();
+  }
 };
 
 [[nodiscard]] inline std::string backend_name(

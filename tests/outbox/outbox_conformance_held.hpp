@@ -130,6 +130,11 @@ TEST_P(OutboxHeld, AStoreThatIsSoundHasNoProblems) {
 }
 
 TEST_P(OutboxHeld, ACopyHasEverythingAndTheStoreGoesOn) {
+  if (!outbox().file()) {
+    expect_error(outbox().back_up((folder_.path() / "copy.db").string()),
+                 ErrorCode::kInvalidArgument);
+    GTEST_SKIP() << "it is no file: its server's own tools copy it";
+  }
   hold_some();
   append({event(8, QueueId{9})});
   settle_all(claim(1, QueueId{9}), OutcomeKind::kDead);

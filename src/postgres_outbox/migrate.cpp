@@ -1,0 +1,78 @@
+#include "migrate.hpp"
+
+#include <optional>
+#include <string>
+
+#include "failure.hpp"
+#include "schema_text.hpp"
+
+namespace postbox::postgres {
+namespace {
+
+struct Version {
+  std::int64_t tables = 0;
+  std::int64_t oldest_library = 0;
+};
+
+Version version_of(Transaction& transaction) {
+  if (!transaction.run("SELECT to_regclass('postbox_meta') IS NOT NULL").boolean(0, 0)) return {};
+  const Rows rows = transaction.run(
+      "SELECT (SELECT value FROM postbox_meta WHERE name = 'version'),"
+      " (SELECT value FROM postbox_meta WHERE name = 'oldest_library')");
+  return {rows.integer(0, 0), rows.integer(0, 1)};
+}
+
+void check(const Version& version) {
+  if (version.oldest_library <= kSchemaVersion) return;
+  throw Failure(Error{ErrorCode::kOutboxTooNew,
+                      "the tables have version " + std::to_string(version.tables) +
+                          ", which libraries from version " +
+                          std::to_string(version.oldest_library) +
+                          " on can use, and this one has version " +
+                          std::to_string(kSchemaVersion) + ": run the newer one again"});
+}
+
+// A role that may not create tables does not try: the server's words would say which right is
+// missing, and not what to do.
+void check_rights(Transaction& transaction, const Version& version) {
+  const Rows rows = transaction.run(
+      "SELECT current_schema() IS NOT NULL,"
+      " coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)");
+  if (!rows.boolean(0, 0)) {
+    throw Failure(Error{ErrorCode::kOutboxUnavailable,
+                        "no schema that search_path names is there: create it, or name another in "
+                        "POSTBOX_OUTBOX"});
+  }
+  if (rows.boolean(0, 1)) return;
+  throw Failure(Error{
+      ErrorCode::kOutboxUnavailable,
+      (version.tables == 0 ? std::string("the tables are not there")
+                           : "the tables have version " + std::to_string(version.tables) +
+                                 " and this library needs " + std::to_string(kSchemaVersion)) +
+          ", and this role may not change them: start a program once as their owner, or run the "
+          "files of share/postbox/postgres as that, see docs/postgres.md"});
+}
+
+}  // namespace
+
+void migrate(Session& session) {
+  {
+    Transaction look(session, Transaction::Kind::kRead);
+    const Version version = version_of(look);
+    look.commit();
+    check(version);
+    if (version.tables >= kSchemaVersion) return;
+  }
+  Transaction transaction(session, Transaction::Kind::kDurable);
+  check_rights(transaction, version_of(transaction));
+  transaction.run("SELECT pg_advisory_xact_lock(hashtext('postbox'), hashtext(current_schema()))");
+  const Version version = version_of(transaction);  // somebody may have been quicker
+  check(version);
+  for (std::int64_t step = version.tables; step < kSchemaVersion; ++step) {
+    session.connection.run_script("SET LOCAL statement_timeout = 0");
+    session.connection.run_script(kSteps.at(static_cast<std::size_t>(step)));
+  }
+  transaction.commit();
+}
+
+}  // namespace postbox::postgres
