@@ -21,6 +21,14 @@ std::string accepted_by(const std::vector<const OutboxBackend*>& backends) {
   return text;
 }
 
+// A store on the network is a library of its own: the URL alone does not bring it.
+std::string_view how_to_add(std::string_view behind_scheme) {
+  if (!behind_scheme.starts_with("://")) return "";
+  return "; a store on the network is a library of its own, which a program links and adds to "
+         "OutboxOptions::backends before it starts: for PostgreSQL postbox::postgres, and "
+         "config.engine.outbox.backends.push_back(&postbox::postgres_backend())";
+}
+
 }  // namespace
 
 std::string_view scheme_of(std::string_view url) noexcept { return url.substr(0, url.find(':')); }
@@ -30,7 +38,9 @@ Result<OutboxPlace> place_of(const OutboxOptions& options) {
   const std::string_view scheme = scheme_of(url);
   const auto found = std::ranges::find(options.backends, scheme, &OutboxBackend::scheme);
   if (found == options.backends.end() || scheme.size() == url.size()) {
-    return not_accepted(scheme, accepted_by(options.backends));
+    Error error = not_accepted(scheme, accepted_by(options.backends));
+    error.message += how_to_add(url.substr(scheme.size()));
+    return error;
   }
   const std::string_view place = url.substr(scheme.size() + 1);
   const OutboxBackend& backend = **found;

@@ -14,8 +14,12 @@ struct Version {
   std::int64_t oldest_library = 0;
 };
 
+// A look at pg_class lets the server hear of tables that others have made while this waited for a
+// lock: without it, it believes what it knew before. (Only the first look of a transaction does.)
 Version version_of(Transaction& transaction) {
-  if (!transaction.run("SELECT to_regclass('postbox_meta') IS NOT NULL").boolean(0, 0)) return {};
+  const Rows found =
+      transaction.run("SELECT to_regclass('postbox_meta') IS NOT NULL FROM pg_class LIMIT 1");
+  if (!found.boolean(0, 0)) return {};
   const Rows rows = transaction.run(
       "SELECT (SELECT value FROM postbox_meta WHERE name = 'version'),"
       " (SELECT value FROM postbox_meta WHERE name = 'oldest_library')");
@@ -59,12 +63,12 @@ void migrate(Session& session) {
   {
     Transaction look(session, Transaction::Kind::kRead);
     const Version version = version_of(look);
-    look.commit();
     check(version);
-    if (version.tables >= kSchemaVersion) return;
+    if (version.tables >= kSchemaVersion) return look.commit();
+    check_rights(look, version);
+    look.commit();
   }
   Transaction transaction(session, Transaction::Kind::kDurable);
-  check_rights(transaction, version_of(transaction));
   transaction.run("SELECT pg_advisory_xact_lock(hashtext('postbox'), hashtext(current_schema()))");
   const Version version = version_of(transaction);  // somebody may have been quicker
   check(version);

@@ -42,7 +42,7 @@ std::vector<Rows> Transaction::send(std::vector<Statement> statements, bool last
   std::vector<Statement> all;
   if (!has_begun_) {
     all.push_back({kind_ == Kind::kRead ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-                                        : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"});
+                                        : "BEGIN ISOLATION LEVEL READ COMMITTED"});
     all.push_back({settings.c_str(), Parameters(session_.time.injected())});
   }
   const auto before = static_cast<std::ptrdiff_t>(all.size());

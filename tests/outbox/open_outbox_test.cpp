@@ -53,6 +53,19 @@ TEST(OpenOutbox, ABackendOfTheProgramsOwnIsFoundByItsScheme) {
             "cluster:NAME");
 }
 
+TEST(OpenOutbox, AStoreOnTheNetworkIsSaidToNeedItsLibrary) {
+  Config config;
+  config.outbox.url = "postgres://shop:geheim@db/shop";
+  const std::string message = config.validate().error().message;
+  EXPECT_TRUE(
+      message.starts_with("POSTBOX_OUTBOX: 'postgres' is not accepted; expected sqlite:PATH"
+                          " or memory:; "))
+      << message;
+  EXPECT_NE(message.find("postbox::postgres, and"), std::string::npos) << message;
+  EXPECT_NE(message.find("backends.push_back(&postbox::postgres_backend())"), std::string::npos);
+  EXPECT_EQ(message.find("geheim"), std::string::npos) << message;
+}
+
 TEST(OpenOutbox, NeedsAClock) {
   EXPECT_EQ(open_outbox({.url = "memory:"}, nullptr).error().code, ErrorCode::kInvalidArgument);
 }
