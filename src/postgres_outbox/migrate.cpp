@@ -43,9 +43,10 @@ void check_rights(Transaction& transaction, const Version& version) {
       "SELECT current_schema() IS NOT NULL,"
       " coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)");
   if (!rows.boolean(0, 0)) {
-    throw Failure(Error{ErrorCode::kOutboxUnavailable,
-                        "no schema that search_path names is there: create it, or name another in "
-                        "POSTBOX_OUTBOX"});
+    throw Failure(
+        Error{ErrorCode::kOutboxUnavailable,
+              "no schema that search_path names is there, or this role may not use it: create it, "
+              "run the script of docs/postgres.md, or name another in POSTBOX_OUTBOX"});
   }
   if (rows.boolean(0, 1)) return;
   throw Failure(Error{

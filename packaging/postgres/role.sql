@@ -1,0 +1,24 @@
+-- A role for the servers that use Postbox's outbox: it reads and writes the tables, and can neither
+-- change nor drop them. Run this as their owner, once the tables are there, and again after an
+-- update of Postbox that has added some:
+--
+--   psql --set=role=postbox --set=schema=shop --file=role.sql "$DATABASE_URL"
+--
+-- The role gets no password here: \password postbox, or what pg_hba.conf asks for.
+\set ON_ERROR_STOP on
+SELECT format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE', :'role')
+WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = :'role') \gexec
+
+BEGIN;
+SET LOCAL search_path = :"schema";
+REVOKE CREATE ON SCHEMA :"schema" FROM :"role";
+GRANT USAGE ON SCHEMA :"schema" TO :"role";
+GRANT SELECT ON postbox_meta TO :"role";
+GRANT SELECT, INSERT, UPDATE, DELETE ON
+  postbox_kept, postbox_outbox, postbox_dead, postbox_timer, postbox_timer_key, postbox_end,
+  postbox_collapsing, postbox_inbox TO :"role";
+GRANT SELECT, UPDATE ON postbox_totals TO :"role";
+COMMIT;
+
+-- A role of the shop that only tells events in its own transactions, by postbox_put():
+--   GRANT USAGE ON SCHEMA shop TO shop_server; GRANT INSERT ON shop.postbox_inbox TO shop_server;
