@@ -37,21 +37,24 @@ void Transaction::commit() {
   if (has_begun_ && !has_ended_) (void)send({}, true);
 }
 
+// What one round trip carries is a transaction by itself: only one that goes on needs its own words
+// for begin and end.
 std::vector<Rows> Transaction::send(std::vector<Statement> statements, bool last) {
-  const std::string settings = has_begun_ ? std::string() : this->settings();
+  const bool is_first = !std::exchange(has_begun_, true);
+  const std::string settings = is_first ? this->settings() : std::string();
   std::vector<Statement> all;
-  if (!has_begun_) {
+  if (is_first && !last) {
     all.push_back({kind_ == Kind::kRead ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
                                         : "BEGIN ISOLATION LEVEL READ COMMITTED"});
-    all.push_back({settings.c_str(), Parameters(session_.time.injected())});
   }
+  if (is_first) all.push_back({settings.c_str(), Parameters(session_.time.injected())});
   const auto before = static_cast<std::ptrdiff_t>(all.size());
   const auto count = static_cast<std::ptrdiff_t>(statements.size());
   std::ranges::move(statements, std::back_inserter(all));
-  if (last) all.push_back({"COMMIT"});
+  if (!is_first && last) all.push_back({"COMMIT"});
   std::vector<Rows> results = session_.connection.exchange(all);
-  if (!std::exchange(has_begun_, true)) {
-    now_ = results.at(1).integer(0, 0);
+  if (is_first) {
+    now_ = results.at(static_cast<std::size_t>(before) - 1).integer(0, 0);
     session_.time.heard(now_);
   }
   has_ended_ = last;
