@@ -1,5 +1,6 @@
 #include <postbox/config.hpp>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
@@ -240,6 +241,13 @@ Result<void> Config::check_outbox() const {
   const auto looked = found->backend.look(found->place);
   if (!looked) return looked.error().with_context("POSTBOX_OUTBOX");
   return {};
+}
+
+bool Config::lacks_backend() const {
+  const std::string_view scheme = scheme_of(outbox.url);
+  return outbox.url.substr(scheme.size()).starts_with(kOnNetwork) &&
+         std::ranges::find(outbox.backends, scheme, &OutboxBackend::scheme) ==
+             outbox.backends.end();
 }
 
 Result<ValidConfig> Config::validate() const {

@@ -23,7 +23,7 @@ std::string accepted_by(const std::vector<const OutboxBackend*>& backends) {
 
 // A store on the network is a library of its own: the URL alone does not bring it.
 std::string_view how_to_add(std::string_view behind_scheme) {
-  if (!behind_scheme.starts_with("://")) return "";
+  if (!behind_scheme.starts_with(kOnNetwork)) return "";
   return "; a store on the network is a library of its own, which a program links and adds to "
          "OutboxOptions::backends before it starts: for PostgreSQL postbox::postgres, and "
          "config.engine.outbox.backends.push_back(&postbox::postgres_backend())";

@@ -23,6 +23,9 @@ struct OutboxPlace {
 // Fails, too, when the backend does not take the place.
 [[nodiscard]] Result<OutboxPlace> place_of(const OutboxOptions& options);
 
+// What stands behind the scheme of a store on the network.
+inline constexpr std::string_view kOnNetwork = "://";
+
 // Up to the colon.
 [[nodiscard]] std::string_view scheme_of(std::string_view url) noexcept;
 

@@ -83,7 +83,9 @@ Config read_all(const Environment& environment, std::vector<postbox::Family> own
   config.own_families = std::move(own_families);
   add_error(config.engine.apply(environment));
   postbox::read_settings(Config::settings(config.own_families), environment, config, errors);
-  add_error(config.validate());  // what did not parse has its default
+  Config checked = config;  // what did not parse has its default
+  if (config.engine.lacks_backend()) checked.engine.outbox.url = postbox::OutboxOptions{}.url;
+  add_error(checked.validate());
   return config;
 }
 

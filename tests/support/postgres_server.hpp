@@ -93,6 +93,16 @@ class PostgresServer {
     return false;
   }
 
+  // How often its log has `text`.
+  [[nodiscard]] std::size_t count_in_log(const std::string& text) const {
+    std::ifstream file(folder_ / "log");
+    std::size_t count = 0;
+    for (std::string line; std::getline(file, line);) {
+      count += line.find(text) != std::string::npos ? 1U : 0U;
+    }
+    return count;
+  }
+
   // As a crash does.
   void kill_hard() const {
     std::ifstream file(folder_ / "data/postmaster.pid");
