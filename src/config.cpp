@@ -143,8 +143,10 @@ std::vector<BoundSetting<Config>> Config::settings() {
   return {
       {{.variable = "POSTBOX_OUTBOX",
         .section = kOutbox,
-        .about = "Where events wait until they are delivered. memory: is lost at exit, for tests. "
-                 "The folder must exist and be writable; ~ and $HOME are not expanded.",
+        .about =
+            "Where events wait until they are delivered. memory: is lost at exit, for tests. "
+            "The folder must exist and be writable; ~ and $HOME are not expanded. A program that "
+            "links postbox::postgres also takes postgres://USER@HOST/DATABASE.",
         .accepted = "sqlite:PATH or memory:",
         .default_value = "sqlite:postbox.db"},
        within(&Config::outbox, &OutboxOptions::url),

@@ -31,6 +31,7 @@ cmake --build "$work/with"
 "$work/with/logging"
 "$work/with/metrics"
 "$work/with/orders"
+"$work/with/database"
 for library in spdlog nlohmann_json prometheus-cpp; do
   if cmake -S "$here/with_libraries" -B "$work/without_$library" -G Ninja \
            -DCMAKE_CXX_COMPILER="$compiler" "-DCMAKE_DISABLE_FIND_PACKAGE_$library=ON" \
@@ -63,9 +64,14 @@ export PKG_CONFIG_PATH
   $(pkg-config --cflags --libs postbox-klaviyo-json)
 "$work/orders"
 
+# shellcheck disable=SC2046
+"$compiler" -std=c++20 "$here/with_libraries/database.cpp" -o "$work/database" \
+  $(pkg-config --cflags --libs postbox-postgres)
+"$work/database"
+
 # The installed program needs curl, SQLite and OpenSSL, and no library beyond what those bring.
 readelf -d "$work/cmake/shop" | grep NEEDED
-if readelf -d "$work/cmake/shop" | grep -E 'spdlog|fmt|httplib|gtest|prometheus'; then
+if readelf -d "$work/cmake/shop" | grep -E 'spdlog|fmt|httplib|gtest|prometheus|libpq'; then
   echo "the program links a library that it does not need" >&2
   exit 1
 fi
@@ -77,7 +83,8 @@ ln -s "$(cd "$here/../.." && pwd)" "$work/source/postbox"
 sed 's/^find_package(postbox .*/add_subdirectory(postbox)/' "$here/CMakeLists.txt" \
   >"$work/source/CMakeLists.txt"
 sed -n '/^add_executable\|^target/p' "$here/with_libraries/CMakeLists.txt" >>"$work/source/CMakeLists.txt"
-cmake -S "$work/source" -B "$work/inside" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" >"$work/log" ||
+cmake -S "$work/source" -B "$work/inside" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
+      -DPOSTBOX_POSTGRES=ON >"$work/log" ||
   { cat "$work/log"; exit 1; }
 for program in shop/main shop_test/test webhooks/webhooks logging/logging metrics/metrics orders/orders; do
   cmake --build "$work/inside" --target "CMakeFiles/${program%/*}.dir/${program#*/}.cpp.o"
