@@ -67,7 +67,7 @@ class BatchNumber {
     return sum;
   }
   [[nodiscard]] static std::uint64_t sum_of(const Key& key) noexcept {
-    return static_cast<std::uint64_t>(checksum_of(key, {}));
+    return static_cast<std::uint64_t>(checksum_of(key, ""));
   }
 
   // Begins anywhere: other processes append to the same file.

@@ -4,6 +4,7 @@
 
 #include <postbox/postgres_backend.hpp>
 
+#include "support/child_process.hpp"
 #include "support/postgres_fixture.hpp"
 #include "support/timed_records.hpp"
 
@@ -88,6 +89,25 @@ TEST_F(PostgresFailures, AConnectionThatWasCutIsOpenedAgainByTheSameCall) {
   EXPECT_EQ(append({event(2)}), 1U);
   EXPECT_EQ(settle_all(claimed, OutcomeKind::kDelivered).applied, 1U);
   EXPECT_EQ(stats_of().ready, 1U);
+}
+
+// Nothing of what the child does reaches the parent's session.
+TEST_F(PostgresFailures, AChildOfAForkOpensItsOwnConnections) {
+  if (!tests::kForkIsTestable) GTEST_SKIP() << "the sanitizers themselves do not survive a fork";
+  append({event(1)});
+  auto watcher = psql();
+  const std::string sessions =
+      "SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity"
+      " WHERE application_name = 'postbox'";
+  const std::string before = watcher.run(sessions);
+  tests::Child child([this] {
+    return outbox().append(events(2, 1)).has_value() && outbox().append(events(3, 1)).has_value();
+  });
+  EXPECT_TRUE(child.went_well());
+  EXPECT_EQ(append({event(4)}), 1U);
+  const std::string after = watcher.run(sessions);
+  EXPECT_TRUE(after.starts_with(before)) << before << "; " << after;
+  EXPECT_EQ(claim().events.size(), 4U);
 }
 
 TEST_F(PostgresFailures, AServerThatIsAwayIsAnErrorOfTheCallAndNoneOfTheNext) {

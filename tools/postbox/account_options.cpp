@@ -7,6 +7,10 @@
 #include <optional>
 #include <utility>
 
+#ifdef POSTBOX_WITH_POSTGRES
+#include <postbox/postgres_backend.hpp>
+#endif
+
 namespace postbox::cli {
 namespace {
 
@@ -81,7 +85,16 @@ std::vector<Family> own_families(const AccountOptions& options) {
 }
 
 Result<klaviyo::Config> read_config(const AccountOptions& options) {
-  return klaviyo::Config::from_env_of(options.prefix, options.env_file, own_families(options));
+  auto config =
+      klaviyo::Config::from_env_of(options.prefix, options.env_file, own_families(options));
+  if (config) add_backends(*config);
+  return config;
+}
+
+void add_backends([[maybe_unused]] klaviyo::Config& config) {
+#ifdef POSTBOX_WITH_POSTGRES
+  config.engine.outbox.backends.push_back(&postgres_backend());
+#endif
 }
 
 }  // namespace postbox::cli

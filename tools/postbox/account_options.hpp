@@ -33,4 +33,7 @@ void add_reveal(CLI::App& command, AccountOptions& options);
 // be used. Not for two threads at once.
 [[nodiscard]] Result<klaviyo::Config> read_config(const AccountOptions& options);
 
+// Hands over the stores that are libraries of their own, and that this program was built with.
+void add_backends(klaviyo::Config& config);
+
 }  // namespace postbox::cli

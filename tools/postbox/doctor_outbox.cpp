@@ -410,7 +410,11 @@ std::vector<Finding> outbox_findings(const klaviyo::Config& config) {
   const auto outbox = open_outbox((*engine)->outbox, system_clock());
   if (!outbox) return {error_finding(outbox.error())};
   const auto file = (*outbox)->file();
-  if (!file) return queue_findings({.stats = (*outbox)->stats().value_or(OutboxStats())}, config);
+  if (!file) {
+    const auto stats = (*outbox)->stats();
+    if (!stats) return {error_finding(stats.error())};
+    return queue_findings({.stats = *stats}, config);
+  }
   if (file->empty()) {
     return {{Level::kWarning, kTopic, "The outbox is in memory: what waits is lost at exit",
              "set POSTBOX_OUTBOX to a file, such as sqlite:/var/lib/shop/postbox.db"}};

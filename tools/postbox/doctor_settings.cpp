@@ -258,6 +258,7 @@ SettingsDiagnosis diagnose_settings(const AccountOptions& options) {
   sources.set_prefix(options.prefix);
   klaviyo::Config& config = diagnosis.config;
   config.own_families = own_families(options);
+  add_backends(config);
   read_table(klaviyo::Config::settings(config.own_families), sources, config, diagnosis);
   read_table(postbox::Config::settings(), sources, config.engine, diagnosis);
   check_whole(diagnosis);
