@@ -198,6 +198,9 @@ class Reloader {
     environment->set_prefix(config_.variable_prefix);
     auto next = Config::from(*environment, config_.own_families);
     if (!next) return next;
+    // Those that the program brought to the start.
+    next->engine.outbox.backends = config_.engine.outbox.backends;
+    if (next->engine.lacks_backend()) return next->engine.validate().error();
     next->environment_file = config_.environment_file;
     next->needs_environment_file = environment->has_file();
     next->variable_prefix = config_.variable_prefix;

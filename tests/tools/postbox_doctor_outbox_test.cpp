@@ -95,7 +95,7 @@ void fill(DoctorSetUp& shop) {
 const std::vector<Broken>& broken_outboxes() {
   static const std::vector<Broken> all{
       {"in memory", at("memory:"), "warning outbox: The outbox is in memory", cli::kDone},
-      {"of a kind that there is not", at("postgres://shop:secret@db/postbox"), "POSTBOX_OUTBOX"},
+      {"of a kind that there is not", at("redis://shop:secret@cache/0"), "POSTBOX_OUTBOX"},
       {"a path with a variable", at("sqlite:$HOME/postbox.db"), "variables are not expanded"},
       {"a path without its scheme", at("/var/lib/shop/postbox.db"), "POSTBOX_OUTBOX"},
       {"without a folder", at("sqlite:/nowhere/at/all/postbox.db"),
