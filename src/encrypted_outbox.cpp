@@ -40,6 +40,7 @@ class EncryptedOutbox final : public Outbox {
     return caps;
   }
   [[nodiscard]] std::optional<std::string> file() const override { return inside_->file(); }
+  [[nodiscard]] NewRateGate rate_gate() override { return inside_->rate_gate(); }
 
   [[nodiscard]] Result<Appended> append(std::span<const EventRecord> batch) override {
     if (!cipher_->seals()) return inside_->append(batch);

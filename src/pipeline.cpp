@@ -37,7 +37,8 @@ Pipeline::Pipeline(ValidConfig config, Integration integration, const Services& 
                integration_.failure_prefix}),
       sender_(config_, {*outbox_, *http_, *integration_.destination, *flags_, exemptions_,
                         counters_, metrics_, logger_, undeliverable_, clock_, services.random,
-                        services.rate_gate, integration_.failure_prefix,
+                        services.rate_gate ? services.rate_gate : outbox_->rate_gate(),
+                        integration_.failure_prefix,
                         config_->settle_interval.value_or(services.threads ? kSettleInterval
                                                                            : milliseconds{})}),
       admission_({*config_, integration_, *flags_, *clock_, *outbox_, intake_, writer_, counters_,

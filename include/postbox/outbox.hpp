@@ -34,6 +34,7 @@
 #include <postbox/flags.hpp>
 #include <postbox/outbox_backend.hpp>
 #include <postbox/outbox_options.hpp>
+#include <postbox/rate_gate.hpp>
 #include <postbox/result.hpp>
 
 namespace postbox {
@@ -354,6 +355,10 @@ class Outbox {
   [[nodiscard]] virtual Result<Maintained> maintain(std::chrono::milliseconds retention) = 0;
 
   [[nodiscard]] virtual Result<OutboxStats> stats() = 0;
+
+  // Makes the gates of servers that share this store, and with it the vendor's limits. They live no
+  // longer than the outbox. Defaults to an empty one: a server is alone.
+  [[nodiscard]] virtual NewRateGate rate_gate() { return {}; }
 };
 
 // Returns the outbox that `options.url` names. Fails with kInvalidConfig when its scheme is none of

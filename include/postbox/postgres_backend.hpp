@@ -14,10 +14,24 @@
 // See docs/postgres.md.
 #pragma once
 
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <postbox/clock.hpp>
 #include <postbox/outbox_backend.hpp>
+#include <postbox/rate_gate.hpp>
+#include <postbox/result.hpp>
 
 namespace postbox {
 
 [[nodiscard]] const OutboxBackend& postgres_backend() noexcept;
+
+// For Services::rate_gate of servers whose events wait elsewhere, each in a file of its own: the
+// limits of `account`, any name, are shared by all that name it at this database. Servers whose
+// outbox is the database need none of this. `url` as in POSTBOX_OUTBOX. For one tracker. Fails with
+// kInvalidConfig when it does not take the URL; it does not wait for the database.
+[[nodiscard]] Result<NewRateGate> postgres_rate_gate(std::string_view url, std::string account,
+                                                     std::shared_ptr<Clock> clock);
 
 }  // namespace postbox

@@ -61,4 +61,7 @@ class RateGate {
 // Makes the gate of the lane at that place among Destination::lanes().
 using NewRateGate = std::function<std::unique_ptr<RateGate>(std::size_t place, const Lane& lane)>;
 
+// Makes the gates of a server that shares nothing: the usual ones.
+[[nodiscard]] NewRateGate single_server_rate_gate(std::shared_ptr<Random> random);
+
 }  // namespace postbox

@@ -83,7 +83,8 @@ struct Services {
   std::shared_ptr<Clock> clock{};
   std::shared_ptr<Random> random{};
 
-  // The gates that keep each lane inside the vendor's limits.
+  // The gates that keep each lane inside the vendor's limits. Unset: Outbox::rate_gate(), or one
+  // that takes this server to be the only one of ours.
   NewRateGate rate_gate{};
 
   // False: no threads; the owner calls Tracker::run_once(). For tests and simulations.

@@ -16,7 +16,7 @@ GRANT USAGE ON SCHEMA :"schema" TO :"role";
 GRANT SELECT ON postbox_meta TO :"role";
 GRANT SELECT, INSERT, UPDATE, DELETE ON
   postbox_kept, postbox_outbox, postbox_dead, postbox_timer, postbox_timer_key, postbox_end,
-  postbox_collapsing, postbox_inbox TO :"role";
+  postbox_collapsing, postbox_inbox, postbox_rate, postbox_rate_server TO :"role";
 GRANT SELECT, UPDATE ON postbox_totals TO :"role";
 COMMIT;
 

@@ -1,6 +1,9 @@
 #include "outbox.hpp"
 
+#include <memory>
 #include <string>
+
+#include "shared_rate_gate.hpp"
 
 namespace postbox {
 namespace {
@@ -22,6 +25,12 @@ OutboxCaps PostgresOutbox::caps() const noexcept {
 Result<Settled> PostgresOutbox::settle(ClaimToken token, std::span<const Outcome> outcomes) {
   const Decision decision{token, outcomes};
   return settle_all(std::span(&decision, 1));
+}
+
+// Its account is the one whose events are in these tables.
+NewRateGate PostgresOutbox::rate_gate() {
+  const std::shared_ptr<postgres::Store> store(std::shared_ptr<void>(), &store_);  // not owned
+  return postgres::shared_rate_gates({.store = store, .account = "", .random = system_random()});
 }
 
 Result<void> PostgresOutbox::back_up(const std::string& /*file*/) {

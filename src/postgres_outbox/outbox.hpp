@@ -67,6 +67,7 @@ class PostgresOutbox final : public Outbox {
   [[nodiscard]] Result<std::size_t> rewrite_payloads(const PayloadRewrite& rewrite) override;
   [[nodiscard]] Result<Maintained> maintain(std::chrono::milliseconds retention) override;
   [[nodiscard]] Result<OutboxStats> stats() override;
+  [[nodiscard]] NewRateGate rate_gate() override;
 
  private:
   using Role = postgres::Store::Role;

@@ -220,4 +220,10 @@ double Pacer::foreign_rate() const {
   return (static_cast<double>(foreign_) + known_foreign_rate_ * prior) / (watched + prior + 1);
 }
 
+NewRateGate single_server_rate_gate(std::shared_ptr<Random> random) {
+  return [random = std::move(random)](std::size_t /*place*/, const Lane& lane) {
+    return std::make_unique<Pacer>(lane, random);
+  };
+}
+
 }  // namespace postbox

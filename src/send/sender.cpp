@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "pacer.hpp"
-
 #include "base/assert.hpp"
 
 namespace postbox {
@@ -17,11 +15,11 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLongestSleep{5'000};
 
 std::vector<SendLane> lanes_of(const SenderParts& parts, milliseconds probe_interval) {
+  const NewRateGate gate =
+      parts.rate_gate ? parts.rate_gate : single_server_rate_gate(parts.random);
   std::vector<SendLane> lanes;
   for (const Lane& lane : parts.destination.lanes()) {
-    auto rate = parts.rate_gate ? parts.rate_gate(lanes.size(), lane)
-                                : std::make_unique<Pacer>(lane, parts.random);
-    lanes.emplace_back(lane, std::move(rate), probe_interval);
+    lanes.emplace_back(lane, gate(lanes.size(), lane), probe_interval);
   }
   return lanes;
 }

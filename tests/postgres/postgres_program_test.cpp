@@ -78,6 +78,9 @@ TEST_F(PostgresProgram, ServersThatShareADatabaseDeliverEachEventOnce) {
   EXPECT_EQ(totals.delivered, totals.appended);
   EXPECT_GE(totals.appended, std::uint64_t{2 * kEach});
   EXPECT_EQ(totals.duplicates, 0U);
+  EXPECT_EQ(psql().run("SELECT count(*) FROM postbox_rate WHERE rate = '/events' AND granted > 0"),
+            "1")
+      << "they share the account's limits";
 }
 
 class PostgresAtRest : public tests::EngineHarness {
@@ -109,6 +112,21 @@ TEST_F(PostgresAtRest, AnIdleServerAsksLessThanOnceASecond) {
 }
 
 // A pooler that gives each transaction another session of the server.
+TEST_F(PostgresProgram, ServersWithAFileEachMayShareTheLimits) {
+  const std::string url = options_.url;
+  klaviyo::Config config = from_env();
+  config.engine.outbox.url = "memory:";
+  config.engine.log = [](LogLevel, std::string_view) {};
+  Services services{.http = std::make_shared<ScriptedHttpClient>()};
+  const auto gate = postbox::postgres_rate_gate(url, "us", postbox::system_clock());
+  services.rate_gate = *gate;
+  auto tracker = klaviyo::start(config, services);
+  ASSERT_TRUE(tracker) << tracker.error().message;
+  EXPECT_TRUE(tracker->track_durably(klaviyo::order_placed(order()), 5s));
+  EXPECT_TRUE(tracker->flush(10s));
+  EXPECT_EQ(psql().run("SELECT count(*) FROM postbox_rate WHERE rate = 'us/events'"), "1");
+}
+
 TEST_F(PostgresProgram, APoolerInTransactionModeMayStandBetween) {
   const std::filesystem::path pgbouncer = "/usr/sbin/pgbouncer";
   if (!std::filesystem::exists(pgbouncer)) GTEST_SKIP() << "pgbouncer is not installed";
