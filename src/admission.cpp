@@ -127,18 +127,22 @@ bool Admission::encode(const EventView& event, EventBatch& batch) const {
 
 // An event's effects on others, which count although the event itself is not kept: its family is
 // off, it breaks a rule, or there is no room. Whoever has bought gets no reminder.
-void Admission::keep_effects(const EventView& event) {
+void Admission::keep_effects(const EventView& event, Way way) {
   if (event.encode_disabled == nullptr) return;
   try {
     EventBatch batch = new_batch();
     event.encode_disabled(event.event, batch);
+    if (way.records != nullptr) {
+      *way.records = std::move(batch.records());
+      return;
+    }
     (void)parts_.intake.push(batch.records(), batch.now(), IntakeQueue::Share::kEffects);
   } catch (...) {
     // Without memory for it, nothing of it is known.
   }
 }
 
-TrackResult Admission::offer(const EventView& event, std::uint64_t& sequence) {
+TrackResult Admission::decide(const EventView& event, Way way) {
   const auto disable = [&] {
     count(event.family->queue, TrackStatus::kDisabled, event.size(event.event));
     return TrackResult(TrackStatus::kDisabled);
@@ -149,40 +153,41 @@ TrackResult Admission::offer(const EventView& event, std::uint64_t& sequence) {
     const auto included = is_included(flag, event);
     if (!included) {
       count(event.family->queue, TrackStatus::kRejected, event.size(event.event));
-      return reject(event, {}, {});
+      return reject(event, {}, {}, way);
     }
     if (!*included) {
-      keep_effects(event);
+      keep_effects(event, way);
       return disable();
     }
   }
   const SteadyTime start = parts_.clock.now();
-  TrackResult result = take_in(event, sequence);
+  TrackResult result = take_in(event, way);
   const auto took = std::chrono::ceil<std::chrono::microseconds>(parts_.clock.now() - start);
   parts_.metrics.in_call.add(took, 1);
   return result;
 }
 
 // The family is on for the event's profile.
-TrackResult Admission::take_in(const EventView& event, std::uint64_t& sequence) {
+TrackResult Admission::take_in(const EventView& event, Way way) {
   EventBatch batch = new_batch();
   const RecordMemory memory(batch);
   const auto disabled =
       encode(event, batch) ? take_out_disabled(batch) : std::optional<std::size_t>();
   if (!disabled) {
     count(event.family->queue, TrackStatus::kRejected, event.size(event.event));
-    return reject(event, batch.name(), std::move(batch.violations()));
+    return reject(event, batch.name(), std::move(batch.violations()), way);
   }
   count(event.family->queue, TrackStatus::kDisabled, *disabled);
   const bool is_all = *disabled > 0 && std::ranges::none_of(batch.records(), has_event);
-  TrackResult result = accept(event, batch, sequence);
+  TrackResult result = way.records != nullptr ? hand_over(event, batch, *way.records)
+                                              : accept(event, batch, *way.sequence);
   const bool is_open = result.status() != TrackStatus::kClosed;
   return is_all && is_open ? TrackResult(TrackStatus::kDisabled) : result;
 }
 
 TrackResult Admission::reject(const EventView& event, EventName name,
-                              std::vector<Violation> violations) {
-  keep_effects(event);
+                              std::vector<Violation> violations, Way way) {
+  keep_effects(event, way);
   if (violations.empty()) violations = cannot_encode();
   if (name.log_name.empty()) name.log_name = event.family->name;
   if (parts_.undeliverable.rejected(name, violations)) parts_.senders_wait.wake();
@@ -234,11 +239,23 @@ void Admission::report_changes(EventBatch& batch) {
   }
 }
 
+TrackResult Admission::hand_over(const EventView& event, EventBatch& batch,
+                                 std::vector<EventRecord>& records) {
+  try {
+    if (batch.mended() > 0) report_changes(batch);
+    records = std::move(batch.records());
+    return TrackResult(TrackStatus::kAccepted, {}, std::move(batch.warnings()));
+  } catch (...) {
+    count(event.family->queue, TrackStatus::kRejected, event.size(event.event));
+    return reject(event, batch.name(), {}, {.records = &records});
+  }
+}
+
 TrackResult Admission::accept(const EventView& event, EventBatch& batch, std::uint64_t& sequence) {
   const IntakeQueue::Share share = share_of(batch);
   const auto events = static_cast<std::size_t>(std::ranges::count_if(batch.records(), has_event));
   const auto full = [&] {
-    keep_effects(event);
+    keep_effects(event, {});
     return TrackResult(TrackStatus::kFull);
   };
   if (share == IntakeQueue::Share::kCommon && parts_.writer.is_crowded()) {
@@ -261,7 +278,7 @@ TrackResult Admission::accept(const EventView& event, EventBatch& batch, std::ui
     pushed = parts_.intake.push(batch.records(), batch.now(), share, parts_.writer.room());
   } catch (...) {
     take_back(TrackStatus::kRejected, parts_.counters.of<&Stats::rejected>());
-    return reject(event, batch.name(), {});
+    return reject(event, batch.name(), {}, {});
   }
   sequence = pushed.sequence;
   switch (pushed.answer) {

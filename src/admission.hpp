@@ -51,14 +51,32 @@ class Admission {
   explicit Admission(const AdmissionParts& parts) : parts_(parts) {}
 
   // Sets `sequence`, by which IntakeQueue::wait_durable() knows the event, when it is accepted.
-  TrackResult offer(const EventView& event, std::uint64_t& sequence);
+  TrackResult offer(const EventView& event, std::uint64_t& sequence) {
+    return decide(event, {.sequence = &sequence});
+  }
+
+  // The same, but what would be queued is handed over. It is not counted as offered and accepted:
+  // nobody knows yet whether it will be stored.
+  TrackResult draft(const EventView& event, std::vector<EventRecord>& records) {
+    return decide(event, {.records = &records});
+  }
 
  private:
+  // Where the records go: into the queue, which says a sequence, or to the caller.
+  struct Way {
+    std::uint64_t* sequence = nullptr;
+    std::vector<EventRecord>* records = nullptr;
+  };
+
   void count(QueueId queue, TrackStatus status, std::uint64_t events);
-  TrackResult take_in(const EventView& event, std::uint64_t& sequence);
+  TrackResult decide(const EventView& event, Way way);
+  TrackResult take_in(const EventView& event, Way way);
   TrackResult accept(const EventView& event, EventBatch& batch, std::uint64_t& sequence);
-  TrackResult reject(const EventView& event, EventName name, std::vector<Violation> violations);
-  void keep_effects(const EventView& event);
+  TrackResult hand_over(const EventView& event, EventBatch& batch,
+                        std::vector<EventRecord>& records);
+  TrackResult reject(const EventView& event, EventName name, std::vector<Violation> violations,
+                     Way way);
+  void keep_effects(const EventView& event, Way way);
   void report_changes(EventBatch& batch);
   [[nodiscard]] bool encode(const EventView& event, EventBatch& batch) const;
   [[nodiscard]] EventBatch new_batch() const;

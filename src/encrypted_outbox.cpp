@@ -45,10 +45,10 @@ class EncryptedOutbox final : public Outbox {
   [[nodiscard]] Result<Appended> append(std::span<const EventRecord> batch) override {
     if (!cipher_->seals()) return inside_->append(batch);
     return guarded([&]() -> Result<Appended> {
-      std::vector<EventRecord> sealed;
-      sealed.reserve(batch.size());
-      for (const EventRecord& record : batch) sealed.push_back(seal(record));
-      return inside_->append(sealed);
+      std::vector<EventRecord> records;
+      records.reserve(batch.size());
+      for (const EventRecord& record : batch) records.push_back(sealed(record, *cipher_));
+      return inside_->append(records);
     });
   }
 
@@ -175,23 +175,6 @@ class EncryptedOutbox final : public Outbox {
  private:
   static constexpr std::uint64_t kOverhead = Cipher::kOverhead;
 
-  [[nodiscard]] EventRecord seal(const EventRecord& record) const {
-    EventRecord sealed{.queue = record.queue,
-                       .dedup_key = record.dedup_key,
-                       .profile_key = record.profile_key,
-                       .payload = {},
-                       .timing = record.timing};
-    // One that is no event has no bytes.
-    if (has_event(record)) {
-      sealed.payload = cipher_->seal(record.payload, context_of(record.dedup_key));
-    }
-    if (!record.timing || !record.timing->timer) return sealed;
-    Timing timing = *record.timing;
-    timing.timer->event = seal(timing.timer->event);
-    sealed.timing = std::make_shared<const Timing>(std::move(timing));
-    return sealed;
-  }
-
   // Gives the record its bytes; unless kOpened or kPlain is returned it is as it was.
   Cipher::Status open(EventRecord& record) const {
     if (!Cipher::is_sealed(record.payload)) return Cipher::Status::kPlain;  // without a copy
@@ -265,6 +248,23 @@ class EncryptedOutbox final : public Outbox {
 std::shared_ptr<Outbox> encrypted(std::shared_ptr<Outbox> inside,
                                   std::shared_ptr<const Cipher> cipher) {
   return std::make_shared<EncryptedOutbox>(std::move(inside), std::move(cipher));
+}
+
+EventRecord sealed(const EventRecord& record, const Cipher& cipher) {
+  EventRecord result{.queue = record.queue,
+                     .dedup_key = record.dedup_key,
+                     .profile_key = record.profile_key,
+                     .payload = {},
+                     .timing = record.timing};
+  // One that is no event has no bytes.
+  if (has_event(record)) {
+    result.payload = cipher.seal(record.payload, context_of(record.dedup_key));
+  }
+  if (!record.timing || !record.timing->timer) return result;
+  Timing timing = *record.timing;
+  timing.timer->event = sealed(timing.timer->event, cipher);
+  result.timing = std::make_shared<const Timing>(std::move(timing));
+  return result;
 }
 
 }  // namespace postbox

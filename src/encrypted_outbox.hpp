@@ -23,4 +23,7 @@ class Cipher;
 [[nodiscard]] std::shared_ptr<Outbox> encrypted(std::shared_ptr<Outbox> inside,
                                                 std::shared_ptr<const Cipher> cipher);
 
+// The record as it lies in such an outbox. May throw.
+[[nodiscard]] EventRecord sealed(const EventRecord& record, const Cipher& cipher);
+
 }  // namespace postbox

@@ -3,9 +3,12 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "base/cipher.hpp"
+#include "base/encryption_keys.hpp"
 #include "base/fork_gate.hpp"
 #include "base/guarded.hpp"
 #include "base/kept_list.hpp"
+#include "encrypted_outbox.hpp"
 
 namespace postbox {
 
@@ -25,6 +28,7 @@ Pipeline::Pipeline(ValidConfig config, Integration integration, const Services& 
       integration_(std::move(integration)),
       clock_(services.clock),
       outbox_(services.outbox),
+      cipher_(cipher_of(config_->outbox.encryption_keys)),
       http_(std::move(http)),
       machine_(*clock_),
       threads_(services.threads),
@@ -61,6 +65,23 @@ TrackResult Pipeline::offer_durably(const EventView& event, milliseconds deadlin
   if (!threads_) attempt(&Pipeline::write_once);
   if (wait_durable(sequence, until)) return offered;
   return TrackResult(TrackStatus::kNotDurable);
+}
+
+EventDraft Pipeline::draft(const EventView& event) {
+  EventDraft draft{TrackResult(TrackStatus::kClosed)};
+  draft.result = admission_.draft(event, draft.records);
+  if (!cipher_->seals()) return draft;
+  try {
+    for (EventRecord& record : draft.records) record = sealed(record, *cipher_);
+  } catch (...) {  // without memory, and in plain it must not be stored
+    return {TrackResult(TrackStatus::kRejected, {{"event", "could not be encrypted"}})};
+  }
+  return draft;
+}
+
+void Pipeline::look() noexcept {
+  sender_.appended(Queues::any(), true);
+  http_->wake();
 }
 
 // Without threads nobody else writes: waiting would change nothing.

@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include <postbox/config.hpp>
+#include <postbox/event_draft.hpp>
 #include <postbox/event_view.hpp>
 #include <postbox/flag_set.hpp>
 #include <postbox/metrics.hpp>
@@ -41,6 +42,8 @@
 
 namespace postbox {
 
+class Cipher;
+
 class Pipeline {
  public:
   // `services` are complete but for the network: that is the engine's, of which `http` is a share.
@@ -53,6 +56,8 @@ class Pipeline {
   // The callers' part; see the members of Tracker with these names.
   TrackResult offer(const EventView& event);
   TrackResult offer_durably(const EventView& event, std::chrono::milliseconds deadline);
+  EventDraft draft(const EventView& event);
+  void look() noexcept;
   bool flush(std::chrono::milliseconds deadline);
   [[nodiscard]] Stats stats();
   [[nodiscard]] Metrics metrics();
@@ -130,6 +135,7 @@ class Pipeline {
   const Integration integration_;
   const std::shared_ptr<Clock> clock_;
   const std::shared_ptr<Outbox> outbox_;
+  const std::shared_ptr<const Cipher> cipher_;  // for drafts: the outbox has its own
   const std::unique_ptr<HttpClient> http_;
   const MachineTime machine_;
   const bool threads_;

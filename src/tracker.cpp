@@ -262,6 +262,15 @@ TrackResult Tracker::offer_durably(const EventView& event, milliseconds deadline
   return impl != nullptr ? impl->pipeline.offer_durably(event, deadline) : turn_away(event);
 }
 
+EventDraft Tracker::draft(const EventView& event) {
+  Impl* const impl = here();
+  return impl != nullptr ? impl->pipeline.draft(event) : EventDraft{turn_away(event)};
+}
+
+void Tracker::look() noexcept {
+  if (Impl* const impl = here()) impl->pipeline.look();
+}
+
 bool Tracker::flush(milliseconds deadline) {
   Impl* const impl = here();
   return impl == nullptr || impl->pipeline.flush(deadline);

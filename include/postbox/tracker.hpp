@@ -26,6 +26,7 @@
 #include <vector>
 
 #include <postbox/config.hpp>
+#include <postbox/event_draft.hpp>
 #include <postbox/event_view.hpp>
 #include <postbox/result.hpp>
 #include <postbox/stats.hpp>
@@ -84,6 +85,19 @@ class Tracker {
   TrackResult track_durably(const E& event, std::chrono::milliseconds deadline) {
     return offer_durably(view_of(event), deadline);
   }
+
+  // Check the event and freeze its bytes as track() does, and hand them over instead of storing
+  // them: for a caller who inserts them in the database transaction of the order itself, so that
+  // there is an event exactly if there is an order. Does no I/O. What is accepted is not counted
+  // here, but in the outbox, once the transaction is committed and a sender takes it in.
+  template <TrackableEvent E>
+  [[nodiscard]] EventDraft draft(const E& event) {
+    return draft(view_of(event));
+  }
+
+  // Tell this process's sender to look into the outbox now: such a transaction is committed. Only
+  // for speed: each sender looks every few seconds.
+  void look() noexcept;
 
   // Wait until no event is waiting or in flight: all are delivered, dead or held. False when the
   // deadline came first. Stops nothing, and waits for events that are tracked meanwhile, too.
@@ -157,6 +171,7 @@ class Tracker {
   explicit Tracker(Impl* own);
 
   TrackResult offer(const EventView& event);
+  EventDraft draft(const EventView& event);
   [[nodiscard]] TrackResult turn_away(const EventView& event) const;
   TrackResult offer_durably(const EventView& event, std::chrono::milliseconds deadline);
 

@@ -17,7 +17,7 @@ inline constexpr std::chrono::seconds kPatience{60};
 
 class Guest : public Shop {
  protected:
-  klaviyo::Config config() const {
+  [[nodiscard]] virtual klaviyo::Config config() const {
     klaviyo::Config config;
     config.api_key = "pk_for_tests";
     config.api_url = "http://127.0.0.1:" + std::to_string(klaviyo_port);
