@@ -179,6 +179,22 @@ TEST_F(PostgresOrders, AnEventThatBreaksARuleIsRejectedAndSaysWhy) {
   EXPECT_EQ(tracker.stats().rejected, placed("1001").size());
 }
 
+TEST_F(PostgresOrders, TheExampleSellsAnOrderOnce) {
+  auto variables = this->variables();
+  variables["POSTBOX_OUTBOX"] = url_;
+  variables["DATABASE_URL"] = uri_of(url_);
+  const Streams streams{.output = folder.file("out")};
+  const auto sell = [&] {
+    return Program("order_transaction", {"1001"}, variables, folder.path(), streams).wait();
+  };
+  EXPECT_EQ(sell(), 0);
+  EXPECT_EQ(sell(), 1) << "it is there";
+  Tracker tracker = start();
+  deliver(tracker);
+  expect_orders_recorded();
+  expect_recorded({"1001"});
+}
+
 // POSTBOX_KILL_ROUNDS=200 postgres_tests --gtest_filter='*Killed*'   more than the usual rounds
 TEST_F(PostgresOrders, AKilledShopHasNoOrderWithoutEventAndNoEventWithoutOrder) {
   if (!kForkIsTestable) GTEST_SKIP() << "the sanitizers themselves do not survive a fork";
