@@ -9,6 +9,9 @@
 #include <cstdlib>
 #include <iostream>
 #include <klaviyo/klaviyo.hpp>
+#ifdef POSTBOX_POSTGRES
+#include <postbox/postgres_backend.hpp>
+#endif
 #include <postbox/spdlog.hpp>
 #include <stripe/stripe.hpp>
 
@@ -48,7 +51,11 @@ void log_to_stderr() {
 
 postbox::Result<klaviyo::Config> read_config(const postbox::LogSink& log) {
   auto config = klaviyo::Config::from_env();
-  if (config) config->engine.log = log;
+  if (!config) return config;
+  config->engine.log = log;
+#ifdef POSTBOX_POSTGRES
+  config->engine.outbox.backends.push_back(&postbox::postgres_backend());
+#endif
   return config;
 }
 

@@ -1,0 +1,123 @@
+// Three servers of a shop on one database, of which any is killed under load, and the database,
+// too: what was acknowledged is recorded once, whoever had it in hand.
+//
+//   POSTBOX_KILL_ROUNDS=200 postgres_tests --gtest_filter='PostgresShop.*'   more than the usual
+//   POSTBOX_SEED=17 …                                              the same random points again
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <random>
+
+#include "support/postgres_fixture.hpp"
+#include "support/shop.hpp"
+
+namespace postbox::tests {
+namespace {
+
+constexpr std::size_t kServers = 3;
+
+constexpr std::array kAnswers = {
+    R"({"faults":[]})",
+    R"({"faults":[{"times":-1,"status":503}]})",
+    // The event is taken, and the answer lost.
+    R"({"seed":3,"faults":[{"times":-1,"probability":0.5,"reset":true,"after":true}]})",
+};
+
+std::uint64_t wish(const char* variable, std::uint64_t otherwise) {
+  const char* text = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe)
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+class PostgresShop : public Shop {
+ protected:
+  void SetUp() override {
+    if (!testing::has_postgres()) GTEST_SKIP() << "no PostgreSQL server is installed";
+    Shop::SetUp();
+    url = testing::fresh_url(database);
+    for (auto& each : servers) each = open();
+  }
+
+  [[nodiscard]] std::unique_ptr<Program> open() const {
+    Program::Variables settings = variables();
+    settings["POSTBOX_OUTBOX"] = url;
+    return std::make_unique<Program>("checkout_server", std::vector<std::string>{"--port", "0"},
+                                     settings, folder.path());
+  }
+
+  // A customer buys at one server until it is gone, and then at the next: a balancer does that.
+  // Every order that got its 2xx is kept.
+  void buy(std::uint64_t round, std::size_t customer, const std::atomic<bool>& is_over) {
+    std::size_t at = customer;
+    for (int i = 0; !is_over; ++i) {
+      auto http = client_of(*servers.at(at % kServers));
+      const std::string id =
+          std::to_string(round) + "-" + std::to_string(customer) + "-" + std::to_string(i);
+      if (post_order(http, order(id)) != 201) {
+        ++at;
+        continue;
+      }
+      const std::lock_guard lock(mutex);
+      acknowledged.insert(id);
+      ++sold;
+    }
+  }
+
+  // Sells `orders` more, and kills meanwhile what `kill` does.
+  template <class Kill>
+  void sell_and(std::uint64_t round, std::size_t orders, Kill kill) {
+    std::atomic<bool> is_over = false;
+    const std::size_t before = sold;
+    std::vector<std::thread> customers;
+    for (std::size_t each = 0; each < kServers; ++each) {
+      customers.emplace_back([&, each] { buy(round, each, is_over); });
+    }
+    while (sold < before + orders) std::this_thread::yield();
+    kill();
+    while (sold < before + 2 * orders) std::this_thread::yield();
+    is_over = true;
+    for (std::thread& each : customers) each.join();
+  }
+
+  void expect_each_once() {
+    set_faults(kAnswers.front());
+    server = std::move(servers.front());
+    wait_until_settled();
+    const Recorded found = recorded();
+    for (const std::string& id : acknowledged) {
+      EXPECT_EQ(found.events.count({"Placed Order", id}), 1U) << id;
+    }
+    EXPECT_EQ(found.most(), 1U);
+    EXPECT_EQ(found.count("Placed Order"), found.count("Ordered Product"));
+  }
+
+  std::minstd_rand random{static_cast<unsigned>(wish("POSTBOX_SEED", std::random_device{}()))};
+  testing::PostgresServer database{testing::PostgresServer::Disk::kDurable};
+  std::string url;
+  std::array<std::unique_ptr<Program>, kServers> servers;
+  std::mutex mutex;
+  std::set<std::string> acknowledged;
+  std::atomic<std::size_t> sold = 0;
+};
+
+TEST_F(PostgresShop, WhateverIsKilledNothingIsLostAndNothingIsDoubled) {
+  const std::uint64_t rounds = wish("POSTBOX_KILL_ROUNDS", 8);
+  for (std::uint64_t round = 0; round < rounds && !HasFailure(); ++round) {
+    set_faults(kAnswers.at(round % kAnswers.size()));
+    const std::size_t victim = round % (kServers + 1);
+    sell_and(round, 5 + random() % 30, [&] {
+      if (victim == kServers) {
+        database.kill_hard();
+        EXPECT_TRUE(database.start());
+      } else {
+        EXPECT_EQ(servers.at(victim)->end(SIGKILL), -SIGKILL);
+      }
+    });
+    if (victim < kServers) servers.at(victim) = open();
+  }
+  expect_each_once();
+}
+
+}  // namespace
+}  // namespace postbox::tests
