@@ -2,6 +2,7 @@
 // nothing there: the parent's threads do not run, its locks may be taken forever, and its
 // connections are the parent's. So nothing of the parent's is used but what is constant or atomic;
 // a child engine made from the same parts takes its place. This file alone knows of that.
+#include <postbox/event_draft.hpp>
 #include <postbox/operator.hpp>
 #include <postbox/outbox.hpp>
 #include <postbox/services.hpp>

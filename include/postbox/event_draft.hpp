@@ -12,6 +12,7 @@
 
 #include <postbox/event.hpp>
 #include <postbox/track_result.hpp>
+#include <postbox/tracker.hpp>
 
 namespace postbox {
 
@@ -22,5 +23,10 @@ struct EventDraft {
   // family is switched off ends its cart all the same. Encrypted where the outbox is.
   std::vector<EventRecord> records{};
 };
+
+template <TrackableEvent E>
+EventDraft Tracker::draft(const E& event) {
+  return draft(view_of(event));
+}
 
 }  // namespace postbox

@@ -26,7 +26,6 @@
 #include <vector>
 
 #include <postbox/config.hpp>
-#include <postbox/event_draft.hpp>
 #include <postbox/event_view.hpp>
 #include <postbox/result.hpp>
 #include <postbox/stats.hpp>
@@ -35,6 +34,9 @@
 #include <postbox/trackable.hpp>
 
 namespace postbox {
+
+// event_draft.hpp
+struct EventDraft;
 
 // services.hpp
 struct Account;
@@ -90,10 +92,9 @@ class Tracker {
   // them: for a caller who inserts them in the database transaction of the order itself, so that
   // there is an event exactly if there is an order. Does no I/O. What is accepted is not counted
   // here, but in the outbox, once the transaction is committed and a sender takes it in.
+  // Whoever calls it includes event_draft.hpp.
   template <TrackableEvent E>
-  [[nodiscard]] EventDraft draft(const E& event) {
-    return draft(view_of(event));
-  }
+  [[nodiscard]] EventDraft draft(const E& event);
 
   // Tell this process's sender to look into the outbox now: such a transaction is committed. Only
   // for speed: each sender looks every few seconds.
