@@ -61,6 +61,9 @@ class OutboxWriter {
   // thread has to be woken for it. From any thread.
   [[nodiscard]] bool ask_for_room() noexcept { return !asked_.exchange(true); }
 
+  // Whether it looks for room by itself.
+  [[nodiscard]] bool looks_for_room() const noexcept { return is_crowded() || asked_.load(); }
+
   // True when the last run_once() made events durable, so that the sender has work.
   [[nodiscard]] bool appended() const noexcept { return appended_; }
 
@@ -76,7 +79,6 @@ class OutboxWriter {
 
  private:
   Result<Appended> append(SteadyTime now);
-  [[nodiscard]] bool looks_for_room() const noexcept { return is_crowded() || asked_.load(); }
   void fail(SteadyTime now, const Error& error);
   void report_refusals();
   void measure();

@@ -30,6 +30,7 @@ Pipeline::Pipeline(ValidConfig config, Integration integration, const Services& 
       outbox_(services.outbox),
       cipher_(cipher_of(config_->outbox.encryption_keys)),
       http_(std::move(http)),
+      bell_(bell),
       machine_(*clock_),
       threads_(services.threads),
       flags_(std::make_shared<FlagSet>()),
@@ -156,8 +157,10 @@ Metrics Pipeline::metrics() {
 
 SteadyTime Pipeline::run_once() {
   const SteadyTime failed = now() + kAfterFailure;
-  const SteadyTime written = attempt(&Pipeline::write_once).value_or(failed);
-  return std::min(written, attempt(&Pipeline::send_once).value_or(failed));
+  SteadyTime written = attempt(&Pipeline::write_once).value_or(failed);
+  const SteadyTime sent = attempt(&Pipeline::send_once).value_or(failed);
+  if (writer_.looks_for_room()) written = attempt(&Pipeline::write_once).value_or(failed);
+  return std::min(written, sent);
 }
 
 // Comes before every step: nothing may change before the counts of what was there are known.
@@ -193,7 +196,11 @@ Pipeline::Step Pipeline::send_once() {
   undeliverable_.report_rejected();
   if (!open_stats()) return std::nullopt;
   const SteadyTime next = sender_.run_once(now());
-  if (sender_.settled()) announce_progress();
+  if (!sender_.settled()) return next;
+  announce_progress();
+  // That has made room, of which callers would else profit only after one of them was refused.
+  const bool room_is_short = writer_.room().count < config_->max_queued_bytes.count;
+  if (room_is_short && writer_.ask_for_room()) bell_.ring();
   return next;
 }
 

@@ -137,6 +137,7 @@ class Pipeline {
   const std::shared_ptr<Outbox> outbox_;
   const std::shared_ptr<const Cipher> cipher_;  // for drafts: the outbox has its own
   const std::unique_ptr<HttpClient> http_;
+  Doorbell& bell_;
   const MachineTime machine_;
   const bool threads_;
 
