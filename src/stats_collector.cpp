@@ -1,5 +1,6 @@
 #include "stats_collector.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -60,6 +61,11 @@ StatsCollector::Collected StatsCollector::collect(const Counters& counters,
   s.purged =
       grown(before.purged, after.purged) + grown(before.expired, after.expired) + s.duplicates;
   s.recovered = rows(*baseline_);
+  if (outbox_.caps().shared) {
+    const std::uint64_t arrived = grown(before.appended, after.appended) + s.duplicates;
+    const std::uint64_t ours = s.accepted - std::min(s.accepted, in_memory);
+    s.recovered += arrived - std::min(arrived, ours);
+  }
   s.fired = grown(before.fired, after.fired);
   s.timers_pending = current->timers_pending;
   // Where no other process appends, nobody delivers what nobody accepted.

@@ -54,6 +54,7 @@ inline constexpr std::size_t kMaxKeptText = 16'384;
 struct OutboxCaps {
   Durability append = Durability::kUnknown;
   Bytes max_payload;
+  bool shared = false;  // others append to it in the ordinary course of things
 };
 
 enum class EventHandle : std::int64_t {};

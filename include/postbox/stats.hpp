@@ -17,9 +17,10 @@
 // earlier run left in the outbox are counted as offered and accepted when this run finds them, and
 // what a timer becomes, such as an abandoned cart, when it fires.
 //
-// One outbox may serve several processes (pre-fork servers). Where the accepted ones are is then
-// counted for all of them together, what was offered for this one alone, and what one finds at its
-// start another may have counted before: the second identity does not hold there.
+// One outbox may serve several processes. Where the accepted ones are is then counted for all of
+// them together, and what was offered for each alone. In an outbox that is meant to be shared, as
+// on PostgreSQL, what others have put there since the start is counted as found, and both
+// identities hold; in a file that several processes share (pre-fork servers) the second does not.
 #pragma once
 
 #include <array>
@@ -48,8 +49,9 @@ struct Stats {
   // back.
   std::uint64_t purged = 0;
 
-  std::uint64_t recovered = 0;       // of the accepted: found in the outbox at start
-  std::uint64_t fired = 0;           // of the accepted: came of a timer
+  std::uint64_t recovered = 0;  // of the accepted: found in the outbox, at start or put there by
+                                // other servers and in transactions of the shop's own
+  std::uint64_t fired = 0;      // of the accepted: came of a timer
   std::uint64_t timers_pending = 0;  // timers that run: not events yet
   std::uint64_t duplicates = 0;      // of the purged: the same event was already waiting
 

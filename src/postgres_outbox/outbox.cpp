@@ -19,7 +19,7 @@ PostgresOutbox::PostgresOutbox(std::string_view place, const OutboxOptions& opti
       store_("postgresql:" + std::string(place), options.busy_timeout, std::move(clock), source) {}
 
 OutboxCaps PostgresOutbox::caps() const noexcept {
-  return {.append = Durability::kMachine, .max_payload = kMaxPayload};
+  return {.append = Durability::kMachine, .max_payload = kMaxPayload, .shared = true};
 }
 
 Result<Settled> PostgresOutbox::settle(ClaimToken token, std::span<const Outcome> outcomes) {

@@ -59,6 +59,7 @@ class PostgresOrders : public Guest {
     Psql watcher(url_);
     while (watcher.run("SELECT count(*) FROM postbox_inbox") != "0") tracker.look();
     EXPECT_TRUE(tracker.flush(10 * kPatience));  // inside the limits of the account
+    EXPECT_TRUE(tracker.stats().conserved());
   }
 
   // Klaviyo has an event of each order that is in the database, and of no other.
