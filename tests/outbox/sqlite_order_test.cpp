@@ -19,7 +19,7 @@ std::vector<std::string> deliver_all(Outbox& outbox) {
   }
 }
 
-using Payloads = std::vector<std::string>;
+using StoredPayloads = std::vector<std::string>;
 
 // Only the sender knows what it has in its hands.
 TEST_F(SqliteOrder, WhoIsNotTheSenderReplacesNothingAndKeepsTheOrder) {
@@ -33,7 +33,7 @@ TEST_F(SqliteOrder, WhoIsNotTheSenderReplacesNothingAndKeepsTheOrder) {
   (void)take(sender->settle(in_hand.token, outcomes(in_hand, OutcomeKind::kDelivered)));
   const std::vector<EventRecord> last = {in_order(4, "d", 7)};
   EXPECT_EQ(take(sender->append(last)).inserted, 0U) << "the sender's own";
-  EXPECT_EQ(deliver_all(*sender), (Payloads{"b", "d"}));
+  EXPECT_EQ(deliver_all(*sender), (StoredPayloads{"b", "d"}));
 }
 
 TEST_F(SqliteOrder, TheOrderAndTheSlotsSurviveARestart) {
@@ -44,7 +44,7 @@ TEST_F(SqliteOrder, TheOrderAndTheSlotsSurviveARestart) {
   ASSERT_EQ(first.events.size(), 1U);
   settle_all(first, OutcomeKind::kRetry);
   EXPECT_EQ(append({in_order(3, "c", 7)}), 0U);
-  EXPECT_EQ(deliver_all(outbox()), (Payloads{"b", "c"}));
+  EXPECT_EQ(deliver_all(outbox()), (StoredPayloads{"b", "c"}));
 }
 
 TEST_F(SqliteOrder, WhatASalvageCopiesKeepsItsOrder) {
@@ -63,7 +63,7 @@ TEST_F(SqliteOrder, WhatASalvageCopiesKeepsItsOrder) {
   const auto copy =
       take(open_outbox({.url = "sqlite:" + (folder_.path() / "copy.db").string()}, clock_));
   EXPECT_EQ(take(copy->replay({}, 1, {})), 1U);
-  EXPECT_EQ(deliver_all(*copy), (Payloads{"dead", "payload 2", "a", "b"}));
+  EXPECT_EQ(deliver_all(*copy), (StoredPayloads{"dead", "payload 2", "a", "b"}));
   use(copy);
 }
 
