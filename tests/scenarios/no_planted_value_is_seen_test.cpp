@@ -190,7 +190,7 @@ class NoPlantedValue : public PlantedShop {
              {"POSTBOX_ENCRYPTION_KEY", std::string(planted::kEncryptionKey).substr(0, 40)},
              {"KLAVIYO_API_URL", "https" + password + "a.klaviyo.com"},
              {"VITE_APP_URL", "https" + password + "shop.goldenacre.example"},
-             {"POSTBOX_OUTBOX", "postgres" + password + "db/shop"},
+             {"POSTBOX_OUTBOX", "mysql" + password + "db/shop"},
              {"POSTBOX_OUTBOX", planted::kApiKey},
              {"KLAVIYO_PURCHASE_EVENTS_ENABLED", planted::kApiKey},
              {"KLAVIYO_CART_ABANDONED_AFTER", planted::kWebhookSecret},
