@@ -242,8 +242,8 @@ Appended append_timed(Session& session, Batch batch, std::int64_t number, Bytes 
   return appended;
 }
 
-// What an append did whose answer was lost; nothing when it was not done. Waits for it, should the
-// server still be at it.
+// The result of an append whose answer was lost; nothing when it was not done. Waits for it, should
+// the server still be at it.
 std::optional<Appended> already_done(Session& session, Batch batch, std::int64_t number,
                                      Bytes allowed) {
   Transaction transaction(session, Transaction::Kind::kDurable);
