@@ -1,4 +1,5 @@
-// What most files include, compiled once. No file relies on it: each names what it uses.
+// The headers that most files include, compiled once. No file relies on it: each names what it
+// uses.
 //
 // Place:     the test programs, and the libraries in the sanitizers' builds.
 // Threads:   none.

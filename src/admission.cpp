@@ -6,7 +6,9 @@
 #include <string_view>
 #include <utility>
 
+#include "base/cipher.hpp"
 #include "base/per_thread.hpp"
+#include "encrypted_outbox.hpp"
 
 namespace postbox {
 namespace {
@@ -133,13 +135,20 @@ void Admission::keep_effects(const EventView& event, Way way) {
     EventBatch batch = new_batch();
     event.encode_disabled(event.event, batch);
     if (way.records != nullptr) {
-      *way.records = std::move(batch.records());
+      *way.records = as_stored(batch);
       return;
     }
     (void)parts_.intake.push(batch.records(), batch.now(), IntakeQueue::Share::kEffects);
   } catch (...) {
     // Without memory for it, nothing of it is known.
   }
+}
+
+std::vector<EventRecord> Admission::as_stored(EventBatch& batch) const {
+  if (parts_.cipher.seals()) {
+    for (EventRecord& record : batch.records()) record = sealed(record, parts_.cipher);
+  }
+  return std::move(batch.records());
 }
 
 TrackResult Admission::decide(const EventView& event, Way way) {
@@ -243,7 +252,7 @@ TrackResult Admission::hand_over(const EventView& event, EventBatch& batch,
                                  std::vector<EventRecord>& records) {
   try {
     if (batch.mended() > 0) report_changes(batch);
-    records = std::move(batch.records());
+    records = as_stored(batch);
     return TrackResult(TrackStatus::kAccepted, {}, std::move(batch.warnings()));
   } catch (...) {
     count(event.family->queue, TrackStatus::kRejected, event.size(event.event));

@@ -29,6 +29,8 @@
 
 namespace postbox {
 
+class Cipher;
+
 // Its collaborators, all of the same pipeline.
 struct AdmissionParts {
   const Config& config;
@@ -42,6 +44,7 @@ struct AdmissionParts {
   MetricsTable& metrics;
   Notices& notices;
   Undeliverable& undeliverable;
+  const Cipher& cipher;  // for what is handed over: the outbox has its own
   Doorbell& writers_bell;
   HttpClient& senders_wait;
 };
@@ -55,8 +58,8 @@ class Admission {
     return decide(event, {.sequence = &sequence});
   }
 
-  // The same, but what would be queued is handed over. It is not counted as offered and accepted:
-  // nobody knows yet whether it will be stored.
+  // The same, but what would be queued is handed over, as it is to lie in the outbox. It is not
+  // counted as offered and accepted: nobody knows yet whether it will be stored.
   TrackResult draft(const EventView& event, std::vector<EventRecord>& records) {
     return decide(event, {.records = &records});
   }
@@ -77,6 +80,7 @@ class Admission {
   TrackResult reject(const EventView& event, EventName name, std::vector<Violation> violations,
                      Way way);
   void keep_effects(const EventView& event, Way way);
+  [[nodiscard]] std::vector<EventRecord> as_stored(EventBatch& batch) const;
   void report_changes(EventBatch& batch);
   [[nodiscard]] bool encode(const EventView& event, EventBatch& batch) const;
   [[nodiscard]] EventBatch new_batch() const;

@@ -3,12 +3,10 @@
 #include <utility>
 
 #include "base/assert.hpp"
-#include "base/cipher.hpp"
 #include "base/encryption_keys.hpp"
 #include "base/fork_gate.hpp"
 #include "base/guarded.hpp"
 #include "base/kept_list.hpp"
-#include "encrypted_outbox.hpp"
 
 namespace postbox {
 
@@ -47,7 +45,7 @@ Pipeline::Pipeline(ValidConfig config, Integration integration, const Services& 
                         config_->settle_interval.value_or(services.threads ? kSettleInterval
                                                                            : milliseconds{})}),
       admission_({*config_, integration_, *flags_, *clock_, *outbox_, intake_, writer_, counters_,
-                  metrics_, notices_, undeliverable_, bell, *http_}),
+                  metrics_, notices_, undeliverable_, *cipher_, bell, *http_}),
       operator_(outbox_, integration_.destination, flags_) {
   for (const auto& [queue, flag] : integration_.flags) flags_->set(queue, flag);
 }
@@ -69,15 +67,9 @@ TrackResult Pipeline::offer_durably(const EventView& event, milliseconds deadlin
 }
 
 EventDraft Pipeline::draft(const EventView& event) {
-  EventDraft draft{TrackResult(TrackStatus::kClosed)};
-  draft.result = admission_.draft(event, draft.records);
-  if (!cipher_->seals()) return draft;
-  try {
-    for (EventRecord& record : draft.records) record = sealed(record, *cipher_);
-  } catch (...) {  // without memory, and in plain it must not be stored
-    return {TrackResult(TrackStatus::kRejected, {{"event", "could not be encrypted"}})};
-  }
-  return draft;
+  std::vector<EventRecord> records;
+  TrackResult result = admission_.draft(event, records);
+  return {std::move(result), std::move(records)};
 }
 
 void Pipeline::look() noexcept {

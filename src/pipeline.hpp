@@ -135,7 +135,7 @@ class Pipeline {
   const Integration integration_;
   const std::shared_ptr<Clock> clock_;
   const std::shared_ptr<Outbox> outbox_;
-  const std::shared_ptr<const Cipher> cipher_;  // for drafts: the outbox has its own
+  const std::shared_ptr<const Cipher> cipher_;
   const std::unique_ptr<HttpClient> http_;
   Doorbell& bell_;
   const MachineTime machine_;

@@ -1,4 +1,5 @@
-// What most tests include, compiled once. No test relies on it: each names what it uses.
+// The headers that most tests include, compiled once. No test relies on it: each names what it
+// uses.
 //
 // Place:     packaging/develop.cmake, for the test programs only.
 // Threads:   none.

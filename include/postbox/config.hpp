@@ -108,9 +108,9 @@ struct Config {
   // validate(): a tracker starts without its disk, and waits for it.
   [[nodiscard]] Result<void> check_outbox() const;
 
-  // Whether the outbox is a store on the network, "SCHEME://…", whose backend is not in
-  // `outbox.backends`. What reads the environment leaves it to the start to refuse that: the
-  // program may add the backend in between.
+  // True when the outbox is a store on the network, "SCHEME://…", whose backend is not in
+  // `outbox.backends`. Reading the environment leaves it to the start to refuse that: the program
+  // may add the backend in between.
   [[nodiscard]] bool lacks_backend() const;
 
   // Check every field; the error has a line for each that is out of range. In what is returned the

@@ -1,5 +1,5 @@
-// EventDraft is an event that the caller stores by himself, in the database transaction in which he
-// stores what it reports.
+// EventDraft is an event that its caller stores, in the database transaction that stores what it
+// reports.
 //
 // Place:     made by Tracker::draft(); an outbox that shares the caller's database inserts it, see
 //            postgres_put.hpp.

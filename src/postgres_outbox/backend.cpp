@@ -18,7 +18,7 @@ struct FreeOptions {
   void operator()(PQconninfoOption* options) const noexcept { PQconninfoFree(options); }
 };
 
-// What the place is, is never said: a password may stand in it.
+// The place itself is never said: a password may stand in it.
 Error refuse(std::string_view why) {
   return Error{ErrorCode::kInvalidConfig,
                "what stands behind 'postgres:' is not accepted; expected "

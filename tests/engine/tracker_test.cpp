@@ -227,6 +227,22 @@ TEST_F(TrackerTest, HistoryOfTheFirstFamilyDoesNotTakeWhatIsKeptForIt) {
   run_for(seconds(1));
 }
 
+// The same where none has asked in vain.
+TEST_F(TrackerTest, WhatIsDeliveredMakesRoomForABurst) {
+  outbox = open_outbox({.url = "memory:", .max_disk = kibibytes(512)}, clock).value();
+  start();
+  hang(true);
+  ASSERT_EQ(track(std::string(250'000, 'a')), TrackStatus::kAccepted);
+  run_for(milliseconds(10));
+  ASSERT_EQ(track("b"), TrackStatus::kAccepted);  // and the store tells what it has left
+  run_for(milliseconds(10));
+  hang(false);
+  run_for(seconds(10));
+  EXPECT_EQ(track(std::string(230'000, 'c')), TrackStatus::kAccepted);
+  run_for(seconds(10));
+  EXPECT_EQ(tracker->stats().delivered, 3U);
+}
+
 TEST_F(TrackerTest, ATenthOfTheDiskIsKeptForTheFirstFamilyUntilThereIsRoomAgain) {
   outbox = open_outbox({.url = "memory:", .max_disk = kibibytes(512)}, clock).value();
   const std::string kilobytes(10'000, 'x');

@@ -180,6 +180,25 @@ TEST_F(PostgresOrders, AnEventThatBreaksARuleIsRejectedAndSaysWhy) {
   EXPECT_EQ(tracker.stats().rejected, placed("1001").size());
 }
 
+// The role of a shop's own, as docs/postgres.md says.
+TEST_F(PostgresOrders, ARoleThatMayOnlyInsertIsEnough) {
+  Psql owner(url_);
+  const std::string schema = owner.run("SELECT current_schema()");
+  const std::string role = "shop_" + schema;
+  owner.run("CREATE ROLE " + role + " LOGIN; GRANT USAGE ON SCHEMA " + schema + " TO " + role +
+            "; GRANT INSERT ON postbox_inbox, orders TO " + role);
+  Tracker tracker = start();
+  std::string url = url_;
+  url.replace(url.find("user=postgres"), 13, "user=" + role);
+  const Connection shop(PQconnectdb(uri_of(url).c_str()), &PQfinish);
+  ASSERT_TRUE(insert(shop.get(), tracker, "1001"));
+  ASSERT_TRUE(run(shop.get(), "COMMIT"));
+  EXPECT_FALSE(run(shop.get(), "DELETE FROM postbox_inbox"));
+  deliver(tracker);
+  expect_recorded({"1001"});
+  owner.run("DROP OWNED BY " + role + "; DROP ROLE " + role);
+}
+
 TEST_F(PostgresOrders, TheExampleSellsAnOrderOnce) {
   auto variables = this->variables();
   variables["POSTBOX_OUTBOX"] = url_;
