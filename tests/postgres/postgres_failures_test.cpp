@@ -83,9 +83,7 @@ TEST_F(PostgresFailures, WhatWasAcknowledgedSurvivesAKilledServerAndIsCountedOnc
 TEST_F(PostgresFailures, AConnectionThatWasCutIsOpenedAgainByTheSameCall) {
   append({event(1)});
   const Claim claimed = claim();
-  psql().run(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-      " WHERE application_name = 'postbox'");
+  psql().run(std::string("SELECT pg_terminate_backend(pid)") + kOwnSessions);
   EXPECT_EQ(append({event(2)}), 1U);
   EXPECT_EQ(settle_all(claimed, OutcomeKind::kDelivered).applied, 1U);
   EXPECT_EQ(stats_of().ready, 1U);
@@ -97,8 +95,7 @@ TEST_F(PostgresFailures, AChildOfAForkOpensItsOwnConnections) {
   append({event(1)});
   auto watcher = psql();
   const std::string sessions =
-      "SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity"
-      " WHERE application_name = 'postbox'";
+      std::string("SELECT string_agg(pid::text, ' ' ORDER BY pid)") + kOwnSessions;
   const std::string before = watcher.run(sessions);
   tests::Child child([this] {
     return outbox().append(events(2, 1)).has_value() && outbox().append(events(3, 1)).has_value();

@@ -34,6 +34,9 @@ class PostgresOrders : public Guest {
     config.engine.outbox.url = url_;
     config.engine.outbox.backends.push_back(&postgres_backend());
     config.engine.outbox.encryption_keys = keys_;
+    // What a killed process had in hand comes back as soon as may be.
+    config.engine.http.total_timeout = std::chrono::seconds(5);
+    config.engine.lease = std::chrono::seconds(10);
     return config;
   }
 

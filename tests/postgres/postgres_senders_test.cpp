@@ -162,7 +162,9 @@ TEST_F(PostgresSenders, ACartThatComesWhileItsOrderIsCommittedIsEnded) {
     has_returned = true;
   });
   auto watcher = psql();
-  while (!has_returned && watcher.run("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0") {
+  const std::string waiting =
+      std::string("SELECT count(*)") + kOwnSessions + " AND wait_event_type = 'Lock'";
+  while (!has_returned && watcher.run(waiting) == "0") {
   }
   EXPECT_FALSE(has_returned);
   order_server.run("COMMIT");

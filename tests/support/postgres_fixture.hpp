@@ -62,13 +62,19 @@ class Psql {
   std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
 };
 
-// A URL with a schema of its own, which is made.
+// A URL with a schema of its own, which is made, and with a name of its own for its sessions, since
+// other tests have theirs on the same server.
 [[nodiscard]] inline std::string fresh_url(const PostgresServer& server = postgres_server()) {
   static int count = 0;
   const std::string schema = "t" + std::to_string(getpid()) + "_" + std::to_string(++count);
   Psql(server.url()).run("DROP SCHEMA IF EXISTS " + schema + " CASCADE; CREATE SCHEMA " + schema);
-  return server.url() + "&options=-csearch_path%3D" + schema;
+  return server.url() + "&application_name=" + schema + "&options=-csearch_path%3D" + schema;
 }
+
+// The sessions of the test that asks, but for the one that does.
+inline constexpr const char* kOwnSessions =
+    " FROM pg_stat_activity WHERE application_name = current_setting('application_name')"
+    " AND pid <> pg_backend_pid()";
 
 // As postgres_backend(), with the time of the clock that it is opened with.
 [[nodiscard]] inline const postbox::OutboxBackend& postgres_on_a_clock() {
