@@ -9,6 +9,7 @@
 
 #include "base/not_accepted.hpp"
 #include "outbox.hpp"
+#include "schema_text.hpp"
 #include "shared_rate_gate.hpp"
 
 namespace postbox {
@@ -74,8 +75,9 @@ Result<NewRateGate> postgres_rate_gate(std::string_view url, std::string account
   const std::string_view place = url.substr(scheme.size() + 1);
   if (auto checked = check_place(place); !checked) return checked.error();
   constexpr std::chrono::milliseconds kLimit{1'000};
-  auto store = std::make_shared<postgres::Store>("postgresql:" + std::string(place), kLimit,
-                                                 std::move(clock), postgres::TimeSource::kServer);
+  auto store =
+      std::make_shared<postgres::Store>(postgres::kOutboxSchema, "postgresql:" + std::string(place),
+                                        kLimit, std::move(clock), postgres::TimeSource::kServer);
   return postgres::shared_rate_gates(
       {.store = std::move(store), .account = std::move(account), .random = system_random()});
 }

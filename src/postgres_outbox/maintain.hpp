@@ -7,7 +7,7 @@
 // Failure:   throw Failure. What was committed before stays.
 #pragma once
 
-#include "transaction.hpp"
+#include "postgres/transaction.hpp"
 
 namespace postbox::postgres {
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "schema_text.hpp"
 #include "shared_rate_gate.hpp"
 
 namespace postbox {
@@ -16,7 +17,8 @@ constexpr Bytes kMaxPayload = mebibytes(16);
 PostgresOutbox::PostgresOutbox(std::string_view place, const OutboxOptions& options,
                                std::shared_ptr<Clock> clock, postgres::TimeSource source)
     : max_disk_(options.max_disk),
-      store_("postgresql:" + std::string(place), options.busy_timeout, std::move(clock), source) {}
+      store_(postgres::kOutboxSchema, "postgresql:" + std::string(place), options.busy_timeout,
+             std::move(clock), source) {}
 
 OutboxCaps PostgresOutbox::caps() const noexcept {
   return {.append = Durability::kMachine, .max_payload = kMaxPayload, .shared = true};

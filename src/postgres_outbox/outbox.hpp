@@ -1,9 +1,10 @@
 // PostgresOutbox keeps events in tables of a PostgreSQL database, for any number of processes.
 //
 // Place:     what open_outbox() returns for "postgres:…", once a program has handed over the
-// backend. Threads:   every member may be called from several threads at once; see Store. Lifetime:
-// owns its connections; see Store. Failure:   as Outbox. A call that has failed may be repeated;
-// what it may have done already is
+//            backend.
+// Threads:   every member may be called from several threads at once; see Store.
+// Lifetime:  owns its connections; see Store.
+// Failure:   as Outbox. A call that has failed may be repeated; what it may have done already is
 //            not counted twice.
 //
 // Durability: a commit returns when it is on the server's disk, and on a standby's as
@@ -24,7 +25,7 @@
 #include "base/batch_number.hpp"
 #include "base/mutex.hpp"
 #include "fronts.hpp"
-#include "store.hpp"
+#include "postgres/store.hpp"
 
 namespace postbox {
 

@@ -10,7 +10,7 @@
 #include <postbox/postgres_put.hpp>
 
 #include "base/record_checksum.hpp"
-#include "server_error.hpp"
+#include "postgres/server_error.hpp"
 
 namespace postbox {
 namespace {

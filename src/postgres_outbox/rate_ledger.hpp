@@ -16,7 +16,7 @@
 #include <postbox/clock.hpp>
 #include <postbox/destination.hpp>
 
-#include "store.hpp"
+#include "postgres/store.hpp"
 
 namespace postbox::postgres {
 

@@ -14,7 +14,7 @@
 
 #include <postbox/outbox.hpp>
 
-#include "transaction.hpp"
+#include "postgres/transaction.hpp"
 
 namespace postbox::postgres {
 

@@ -47,7 +47,9 @@ ROOMS = {
     "curl": {"base"},
     "send": {"base"},
     "sqlite_outbox": {"base", "sqlite"},
-    "postgres_outbox": {"base"},  # a library of its own, which the engine does not know
+    # A library of their own, which the engine does not know.
+    "postgres": {"base"},
+    "postgres_outbox": {"base", "postgres"},
     ".": {"base", "sqlite", "curl", "send", "sqlite_outbox"},
 }
 INTEGRATIONS = {"base", "sqlite"}  # what stands below everything

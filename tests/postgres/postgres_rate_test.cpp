@@ -4,6 +4,7 @@
 
 #include <postbox/postgres_backend.hpp>
 
+#include "postgres_outbox/schema_text.hpp"
 #include "postgres_outbox/shared_rate_gate.hpp"
 #include "send/pacer.hpp"
 #include "support/postgres_fixture.hpp"
@@ -34,9 +35,9 @@ class PostgresRate : public Postgres {
  protected:
   [[nodiscard]] std::unique_ptr<RateGate> gate(const Lane& lane, std::string url,
                                                std::chrono::milliseconds ahead = {}) {
-    auto store = std::make_shared<postgres::Store>("postgresql" + url.substr(url.find(':')), 1s,
-                                                   std::make_shared<SkewedClock>(clock_, ahead),
-                                                   postgres::TimeSource::kClock);
+    auto store = std::make_shared<postgres::Store>(
+        postgres::kOutboxSchema, "postgresql" + url.substr(url.find(':')), 1s,
+        std::make_shared<SkewedClock>(clock_, ahead), postgres::TimeSource::kClock);
     return postgres::shared_rate_gates(
         {.store = std::move(store), .account = "", .random = seeded_random(++seed_)})(0, lane);
   }

@@ -1,7 +1,7 @@
 // Session is a connection with what its transactions need to know; Transaction is one of them,
 // which is rolled back unless it was committed.
 //
-// Place:     inside the PostgreSQL outbox, between Connection and whoever has statements.
+// Place:     inside the PostgreSQL library, between Connection and whoever has statements.
 // Threads:   one thread at a time per Session.
 // Lifetime:  a Transaction lives inside a scope and must not outlive its Session.
 // Failure:   throws Failure.

@@ -1,6 +1,6 @@
-// Failure is what the PostgreSQL outbox throws inside, and which Store::run() makes a Result of.
+// Failure is what the PostgreSQL library throws inside, and which Store::run() makes a Result of.
 //
-// Place:     inside the PostgreSQL outbox.
+// Place:     inside the PostgreSQL library.
 // Threads:   a plain value.
 // Lifetime:  a plain value.
 // Failure:   none.

@@ -1,7 +1,7 @@
 // Connection is one connection to a server, which sends several statements and waits for all of
 // their results once.
 //
-// Place:     inside the PostgreSQL outbox, on libpq; Transaction is how it is used.
+// Place:     inside the PostgreSQL library, on libpq; Transaction is how it is used.
 // Threads:   one thread at a time; its owner holds a mutex.
 // Lifetime:  closes with a word to the server. In the child of a fork() it is the parent's, and is
 //            abandoned.

@@ -1,10 +1,10 @@
-// DatabaseTime is what the PostgreSQL outbox knows of time: the database's clock, which servers
+// DatabaseTime is what the PostgreSQL library knows of time: the database's clock, which servers
 // with clocks of their own share.
 //
-// Place:     inside the PostgreSQL outbox. A statement that needs the time asks the server itself,
+// Place:     inside the PostgreSQL library. A statement that needs the time asks the server itself,
 //            by postbox_now(); this is for what is computed here, such as ages.
 // Threads:   every member may be called from several threads at once. 🔒
-// Lifetime:  as long as the outbox.
+// Lifetime:  a member of Store.
 // Failure:   none.
 #pragma once
 

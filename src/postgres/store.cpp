@@ -3,8 +3,6 @@
 #include <random>
 #include <utility>
 
-#include "migrate.hpp"
-
 namespace postbox::postgres {
 namespace {
 
@@ -12,9 +10,10 @@ constexpr std::int64_t kParts = 64;  // rows of postbox_totals
 
 }  // namespace
 
-Store::Store(std::string uri, std::chrono::milliseconds limit, std::shared_ptr<Clock> clock,
-             TimeSource source)
-    : uri_(std::move(uri)),
+Store::Store(const Schema& schema, std::string uri, std::chrono::milliseconds limit,
+             std::shared_ptr<Clock> clock, TimeSource source)
+    : schema_(schema),
+      uri_(std::move(uri)),
       limit_(limit),
       first_part_(std::random_device{}() % kParts),
       time_(std::move(clock), source) {}
@@ -33,7 +32,7 @@ Session& Store::connect(Place& place) {
   const std::int64_t part = (first_part_ + (&place - places_.data())) % kParts;
   place.session.emplace(Session{Connection(uri_, limit_), time_, part});
   try {
-    migrate(*place.session);
+    migrate(*place.session, schema_);
   } catch (...) {
     place.session.reset();
     throw;

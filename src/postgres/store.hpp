@@ -1,7 +1,7 @@
-// Store has the connections of a PostgreSQL outbox: it opens them at first use, and again after
-// they have ended.
+// Store has the connections to the database of some tables: it opens them at first use, and again
+// after they have ended.
 //
-// Place:     below PostgresOutbox, which says what is done in a session.
+// Place:     below PostgresOutbox and its like, which say what is done in a session.
 // Threads:   every member may be called from several threads at once. There are three connections,
 //            so that an append waits for no claim, and neither for an operator; of the calls of one
 //            each waits for the one before it. 🔒
@@ -27,6 +27,7 @@
 #include "base/mutex.hpp"
 #include "database_time.hpp"
 #include "failure.hpp"
+#include "migrate.hpp"
 #include "transaction.hpp"
 
 namespace postbox::postgres {
@@ -35,9 +36,10 @@ class Store final : private Inherited {
  public:
   enum class Role : std::uint8_t { kWriter, kSender, kOperator };
 
-  // `uri` is "postgresql://…"; `limit` bounds each statement.
-  Store(std::string uri, std::chrono::milliseconds limit, std::shared_ptr<Clock> clock,
-        TimeSource source);
+  // `schema` has the tables, and lasts as long as the program; `uri` is "postgresql://…"; `limit`
+  // bounds each statement.
+  Store(const Schema& schema, std::string uri, std::chrono::milliseconds limit,
+        std::shared_ptr<Clock> clock, TimeSource source);
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
   ~Store();
@@ -63,6 +65,7 @@ class Store final : private Inherited {
   [[nodiscard]] bool give_up() noexcept override;
 
   // Constant after construction.
+  const Schema& schema_;
   const std::string uri_;
   const std::chrono::milliseconds limit_;
   const std::int64_t first_part_;

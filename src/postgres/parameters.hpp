@@ -1,6 +1,6 @@
 // Parameters are the values of a statement and Rows its result, both in PostgreSQL's binary format.
 //
-// Place:     inside the PostgreSQL outbox, on libpq.
+// Place:     inside the PostgreSQL library, on libpq.
 // Threads:   plain values; one thread at a time.
 // Lifetime:  own what they hold.
 // Failure:   throw Failure with kInternal when a result is not what was asked for, and

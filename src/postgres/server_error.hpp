@@ -1,6 +1,6 @@
 // What a server's refusal means, in an Error's code and words.
 //
-// Place:     inside the PostgreSQL outbox, under Connection.
+// Place:     inside the PostgreSQL library, under Connection.
 // Threads:   pure functions.
 // Lifetime:  plain values.
 // Failure:   none but for want of memory.
