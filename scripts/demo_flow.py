@@ -139,11 +139,11 @@ class Demo:
         reasons = ", ".join(error["path"] for error in answer["errors"])
         self.rejected[parcel.family].append((len(parcel.events), reasons))
 
-    def settle(self, held=0):
+    def settle(self, held=0, seconds=60):
         def is_settled():
             states = self.shop.states()
             return states["waiting"] + states["in_flight"] == 0 and states["held"] == held
-        wait_for(f"nothing waits and {held} events are held", is_settled, 60)
+        wait_for(f"nothing waits and {held} events are held", is_settled, seconds)
 
     def usual_day(self):
         say("1  Customers order, fill carts and subscribe: guests and members, five currencies.")
@@ -287,12 +287,12 @@ def interrupt(*_):
     raise KeyboardInterrupt
 
 
-def main():
+def main(demo_class=Demo):
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
     bin_dir = sys.argv[1] if len(sys.argv) > 1 else "build/release/bin"
     with tempfile.TemporaryDirectory(prefix="postbox-demo-") as folder:
-        demo = Demo(bin_dir, folder)
+        demo = demo_class(bin_dir, folder)
         try:
             return demo.run()
         except KeyboardInterrupt:

@@ -31,7 +31,8 @@ for path in files("include", "*.hpp"):
         if not (STANDARD.match(name) or name.startswith("postbox/")):
             breach(path, number, f"a public header may not include {name}")
 # But an integration that is there for a library includes that one's.
-BESIDES = {"klaviyo_json": ("klaviyo_json/", "nlohmann/"), "prometheus": ("prometheus/",), "spdlog": ("spdlog/",)}
+BESIDES = {"klaviyo_json": ("klaviyo_json/", "nlohmann/"), "prometheus": ("prometheus/",), "spdlog": ("spdlog/",),
+           "klaviyo_postgres": ("klaviyo_postgres/",), "stripe_postgres": ("stripe_postgres/",)}
 for path in files("integrations", "*.hpp"):
     integration = path.relative_to(root / "integrations").parts[0]
     known = ("postbox/", "klaviyo/", "stripe/") + BESIDES.get(integration, ())
@@ -53,6 +54,7 @@ ROOMS = {
     ".": {"base", "sqlite", "curl", "send", "sqlite_outbox"},
 }
 INTEGRATIONS = {"base", "sqlite"}  # what stands below everything
+IN_A_DATABASE = {"klaviyo_postgres": {"postgres"}, "stripe_postgres": {"postgres"}}  # and what is there for a room's library
 
 
 def room_of(path):
@@ -75,7 +77,8 @@ for path in files("src", "*.hpp", "*.cpp"):
 for path in files("integrations", "*.hpp", "*.cpp"):
     for number, _, name in includes(path):
         other = included(path, name)
-        if other and (room_of(other) not in INTEGRATIONS or path.suffix != ".cpp"):
+        rooms = INTEGRATIONS | IN_A_DATABASE.get(path.relative_to(root / "integrations").parts[0], set())
+        if other and (room_of(other) not in rooms or path.suffix != ".cpp"):
             breach(path, number, f"an integration may not include the engine's inside, {name}")
 for path in files("src", "*.hpp", "*.cpp") + files("include", "*.hpp"):
     for number, _, name in includes(path):

@@ -32,6 +32,7 @@ cmake --build "$work/with"
 "$work/with/metrics"
 "$work/with/orders"
 "$work/with/database"
+"$work/with/told"
 for library in spdlog nlohmann_json prometheus-cpp; do
   if cmake -S "$here/with_libraries" -B "$work/without_$library" -G Ninja \
            -DCMAKE_CXX_COMPILER="$compiler" "-DCMAKE_DISABLE_FIND_PACKAGE_$library=ON" \
@@ -68,6 +69,10 @@ export PKG_CONFIG_PATH
 "$compiler" -std=c++20 "$here/with_libraries/database.cpp" -o "$work/database" \
   $(pkg-config --cflags --libs postbox-postgres)
 "$work/database"
+# shellcheck disable=SC2046
+"$compiler" -std=c++20 "$here/with_libraries/told.cpp" -o "$work/told" \
+  $(pkg-config --cflags --libs postbox-klaviyo-postgres)
+"$work/told"
 
 # The installed program needs curl, SQLite and OpenSSL, and no library beyond what those bring.
 readelf -d "$work/cmake/shop" | grep NEEDED

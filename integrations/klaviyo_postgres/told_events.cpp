@@ -1,0 +1,90 @@
+#include <klaviyo_postgres/told_events.hpp>
+#include <klaviyo_postgres/told_table.hpp>
+#include <optional>
+#include <postbox/postgres_backend.hpp>
+#include <string>
+#include <utility>
+
+#include "base/logger.hpp"
+#include "base/worker.hpp"
+#include "postgres/uri.hpp"
+
+namespace klaviyo {
+namespace {
+
+using postbox::LogLevel;
+using postbox::SteadyTime;
+
+// What other servers' outboxes wait at most, too.
+constexpr std::chrono::seconds kInterval{5};
+
+}  // namespace
+
+struct ToldEvents::Impl {
+  Impl(postbox::Tracker& t, const std::string& uri, postbox::LogSink sink)
+      : tracker(t), table(uri, clock), logger(std::move(sink), LogLevel::kInfo, clock) {}
+
+  // Looks until nothing is left. Returns when to look again.
+  std::optional<SteadyTime> run_once(bool is_stopping) noexcept;
+  void tell(const ToldTable::Look& look);
+
+  postbox::Tracker& tracker;
+  std::shared_ptr<postbox::Clock> clock = postbox::system_clock();
+  ToldTable table;
+  postbox::Logger logger;
+  postbox::Worker worker;  // the last: its thread uses all of the others
+};
+
+std::optional<SteadyTime> ToldEvents::Impl::run_once(bool is_stopping) noexcept try {
+  if (is_stopping) {
+    logger.report_repeats(/*all=*/true);
+    return std::nullopt;
+  }
+  const auto look =
+      table.take_in([this](const ToldEvent& told) { return draft_told(tracker, told); });
+  logger.report_repeats(/*all=*/false);
+  if (!look) {
+    logger.log_kind(LogLevel::kWarn, "away",
+                    "postbox_told cannot be read: " + look.error().message);
+    return clock->now() + kInterval;
+  }
+  tell(*look);
+  if (look->taken_in > 0) tracker.look();
+  return clock->now() + (look->has_more ? std::chrono::seconds(0) : kInterval);
+} catch (const std::exception&) {  // out of memory
+  return clock->now() + kInterval;
+}
+
+void ToldEvents::Impl::tell(const ToldTable::Look& look) {
+  for (const ToldTable::Refusal& each : look.refused) {
+    logger.log_kind(LogLevel::kError, "refused",
+                    "told event refused: row " + std::to_string(each.id) + " of postbox_told, " +
+                        (each.event.empty() ? "of no known event" : each.event) + ": " +
+                        each.problem);
+  }
+  if (look.expired > 0) {
+    logger.log(LogLevel::kWarn, "told events removed: " + std::to_string(look.expired) +
+                                    " that were refused 30 days ago");
+  }
+}
+
+postbox::Result<ToldEvents> ToldEvents::start(postbox::Tracker& tracker, std::string_view url,
+                                              postbox::LogSink log) try {
+  const auto uri = postbox::postgres::uri_of(url, postbox::postgres_backend());
+  if (!uri) return uri.error().with_context("ToldEvents");
+  auto impl = std::make_unique<Impl>(tracker, *uri, std::move(log));
+  Impl* const job = impl.get();
+  impl->worker.start({.run_once = [job](bool is_stopping) { return job->run_once(is_stopping); }});
+  return ToldEvents(std::move(impl));
+} catch (const std::exception& error) {  // no thread, no memory
+  return postbox::Error{postbox::ErrorCode::kInternal, error.what()};
+}
+
+ToldEvents::ToldEvents(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ToldEvents::ToldEvents(ToldEvents&&) noexcept = default;
+ToldEvents& ToldEvents::operator=(ToldEvents&&) noexcept = default;
+ToldEvents::~ToldEvents() = default;
+
+void ToldEvents::look() noexcept { impl_->worker.wake(); }
+
+}  // namespace klaviyo
