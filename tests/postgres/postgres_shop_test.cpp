@@ -1,5 +1,6 @@
-// Three servers of a shop on one database, of which any is killed under load, and the database,
-// too: what was acknowledged is recorded once, whoever had it in hand.
+// Three servers of a shop on a database with a streaming standby, each on a network of its own. Any
+// of them is killed under load, the database fails over, its network is cut: what was acknowledged
+// is recorded once, whoever had it in hand.
 //
 //   POSTBOX_KILL_ROUNDS=200 postgres_tests --gtest_filter='PostgresShop.*'   more than the usual
 //   POSTBOX_SEED=17 …                                              the same random points again
@@ -10,7 +11,7 @@
 #include <mutex>
 #include <random>
 
-#include "support/postgres_fixture.hpp"
+#include "support/postgres_pair.hpp"
 #include "support/shop.hpp"
 
 namespace postbox::tests {
@@ -35,7 +36,7 @@ class PostgresShop : public Shop {
   void SetUp() override {
     if (!testing::has_postgres()) GTEST_SKIP() << "no PostgreSQL server is installed";
     Shop::SetUp();
-    url = testing::fresh_url(database);
+    url = database.fresh_url();
     for (auto& each : servers) each = open();
   }
 
@@ -56,6 +57,7 @@ class PostgresShop : public Shop {
           std::to_string(round) + "-" + std::to_string(customer) + "-" + std::to_string(i);
       if (post_order(http, order(id)) != 201) {
         ++at;
+        ++refused;
         continue;
       }
       const std::lock_guard lock(mutex);
@@ -93,28 +95,43 @@ class PostgresShop : public Shop {
   }
 
   std::minstd_rand random{static_cast<unsigned>(wish("POSTBOX_SEED", std::random_device{}()))};
-  testing::PostgresServer database{testing::PostgresServer::Disk::kDurable};
+  PostgresPair database;
   std::string url;
   std::array<std::unique_ptr<Program>, kServers> servers;
   std::mutex mutex;
   std::set<std::string> acknowledged;
   std::atomic<std::size_t> sold = 0;
+  std::atomic<std::size_t> refused = 0;
 };
 
 TEST_F(PostgresShop, WhateverIsKilledNothingIsLostAndNothingIsDoubled) {
-  const std::uint64_t rounds = wish("POSTBOX_KILL_ROUNDS", 8);
+  enum Victim : unsigned char { kServer, kDatabase, kPrimary, kNetwork, kIsolatedPrimary };
+  std::vector<Victim> victims{kServer, kDatabase, kServer, kPrimary, kServer};
+  if (database.has_networks()) victims.insert(victims.end(), {kNetwork, kIsolatedPrimary});
+  const std::uint64_t rounds = wish("POSTBOX_KILL_ROUNDS", victims.size());
   for (std::uint64_t round = 0; round < rounds && !HasFailure(); ++round) {
     set_faults(kAnswers.at(round % kAnswers.size()));
-    const std::size_t victim = round % (kServers + 1);
+    const Victim victim = victims.at(round % victims.size());
+    const std::size_t number = random() % kServers;
     sell_and(round, 5 + random() % 30, [&] {
-      if (victim == kServers) {
-        database.kill_hard();
-        EXPECT_TRUE(database.start());
-      } else {
-        EXPECT_EQ(servers.at(victim)->end(SIGKILL), -SIGKILL);
+      const std::size_t orders = refused + 1 + random() % 50;
+      switch (victim) {
+        case kServer:
+          EXPECT_EQ(servers.at(number)->end(SIGKILL), -SIGKILL);
+          return;
+        case kDatabase:
+          return database.restart();
+        case kPrimary:
+          return database.fail_over();
+        case kNetwork:
+          database.cut();
+          while (refused < orders) std::this_thread::yield();
+          return database.mend();
+        case kIsolatedPrimary:
+          return database.fail_over_from_isolated();
       }
     });
-    if (victim < kServers) servers.at(victim) = open();
+    if (victim == kServer) servers.at(number) = open();
   }
   expect_each_once();
 }

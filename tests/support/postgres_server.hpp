@@ -24,6 +24,8 @@
 #include <utility>
 #include <vector>
 
+#include "network_namespace.hpp"
+
 namespace postbox::tests {
 
 class PostgresServer {
@@ -31,16 +33,21 @@ class PostgresServer {
   // `durable`: as in production. Else nothing is synced to the disk, which is faster.
   enum class Disk : unsigned char { kDurable, kFast };
 
-  explicit PostgresServer(Disk disk = Disk::kFast) : disk_(disk) {
-    const auto bin = folder_of_programs();
-    std::string pattern = "/tmp/postbox-pg-XXXXXX";
-    if (!bin || mkdtemp(pattern.data()) == nullptr) return;
-    bin_ = *bin;
-    folder_ = pattern;
-    if (geteuid() == 0 && !give_to_postgres()) return;
-    is_made_ = run({bin_ / "initdb", "-D", data(), "-U", "postgres", "-A", "trust", "-E", "UTF8",
+  // It listens on `network`, too, when there is one, which must outlive it.
+  explicit PostgresServer(Disk disk = Disk::kFast, const NetworkNamespace* network = nullptr)
+      : disk_(disk), network_(network) {
+    is_made_ = make_folder() &&
+               run({bin_ / "initdb", "-D", data(), "-U", "postgres", "-A", "trust", "-E", "UTF8",
                     "--locale=C", "-N"}) &&
-               start();
+               (network_ == nullptr || let_in()) && start();
+  }
+  // A streaming standby of `primary`.
+  struct StandbyOf {
+    const PostgresServer& primary;
+  };
+  explicit PostgresServer(StandbyOf of, const NetworkNamespace* network = nullptr)
+      : disk_(of.primary.disk_), network_(network) {
+    is_made_ = make_folder() && follow(of.primary);
   }
   // One that runs already.
   explicit PostgresServer(std::filesystem::path folder) : folder_(std::move(folder)) {
@@ -69,7 +76,11 @@ class PostgresServer {
   // Of the database, with "&" before more options.
   [[nodiscard]] std::string url(const std::string& user = "postgres") const {
     if (!is_made_) return {};
-    return "postgres:///postgres?host=" + folder_.string() + "&user=" + user;
+    return "postgres:///postgres?host=" + host() + "&user=" + user;
+  }
+  // What clients call it by.
+  [[nodiscard]] std::string host() const {
+    return network_ == nullptr ? folder_.string() : network_->address();
   }
   [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
 
@@ -78,19 +89,35 @@ class PostgresServer {
 
   // What follows a kill is a recovery.
   bool start() {
-    std::string options = "-k " + folder_.string() +
-                          " -c listen_addresses= -c max_connections=60 -c shared_buffers=32MB"
+    std::string options = "-k " + folder_.string() + " -c listen_addresses=" +
+                          (network_ == nullptr ? "" : network_->address()) +
+                          " -c max_connections=60 -c shared_buffers=32MB"
                           " -c autovacuum_naptime=5 -c max_wal_size=256MB";
     if (disk_ == Disk::kFast) {
       options += " -c fsync=off -c full_page_writes=off -c synchronous_commit=off";
     }
     for (int tries = 0; tries < 50; ++tries) {  // of one that was killed, processes may linger
       if (run({bin_ / "pg_ctl", "-D", data(), "-w", "-s", "-l", folder_ / "log", "-o", options,
-               "start"})) {
+               "start"},
+              network_)) {
         return true;
       }
     }
     return false;
+  }
+
+  // Begins anew as a streaming standby, with a copy of what the other one has.
+  bool follow(const PostgresServer& primary) {
+    std::error_code ignored;
+    std::filesystem::remove_all(data(), ignored);
+    return run({bin_ / "pg_basebackup", "-h", primary.folder(), "-U", "postgres", "-D", data(),
+                "-c", "fast", "-X", "stream", "-R", "-N"}) &&
+           start();
+  }
+
+  // A standby becomes the primary.
+  [[nodiscard]] bool promote() const {
+    return run({bin_ / "pg_ctl", "-D", data(), "-w", "-s", "promote"});
   }
 
   // How often its log has `text`.
@@ -121,10 +148,12 @@ class PostgresServer {
   }
 
   // Runs a program of PostgreSQL's as its user, silently. Returns whether it ended well.
-  static bool run(const std::vector<std::string>& words) {
+  static bool run(const std::vector<std::string>& words,
+                  const NetworkNamespace* network = nullptr) {
     const passwd* const user = geteuid() == 0 ? getpwnam("postgres") : nullptr;
     const pid_t child = fork();
     if (child == 0) {
+      if (network != nullptr && !network->enter()) _exit(1);
       if (user != nullptr &&
           (initgroups(user->pw_name, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 ||
            setuid(user->pw_uid) != 0 || chdir("/") != 0)) {
@@ -147,7 +176,23 @@ class PostgresServer {
   }
 
  private:
+  bool make_folder() {
+    const auto bin = folder_of_programs();
+    std::string pattern = "/tmp/postbox-pg-XXXXXX";
+    if (!bin || mkdtemp(pattern.data()) == nullptr) return false;
+    bin_ = *bin;
+    folder_ = pattern;
+    return geteuid() != 0 || give_to_postgres();
+  }
+
   [[nodiscard]] std::string data() const { return (folder_ / "data").string(); }
+
+  // Whoever comes over its network.
+  [[nodiscard]] bool let_in() const {
+    std::ofstream rules(data() + "/pg_hba.conf", std::ios::app);
+    rules << "host all all samenet trust\n";
+    return rules.flush().good();
+  }
 
   // The server refuses root.
   [[nodiscard]] bool give_to_postgres() const {
@@ -156,6 +201,7 @@ class PostgresServer {
   }
 
   Disk disk_ = Disk::kFast;
+  const NetworkNamespace* network_ = nullptr;
   std::filesystem::path bin_;
   std::filesystem::path folder_;
   bool is_made_ = false;
