@@ -85,6 +85,8 @@ class ServersDemo(Demo):
     def other_language(self):
         say("5  A server in another language tells three orders by SQL; one transaction is rolled back.")
         sender = self.start_sender()
+        wait_for("the sender has made its table", lambda: self.database.sql(
+            "SELECT to_regclass('postbox_told_meta') IS NOT NULL;") == "t", 30)
         for end in ("COMMIT", "ROLLBACK", "COMMIT"):
             parcel = self.goods.order()
             body = json.dumps(parcel.body).replace("'", "''")

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "failure.hpp"
@@ -44,12 +45,20 @@ PGconn* connect(const std::string& uri, milliseconds limit) {
 }  // namespace
 
 Connection::Connection(const std::string& uri, milliseconds limit)
-    : connection_(connect(uri, limit)), limit_(limit) {
+    : notices_(std::make_unique<Notices>()), connection_(connect(uri, limit)), limit_(limit) {
   if (connection_ == nullptr) throw std::bad_alloc();
   if (PQstatus(connection_.get()) != CONNECTION_OK) throw connection_failure(connection_.get());
-  PQsetNoticeProcessor(
-      connection_.get(), [](void*, const char*) {}, nullptr);  // else on stderr
+  PQsetNoticeReceiver(connection_.get(), &Notices::receive, notices_.get());
   if (PQsetnonblocking(connection_.get(), 1) != 0) broken();
+}
+
+// The name of the function is the same in every language. Other notices are of no interest; unless
+// received they would be on stderr.
+void Connection::Notices::receive(void* self, const PGresult* notice) {
+  const char* const function = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
+  if (function != nullptr && std::string_view(function) == "SyncRepWaitForLSN") {
+    static_cast<Notices*>(self)->is_not_replicated = true;
+  }
 }
 
 std::vector<Rows> Connection::exchange(std::span<const Statement> statements) {
@@ -82,6 +91,10 @@ std::vector<Rows> Connection::exchange(std::span<const Statement> statements) {
   }
   if (PQstatus(connection_.get()) == CONNECTION_OK) PQexitPipelineMode(connection_.get());
   if (failure) throw *std::move(failure);
+  if (std::exchange(notices_->is_not_replicated, false)) {
+    throw Failure(Error{ErrorCode::kOutboxUnavailable,
+                        "committed on this server alone: somebody ended the wait for its standby"});
+  }
   return results;
 }
 

@@ -50,12 +50,19 @@ class Connection {
     void operator()(PGconn* connection) const noexcept { PQfinish(connection); }
   };
 
+  // PostgreSQL reports a commit as done, with a warning, when somebody ends its wait for a standby.
+  struct Notices {
+    bool is_not_replicated = false;
+    static void receive(void* self, const PGresult* notice);
+  };
+
   void send(const Statement& statement);
   [[nodiscard]] PGresult* next(Time deadline);
   void wait(bool to_write, Time deadline);
   [[nodiscard]] Time deadline() const noexcept;
   [[noreturn]] void broken();
 
+  std::unique_ptr<Notices> notices_;  // libpq knows its address
   std::unique_ptr<PGconn, Finish> connection_;
   std::chrono::milliseconds limit_;
 };

@@ -80,6 +80,35 @@ TEST_F(PostgresFailures, WhatWasAcknowledgedSurvivesAKilledServerAndIsCountedOnc
   EXPECT_TRUE(take(own->check()).problems.empty());
 }
 
+// PostgreSQL reports such a commit as done, with a warning: the loss of the server would lose it.
+TEST_F(PostgresFailures, ACommitThatReachedNoStandbyIsNotDurable) {
+  PostgresServer server;
+  const std::string url = fresh_url(server);
+  const auto own = take(open_outbox(options_for(url), clock_));
+  EXPECT_TRUE(own->append(events(1, 1)));
+  Psql operator_of(server.url());
+  operator_of.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+  operator_of.run("ALTER SYSTEM SET synchronous_commit = 'on'");
+  operator_of.run("SELECT pg_reload_conf()");
+  // The server takes its time to hear of it.
+  std::uint32_t number = 1;
+  std::thread writer([&] {
+    for (bool is_durable = true; is_durable;) {
+      const auto appended = own->append(events(++number, 1));
+      is_durable = appended.has_value();
+      if (!is_durable) expect_error(appended, ErrorCode::kOutboxUnavailable, "standby");
+    }
+  });
+  const std::string waiting = " FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+  while (operator_of.run("SELECT count(*)" + waiting) == "0") std::this_thread::yield();
+  operator_of.run("SELECT pg_cancel_backend(pid)" + waiting);
+  writer.join();
+  operator_of.run("ALTER SYSTEM RESET synchronous_standby_names");
+  operator_of.run("SELECT pg_reload_conf()");
+  EXPECT_EQ(take(own->append(events(number, 1))).inserted, 1U) << "the same batch, stored once";
+  EXPECT_EQ(take(own->stats()).totals.appended, number);
+}
+
 TEST_F(PostgresFailures, AConnectionThatWasCutIsOpenedAgainByTheSameCall) {
   append({event(1)});
   const Claim claimed = claim();
