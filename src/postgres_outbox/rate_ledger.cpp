@@ -26,7 +26,7 @@ void add_answers(Parameters& parameters, const RateQuestion& question, SteadyTim
 
 }  // namespace
 
-std::optional<RateGrant> RateLedger::ask(const Lane& lane, const RateQuestion& question) {
+std::optional<RateGrant> DatabaseLedger::ask(const Lane& lane, const RateQuestion& question) {
   DatabaseTime& time = store_->time();
   const SteadyTime asked = time.steady_now();
   if (!is_there(asked)) return std::nullopt;
@@ -58,7 +58,7 @@ std::optional<RateGrant> RateLedger::ask(const Lane& lane, const RateQuestion& q
 }
 
 // What limits us counts from when we asked, what the vendor does from when the database answered.
-RateGrant RateLedger::grant_of(const Rows& rows, SteadyTime asked) {
+RateGrant DatabaseLedger::grant_of(const Rows& rows, SteadyTime asked) {
   const SteadyTime now = store_->time().steady_now();
   const auto span = [&](int column) { return milliseconds(rows.integer(0, column)); };
   servers_ = rows.integer(0, 8);

@@ -1,5 +1,5 @@
-// RateLedger asks the database, which servers share, for requests that may start, and tells it what
-// the vendor's answers say; see version_1_rate.sql.
+// RateLedger is asked for requests that may start, and told what the vendor's answers say, by
+// servers that share an account; DatabaseLedger has it in their database, see version_1_rate.sql.
 //
 // Place:     one per server, below its SharedRateGates.
 // Threads:   one thread, the sender's.
@@ -59,17 +59,28 @@ class RateLedger {
  public:
   static constexpr std::chrono::milliseconds kLease{1'000};
 
-  RateLedger(std::shared_ptr<Store> store, std::string account, std::int64_t server)
-      : store_(std::move(store)), account_(std::move(account)), server_(server) {}
+  virtual ~RateLedger() = default;
 
-  // Nothing when the database cannot be asked.
-  [[nodiscard]] std::optional<RateGrant> ask(const Lane& lane, const RateQuestion& question);
+  // Nothing when it cannot be asked.
+  [[nodiscard]] virtual std::optional<RateGrant> ask(const Lane& lane,
+                                                     const RateQuestion& question) = 0;
 
   // Whether it could be asked last, or may be once more.
-  [[nodiscard]] bool is_there(SteadyTime now) const noexcept { return now >= away_until_; }
+  [[nodiscard]] virtual bool is_there(SteadyTime now) const noexcept = 0;
 
   // How many servers asked within the last minute, this one included.
-  [[nodiscard]] std::int64_t servers() const noexcept { return servers_; }
+  [[nodiscard]] virtual std::int64_t servers() const noexcept = 0;
+};
+
+class DatabaseLedger final : public RateLedger {
+ public:
+  DatabaseLedger(std::shared_ptr<Store> store, std::string account, std::int64_t server)
+      : store_(std::move(store)), account_(std::move(account)), server_(server) {}
+
+  [[nodiscard]] std::optional<RateGrant> ask(const Lane& lane,
+                                             const RateQuestion& question) override;
+  [[nodiscard]] bool is_there(SteadyTime now) const noexcept override { return now >= away_until_; }
+  [[nodiscard]] std::int64_t servers() const noexcept override { return servers_; }
 
  private:
   [[nodiscard]] RateGrant grant_of(const Rows& rows, SteadyTime asked);

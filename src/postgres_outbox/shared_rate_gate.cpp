@@ -221,14 +221,19 @@ void SharedRateGate::refused(SteadyTime now, milliseconds retry_after) {
   (void)ask({.refused_for = until}, Pace::kFast, now);
 }
 
-NewRateGate shared_rate_gates(SharedRate shared) {
-  const auto server = static_cast<std::int64_t>(shared.random->next());
-  const auto ledger =
-      std::make_shared<RateLedger>(std::move(shared.store), std::move(shared.account), server);
-  return [ledger, random = std::move(shared.random)](std::size_t place, const Lane& lane) {
+NewRateGate shared_rate_gates(std::shared_ptr<RateLedger> ledger, std::shared_ptr<Random> random) {
+  return [ledger = std::move(ledger), random = std::move(random)](std::size_t place,
+                                                                  const Lane& lane) {
     return std::make_unique<SharedRateGate>(ledger, lane,
                                             single_server_rate_gate(random)(place, lane), random);
   };
+}
+
+NewRateGate shared_rate_gates(SharedRate shared) {
+  const auto server = static_cast<std::int64_t>(shared.random->next());
+  return shared_rate_gates(
+      std::make_shared<DatabaseLedger>(std::move(shared.store), std::move(shared.account), server),
+      std::move(shared.random));
 }
 
 }  // namespace postbox::postgres

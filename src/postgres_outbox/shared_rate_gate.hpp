@@ -84,4 +84,8 @@ struct SharedRate {
 
 [[nodiscard]] NewRateGate shared_rate_gates(SharedRate shared);
 
+// The gates of one server that asks `ledger`.
+[[nodiscard]] NewRateGate shared_rate_gates(std::shared_ptr<RateLedger> ledger,
+                                            std::shared_ptr<Random> random);
+
 }  // namespace postbox::postgres
