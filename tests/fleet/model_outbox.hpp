@@ -233,6 +233,52 @@ class ModelOutbox final : public Outbox {
   BatchNumber batch_;
 };
 
+// The arguments of postbox_rate_take() for a question, and what its result means.
+[[nodiscard]] inline ModelRates::Take take_of(const Lane& lane,
+                                              const postgres::RateQuestion& question,
+                                              std::int64_t server, SteadyTime now) {
+  constexpr std::int64_t kWay = 100;
+  ModelRates::Take take{.server = server,
+                        .lease = postgres::RateLedger::kLease.count(),
+                        .burst = lane.burst.requests,
+                        .burst_ms = lane.burst.length.count(),
+                        .steady = lane.steady.requests,
+                        .steady_ms = lane.steady.length.count(),
+                        .per_mille = question.per_mille,
+                        .wanted = question.wanted,
+                        .span = question.span.count(),
+                        .evenly = question.evenly,
+                        .recent = question.recent,
+                        .of_window = question.window,
+                        .unused = question.unused};
+  const auto until = [now](SteadyTime time) {
+    return std::chrono::floor<std::chrono::milliseconds>(time - now).count();
+  };
+  if (question.seen) {
+    take.seen = {question.seen->limit, question.seen->remaining,
+                 until(question.seen->end_from) - kWay, until(question.seen->end_to)};
+  }
+  if (question.refused_for) take.refused_for = question.refused_for->count();
+  return take;
+}
+
+[[nodiscard]] inline postgres::RateGrant grant_of(const ModelRates::Grant& grant, SteadyTime now) {
+  using std::chrono::milliseconds;
+  postgres::RateGrant granted{.requests = grant.requests,
+                              .share = grant.share,
+                              .first = now + milliseconds(grant.starts_in),
+                              .last = now + postgres::RateLedger::kLease,
+                              .gap = milliseconds(grant.gap),
+                              .again = now + milliseconds(grant.again),
+                              .window = grant.window,
+                              .room = grant.room,
+                              .limit = grant.most,
+                              .shut = grant.shut,
+                              .spread = grant.spread};
+  if (grant.ends_in) granted.window_end = now + milliseconds(*grant.ends_in);
+  return granted;
+}
+
 // As DatabaseLedger, with the model's answers.
 class ModelOutbox::Ledger final : public postgres::RateLedger {
  public:
@@ -254,50 +300,6 @@ class ModelOutbox::Ledger final : public postgres::RateLedger {
   }
   bool is_there(SteadyTime now) const noexcept override { return now >= away_until_; }
   std::int64_t servers() const noexcept override { return servers_; }
-
-  static ModelRates::Take take_of(const Lane& lane, const postgres::RateQuestion& question,
-                                  std::int64_t server, SteadyTime now) {
-    constexpr std::int64_t kWay = 100;
-    ModelRates::Take take{.server = server,
-                          .lease = kLease.count(),
-                          .burst = lane.burst.requests,
-                          .burst_ms = lane.burst.length.count(),
-                          .steady = lane.steady.requests,
-                          .steady_ms = lane.steady.length.count(),
-                          .per_mille = question.per_mille,
-                          .wanted = question.wanted,
-                          .span = question.span.count(),
-                          .evenly = question.evenly,
-                          .recent = question.recent,
-                          .of_window = question.window,
-                          .unused = question.unused};
-    const auto until = [now](SteadyTime time) {
-      return std::chrono::floor<std::chrono::milliseconds>(time - now).count();
-    };
-    if (question.seen) {
-      take.seen = {question.seen->limit, question.seen->remaining,
-                   until(question.seen->end_from) - kWay, until(question.seen->end_to)};
-    }
-    if (question.refused_for) take.refused_for = question.refused_for->count();
-    return take;
-  }
-
-  static postgres::RateGrant grant_of(const ModelRates::Grant& grant, SteadyTime now) {
-    using std::chrono::milliseconds;
-    postgres::RateGrant granted{.requests = grant.requests,
-                                .share = grant.share,
-                                .first = now + milliseconds(grant.starts_in),
-                                .last = now + kLease,
-                                .gap = milliseconds(grant.gap),
-                                .again = now + milliseconds(grant.again),
-                                .window = grant.window,
-                                .room = grant.room,
-                                .limit = grant.most,
-                                .shut = grant.shut,
-                                .spread = grant.spread};
-    if (grant.ends_in) granted.window_end = now + milliseconds(*grant.ends_in);
-    return granted;
-  }
 
  private:
   ModelOutbox& outbox_;

@@ -78,6 +78,7 @@ class OutboxDecorator : public Outbox {
     return outbox_->maintain(retention);
   }
   Result<OutboxStats> stats() override { return outbox_->stats(); }
+  NewRateGate rate_gate() override { return outbox_->rate_gate(); }
 
  private:
   std::shared_ptr<Outbox> outbox_;
