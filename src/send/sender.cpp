@@ -14,6 +14,10 @@ using std::chrono::milliseconds;
 // appended to it, or somebody removed its file.
 constexpr milliseconds kLongestSleep{5'000};
 
+// Each server of a shared outbox would come whenever a row of any is due, where one of them is
+// enough: ten servers asked four times for an event. A retry may come so much later for it.
+constexpr milliseconds kSharedLook{1'000};
+
 std::vector<SendLane> lanes_of(const SenderParts& parts, milliseconds probe_interval) {
   const NewRateGate gate =
       parts.rate_gate ? parts.rate_gate : single_server_rate_gate(parts.random);
@@ -144,7 +148,9 @@ void Sender::maintain(SteadyTime now) {
                           "share of POSTBOX_MAX_DISK; replay or purge them, or raise it");
   }
   loader_.rescan();  // also for what another process may have appended
-  maintain_at_ = now + std::min(maintained->next_due.value_or(kLongestSleep), kLongestSleep);
+  milliseconds next = std::min(maintained->next_due.value_or(kLongestSleep), kLongestSleep);
+  if (next.count() > 0 && parts_.outbox.caps().shared) next = std::max(next, kSharedLook);
+  maintain_at_ = now + next;
 }
 
 void Sender::launch(SteadyTime now) {

@@ -32,6 +32,15 @@ class Fleet {
     }
   }
 
+  // Customers come for that long, and nothing goes wrong.
+  void trade(minutes length) {
+    const SteadyTime end = all_.now() + length;
+    for (Group& group : all_.groups()) {
+      for (FleetAccount* account : group.accounts) receive(group, *account, end);
+    }
+    all_.time().pass(length);
+  }
+
   // Customers come and things go wrong for that long, then all is mended and comes to rest.
   void live() {
     const FleetOptions& options = all_.options();
@@ -39,8 +48,7 @@ class Fleet {
     for (Group& group : all_.groups()) {
       if (options.has_faults) faults_.plan(group, end);
       for (FleetAccount* account : group.accounts) {
-        all_.every(account->random, milliseconds(60'000 / options.events_a_minute), end,
-                   [this, &group, account] { customers_.serve(group, *account); });
+        receive(group, *account, end);
         if (account->random() % 3 > 0) continue;
         all_.every(account->random, milliseconds(options.length) / 2, end,
                    [this, &group, account] { customers_.rush(group, *account); });
@@ -121,6 +129,11 @@ class Fleet {
   [[nodiscard]] FleetServers& servers() noexcept { return all_; }
 
  private:
+  void receive(Group& group, FleetAccount& account, SteadyTime end) {
+    all_.every(account.random, milliseconds(60'000 / all_.options().events_a_minute), end,
+               [this, &group, &account] { customers_.serve(group, account); });
+  }
+
   [[nodiscard]] bool is_at_rest() const {
     return std::ranges::all_of(all_.accounts(), [](const auto& account) {
       return account->store->tables().rows().empty() && !account->store->has_inbox() &&
