@@ -102,6 +102,26 @@ Result<void> check_give_up_after(milliseconds time) {
   return not_accepted(in_ms(time), "at least 1m");
 }
 
+// A path alone is meant as a file.
+Result<std::string> parse_spill(std::string_view text) {
+  const OutboxBackend& file = sqlite_backend();
+  if (text.empty()) return std::string();
+  const std::string_view scheme = scheme_of(text);
+  const bool has_scheme = scheme == file.scheme && scheme.size() < text.size();
+  // What follows may hold a password.
+  if (!has_scheme && text.substr(scheme.size()).starts_with(kOnNetwork)) {
+    return not_accepted(scheme, std::string(file.accepted) + " or a path");
+  }
+  const std::string_view path = has_scheme ? text.substr(scheme.size() + 1) : text;
+  return std::string(file.scheme) + ':' + std::string(unwrapped(path));
+}
+
+Result<void> check_spill(const std::string& url) {
+  if (url.empty()) return {};
+  if (const auto found = spill_place_of(url); !found) return found.error();
+  return {};
+}
+
 // The working directory may be another one when the names are used, and in a child of fork().
 Result<Config> with_absolute_names(Config config) {
   const auto outbox = place_of(config.outbox);
@@ -109,6 +129,13 @@ Result<Config> with_absolute_names(Config config) {
   const auto resolved = outbox->backend.resolve(outbox->place);
   if (!resolved) return resolved.error().with_context("POSTBOX_OUTBOX");
   config.outbox.url = std::string(outbox->backend.scheme) + ':' + *resolved;
+  if (!config.outbox.spill.empty()) {
+    const auto spill = spill_place_of(config.outbox.spill);
+    if (!spill) return spill.error().with_context("POSTBOX_SPILL");
+    const auto name = spill->backend.resolve(spill->place);
+    if (!name) return name.error().with_context("POSTBOX_SPILL");
+    config.outbox.spill = std::string(spill->backend.scheme) + ':' + *name;
+  }
   if (!config.http.ca_file.empty()) {
     const auto name = absolute_name(config.http.ca_file);
     if (!name) return name.error().with_context("POSTBOX_CA_FILE");
@@ -161,6 +188,16 @@ std::vector<BoundSetting<Config>> Config::settings() {
        &parse_bytes,
        &in_bytes,
        &check_max_disk},
+      {{.variable = "POSTBOX_SPILL",
+        .section = kOutbox,
+        .about = "A file on the server's own disk that takes events while the database of "
+                 "POSTBOX_OUTBOX is away, and gives them to it when it is back. For an outbox in a "
+                 "database alone. POSTBOX_MAX_DISK is the cap of it, too.",
+        .accepted = "sqlite:PATH or a path, such as /var/lib/shop/spill.db"},
+       within(&Config::outbox, &OutboxOptions::spill),
+       &parse_spill,
+       &or_none,
+       &check_spill},
       {{.variable = "POSTBOX_MAX_MEMORY",
         .section = kOutbox,
         .about = "The cap of what waits in memory for the disk; beyond it new events are refused "
@@ -242,6 +279,10 @@ Result<void> Config::check_outbox() const {
   if (!found) return {};  // validate() says what is wrong
   const auto looked = found->backend.look(found->place);
   if (!looked) return looked.error().with_context("POSTBOX_OUTBOX");
+  const auto spill = spill_place_of(this->outbox.spill);
+  if (this->outbox.spill.empty() || !spill) return {};
+  const auto beside = spill->backend.look(spill->place);
+  if (!beside) return beside.error().with_context("POSTBOX_SPILL");
   return {};
 }
 
@@ -258,6 +299,9 @@ Result<ValidConfig> Config::validate() const {
     errors.push_back(found.error().with_context("POSTBOX_OUTBOX"));
   }
   check_settings(settings(), *this, errors);
+  if (const auto ok = check_spill_beside(outbox); !ok) {
+    errors.push_back(ok.error().with_context("POSTBOX_SPILL"));
+  }
   const auto check = [&errors](bool ok, std::string_view field, const std::string& value,
                                std::string_view accepted) {
     if (!ok) errors.push_back(not_accepted(value, accepted).with_context(field));

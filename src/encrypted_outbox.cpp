@@ -155,6 +155,7 @@ class EncryptedOutbox final : public Outbox {
     return inside_->maintain(retention);
   }
   [[nodiscard]] Result<OutboxStats> stats() override { return inside_->stats(); }
+  [[nodiscard]] Spilled spilled() override { return inside_->spilled(); }
 
   [[nodiscard]] Result<Resealed> reseal() override {
     if (!cipher_->seals()) return Error{ErrorCode::kInvalidArgument, "no encryption key is set"};

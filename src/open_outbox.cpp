@@ -8,6 +8,7 @@
 #include "base/encryption_keys.hpp"
 #include "base/not_accepted.hpp"
 #include "encrypted_outbox.hpp"
+#include "spill_outbox.hpp"
 
 namespace postbox {
 namespace {
@@ -29,6 +30,17 @@ std::string_view how_to_add(std::string_view behind_scheme) {
          "config.engine.outbox.backends.push_back(&postbox::postgres_backend())";
 }
 
+Result<std::shared_ptr<Outbox>> with_spill(std::shared_ptr<Outbox> store,
+                                           const OutboxOptions& options,
+                                           std::shared_ptr<Clock> clock) {
+  if (const auto ok = check_spill_beside(options); !ok) return ok.error();
+  const auto found = spill_place_of(options.spill);
+  if (!found) return found.error();
+  auto file = found->backend.open(found->place, options, clock);
+  if (!file) return file;
+  return spilling(std::move(store), *std::move(file), std::move(clock));
+}
+
 }  // namespace
 
 std::string_view scheme_of(std::string_view url) noexcept { return url.substr(0, url.find(':')); }
@@ -48,13 +60,37 @@ Result<OutboxPlace> place_of(const OutboxOptions& options) {
   return OutboxPlace{backend, place};
 }
 
+Result<OutboxPlace> spill_place_of(std::string_view spill) {
+  const OutboxBackend& backend = sqlite_backend();
+  if (scheme_of(spill) != backend.scheme || spill.size() <= backend.scheme.size()) {
+    return not_accepted(scheme_of(spill), backend.accepted);
+  }
+  const std::string_view place = spill.substr(backend.scheme.size() + 1);
+  if (const auto ok = backend.check(place); !ok) return ok.error();
+  return OutboxPlace{backend, place};
+}
+
+Result<void> check_spill_beside(const OutboxOptions& options) {
+  const std::string_view url = options.url;
+  const std::string_view scheme = scheme_of(url);
+  if (options.spill.empty() || url.substr(scheme.size()).starts_with(kOnNetwork)) return {};
+  return Error{ErrorCode::kInvalidConfig,
+               "it is for an outbox in a database, which may be away, and POSTBOX_OUTBOX is " +
+                   std::string(scheme) + ": on this machine: remove one of the two"};
+}
+
 Result<std::shared_ptr<Outbox>> open_outbox(const OutboxOptions& options,
                                             std::shared_ptr<Clock> clock) {
   if (clock == nullptr) return Error{ErrorCode::kInvalidArgument, "open_outbox needs a clock"};
   const auto found = place_of(options);
   if (!found) return found.error().with_context("POSTBOX_OUTBOX");
-  auto outbox = found->backend.open(found->place, options, std::move(clock));
+  auto outbox = found->backend.open(found->place, options, clock);
   if (!outbox) return outbox.error().with_context("POSTBOX_OUTBOX");
+  if (!options.spill.empty()) {
+    outbox = with_spill(*std::move(outbox), options, std::move(clock));
+    if (!outbox) return outbox.error().with_context("POSTBOX_SPILL");
+  }
+  // Outside of the spill, where events lie sealed as well.
   return encrypted(*std::move(outbox), cipher_of(options.encryption_keys));
 }
 

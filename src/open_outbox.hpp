@@ -26,6 +26,12 @@ struct OutboxPlace {
 // What stands behind the scheme of a store on the network.
 inline constexpr std::string_view kOnNetwork = "://";
 
+// The file that OutboxOptions::spill names. Fails when it is empty.
+[[nodiscard]] Result<OutboxPlace> spill_place_of(std::string_view spill);
+
+// Fails when there is a spill, and the outbox is on this machine itself.
+[[nodiscard]] Result<void> check_spill_beside(const OutboxOptions& options);
+
 // Up to the colon.
 [[nodiscard]] std::string_view scheme_of(std::string_view url) noexcept;
 

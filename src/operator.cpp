@@ -186,6 +186,15 @@ Result<std::size_t> Operator::forget(const Key& profile) { return outbox_->purge
 
 Result<std::string> Operator::kept(std::string_view name) const { return outbox_->keep(name, {}); }
 
-Result<OutboxStats> Operator::status() const { return outbox_->stats(); }
+Result<OutboxStats> Operator::status() const {
+  auto stats = outbox_->stats();
+  if (!stats || stats->away.empty()) return stats;
+  Error error{ErrorCode::kOutboxUnavailable, stats->away};
+  if (stats->spilled > 0) {
+    error.message +=
+        "; " + std::to_string(stats->spilled) + " events wait in POSTBOX_SPILL until it is back";
+  }
+  return error;
+}
 
 }  // namespace postbox

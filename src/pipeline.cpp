@@ -35,6 +35,7 @@ Pipeline::Pipeline(ValidConfig config, Integration integration, const Services& 
       logger_(config_->log, config_->log_level, clock_),
       undeliverable_(config_->on_undeliverable, *integration_.destination, logger_),
       stats_(*outbox_, *flags_),
+      spill_log_(logger_, integration_.failure_prefix),
       intake_(config_->max_queued_events, config_->max_queued_bytes, bell),
       writer_({intake_, *outbox_, counters_, metrics_, logger_, clock_, services.random,
                integration_.failure_prefix}),
@@ -177,6 +178,7 @@ Pipeline::Step Pipeline::write_once() {
   for (const std::string& notice : notices_.take()) logger_.log(LogLevel::kWarn, notice);
   if (!open_stats()) return std::nullopt;
   const SteadyTime next = writer_.run_once(now());
+  spill_log_.report(outbox_->spilled(), now());
   if (writer_.appended()) {
     sender_.appended(writer_.queues(), writer_.timed());
     http_->wake();
@@ -188,6 +190,7 @@ Pipeline::Step Pipeline::send_once() {
   undeliverable_.report_rejected();
   if (!open_stats()) return std::nullopt;
   const SteadyTime next = sender_.run_once(now());
+  spill_log_.report(outbox_->spilled(), now());
   if (!sender_.settled()) return next;
   announce_progress();
   // That has made room, of which callers would else profit only after one of them was refused.

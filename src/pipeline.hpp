@@ -38,6 +38,7 @@
 #include "send/exemptions.hpp"
 #include "send/sender.hpp"
 #include "send/undeliverable.hpp"
+#include "spill_log.hpp"
 #include "stats_collector.hpp"
 
 namespace postbox {
@@ -149,6 +150,7 @@ class Pipeline {
   Undeliverable undeliverable_;
   Notices notices_;
   StatsCollector stats_;
+  SpillLog spill_log_;
 
   IntakeQueue intake_;         // caller's thread  ─▶
   OutboxWriter writer_;        // writer's thread  ─▶ outbox ─▶

@@ -9,7 +9,7 @@ namespace postbox {
 namespace {
 
 std::uint64_t rows(const OutboxStats& stats) {
-  std::uint64_t sum = 0;
+  std::uint64_t sum = stats.spilled;
   for (const QueueStats& queue : stats.queues) {
     sum += queue.ready + queue.leased + queue.delayed + queue.held + queue.dead;
   }
@@ -42,7 +42,9 @@ StatsCollector::Collected StatsCollector::collect(const Counters& counters,
   counters.read(s);
   s.waiting = in_memory;
   const auto current = open() ? outbox_.stats() : Error{ErrorCode::kOutboxUnavailable, {}};
-  s.complete = current.has_value();
+  s.complete = current.has_value() && current->away.empty();
+  if (current) s.spilled = current->spilled;
+  s.waiting += s.spilled;
   if (!s.complete) return collected;
   collected.on_disk = current->queues;
 

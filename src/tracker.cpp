@@ -73,6 +73,7 @@ Result<std::vector<std::shared_ptr<Outbox>>> open_outboxes(const std::vector<Acc
                                                            const Services& services) {
   std::vector<std::shared_ptr<Outbox>> outboxes;
   std::vector<std::string> files;
+  std::vector<std::string> spills;
   for (const Account& account : accounts) {
     const OutboxOptions& options = account.config->outbox;
     auto opened = services.outbox
@@ -85,7 +86,12 @@ Result<std::vector<std::shared_ptr<Outbox>>> open_outboxes(const std::vector<Acc
                      ": give each a POSTBOX_OUTBOX of its own, or events of one would be sent to "
                      "the other");
     }
+    if (!options.spill.empty() && std::ranges::find(spills, options.spill) != spills.end()) {
+      return invalid("two accounts have the POSTBOX_SPILL " + options.spill +
+                     ": give each one of its own, or events of one would be sent to the other");
+    }
     files.push_back(file);
+    spills.push_back(options.spill);
     outboxes.push_back(*std::move(opened));
   }
   return outboxes;

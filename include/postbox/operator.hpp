@@ -129,7 +129,7 @@ class Operator {
   [[nodiscard]] Result<std::string> kept(std::string_view name) const;
 
   // How many events are in which state, by queue, and what has been counted since the outbox was
-  // made.
+  // made. Fails, and says how many are spilled, while the store is away.
   [[nodiscard]] Result<OutboxStats> status() const;
 
  private:

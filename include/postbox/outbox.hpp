@@ -226,7 +226,7 @@ struct QueueStats {
 };
 
 // Counted since the store was created, in the transactions that made the changes. Always:
-// appended + fired = delivered + purged + expired + the rows of all queues.
+// appended + fired = delivered + purged + expired + the rows of all queues + what is spilled.
 struct OutboxTotals {
   std::uint64_t appended = 0;
   std::uint64_t duplicates = 0;
@@ -241,6 +241,20 @@ struct OutboxStats {
   OutboxTotals totals;
   std::uint64_t timers_pending = 0;  // timers that run
   Bytes used;                        // disk that live data occupies
+
+  // Events that wait on this machine for a store that is or was away, see OutboxOptions::spill:
+  // among the appended, and in no queue.
+  std::uint64_t spilled = 0;
+  // Why the store itself could not be counted: all but those are missing then. Empty when it was.
+  std::string away{};
+};
+
+// Spilled is what waits on this machine for a store that is or was away.
+struct Spilled {
+  std::uint64_t events = 0;
+  std::uint64_t damaged = 0;  // on this machine's disk, since the start: they stay there
+  std::string away{};         // why the store does not get them; empty when it does
+  std::string trouble{};      // why this machine's disk cannot be used; empty when it can
 };
 
 class Outbox {
@@ -356,6 +370,9 @@ class Outbox {
   [[nodiscard]] virtual Result<Maintained> maintain(std::chrono::milliseconds retention) = 0;
 
   [[nodiscard]] virtual Result<OutboxStats> stats() = 0;
+
+  // Asks neither the disk nor the network. Nothing, unless OutboxOptions::spill is set.
+  [[nodiscard]] virtual Spilled spilled() { return {}; }
 
   // Makes the gates of servers that share this store, and with it the vendor's limits. They live no
   // longer than the outbox. Defaults to an empty one: a server is alone.

@@ -22,13 +22,13 @@ struct OutboxBackend;  // outbox_backend.hpp
 
 struct OutboxOptions {
   std::string url = "sqlite:postbox.db";  // a backend's scheme, a colon, and its place
-  Bytes max_disk = mebibytes(2'048);      // append fails with kOutboxFull beyond it
+  std::string spill{};  // "sqlite:PATH" for when a store on the network is away. POSTBOX_SPILL
+  Bytes max_disk = mebibytes(2'048);  // append fails with kOutboxFull beyond it
   std::chrono::milliseconds busy_timeout{5'000};
 
-  // The keys that encrypt payloads at rest, AES-256-GCM: 32 bytes each, as 64 hexadecimal digits
-  // or in base64. The first encrypts, all decrypt: put a new one before the old, and remove that
-  // when nothing is encrypted with it any more, see Operator::reseal(). POSTBOX_ENCRYPTION_KEY, or
-  // the file POSTBOX_ENCRYPTION_KEY_FILE. Defaults to none: plain, in a file of mode 0600.
+  // The keys that encrypt payloads at rest, AES-256-GCM: 32 bytes each, in hexadecimal digits or
+  // base64. The first encrypts, all decrypt; Operator::reseal() makes the old ones needless.
+  // POSTBOX_ENCRYPTION_KEY, POSTBOX_ENCRYPTION_KEY_FILE. Defaults to none: plain, of mode 0600.
   std::vector<std::string> encryption_keys{};
 
   // The kinds of stores that there are. They must outlive the options.

@@ -3,7 +3,8 @@
 // Place:     returned by Tracker::stats().
 // Threads:   a plain value.
 // Lifetime:  a plain value.
-// Failure:   `complete` is false when the outbox could not be read; its counts are then zero.
+// Failure:   `complete` is false when the outbox could not be read; its counts are then zero, but
+//            for what is spilled.
 //            When its file was replaced by an older one, what it counts is too little until the
 //            next start, and conserved() is false.
 //
@@ -42,11 +43,10 @@ struct Stats {
   std::uint64_t delivered = 0;
   std::uint64_t dead = 0;       // refused for good, kept as dead letters
   std::uint64_t held = 0;       // their family is switched off
-  std::uint64_t waiting = 0;    // in memory, ready, or waiting for a retry
+  std::uint64_t waiting = 0;    // in memory, spilled, ready, or waiting for a retry
   std::uint64_t in_flight = 0;  // leased to a sender; for Config::settle_interval also when it is
                                 // delivered
-  // Removed on purpose: purges, expired dead letters, duplicates, what a timer made and an end took
-  // back.
+  // Removed on purpose: purged, expired, duplicates, and what a timer made and an end took back.
   std::uint64_t purged = 0;
 
   std::uint64_t recovered = 0;  // of the accepted: found in the outbox, at start or put there by
@@ -54,6 +54,7 @@ struct Stats {
   std::uint64_t fired = 0;      // of the accepted: came of a timer
   std::uint64_t timers_pending = 0;  // timers that run: not events yet
   std::uint64_t duplicates = 0;      // of the purged: the same event was already waiting
+  std::uint64_t spilled = 0;  // of the waiting: on this machine's disk, for a store that is away
 
   // How it went.
   std::uint64_t requests = 0;      // started
@@ -98,6 +99,7 @@ inline constexpr std::array kStatsFields{
     StatsField{"fired", &Stats::fired, true},
     StatsField{"timers_pending", &Stats::timers_pending, true},
     StatsField{"duplicates", &Stats::duplicates, true},
+    StatsField{"spilled", &Stats::spilled, true},
     StatsField{"requests", &Stats::requests, false},
     StatsField{"retries", &Stats::retries, true},
     StatsField{"rate_limited", &Stats::rate_limited, false},

@@ -84,7 +84,10 @@ Config read_all(const Environment& environment, std::vector<postbox::Family> own
   add_error(config.engine.apply(environment));
   postbox::read_settings(Config::settings(config.own_families), environment, config, errors);
   Config checked = config;  // what did not parse has its default
-  if (config.engine.lacks_backend()) checked.engine.outbox.url = postbox::OutboxOptions{}.url;
+  if (config.engine.lacks_backend()) {
+    checked.engine.outbox.url = postbox::OutboxOptions{}.url;
+    checked.engine.outbox.spill.clear();
+  }
   add_error(checked.validate());
   return config;
 }

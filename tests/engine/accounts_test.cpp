@@ -10,6 +10,7 @@
 #include <postbox/tracker.hpp>
 
 #include "support/engine_harness.hpp"
+#include "support/far_store.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace postbox::tests {
@@ -151,6 +152,23 @@ TEST_F(Accounts, ATrackerMayLiveLongerThanTheOthers) {
   EXPECT_EQ(track(last, "a"), TrackStatus::kAccepted);
   EXPECT_TRUE(last.flush(std::chrono::minutes(1)));
   EXPECT_TRUE(last.stats().conserved());
+}
+
+TEST_F(Accounts, TwoWithOneSpillAreRefusedByItsName) {
+  const TemporaryFolder folder;
+  const auto spilling = [&](const std::string& store, std::shared_ptr<FakeVendor> vendor) {
+    Config config;
+    config.outbox.url = "far://" + folder.file(store);
+    config.outbox.backends.push_back(&far_backend());
+    config.outbox.spill = "sqlite:" + folder.file("spill.db");
+    return Account{config.validate().value(), {.destination = std::move(vendor)}};
+  };
+  const auto trackers =
+      Tracker::start_all({spilling("one.db", first), spilling("other.db", second)}, shared());
+  ASSERT_FALSE(trackers);
+  EXPECT_EQ(trackers.error().code, ErrorCode::kInvalidConfig);
+  EXPECT_THAT(trackers.error().message,
+              AllOf(HasSubstr("POSTBOX_SPILL"), HasSubstr(folder.file("spill.db"))));
 }
 
 TEST_F(Accounts, TwoOnOneOutboxAreRefusedByItsName) {

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <thread>
 
+#include "support/far_store.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace postbox {
@@ -391,6 +392,68 @@ TEST(OutboxPath, IsWhatItSays) {
                 AllOf(HasSubstr("POSTBOX_OUTBOX: "), HasSubstr(why), HasSubstr("sqlite:PATH")))
         << path;
   }
+}
+
+// Its backend is known to no program here.
+constexpr std::string_view kDatabase = "POSTBOX_OUTBOX=far://shop\n";
+
+std::string spill_error(const std::string& text) {
+  Config config = config_from(std::string(kDatabase) + text);
+  config.outbox.backends.push_back(&tests::far_backend());
+  const auto valid = config.validate();
+  return valid ? "" : valid.error().message;
+}
+
+TEST(SpillPath, IsAFileWithOrWithoutItsScheme) {
+  EXPECT_EQ(config_from("").outbox.spill, "");
+  EXPECT_EQ(config_from("POSTBOX_SPILL=").outbox.spill, "");
+  EXPECT_EQ(config_from("POSTBOX_SPILL=/var/lib/spill.db").outbox.spill,
+            "sqlite:/var/lib/spill.db");
+  EXPECT_EQ(config_from("POSTBOX_SPILL='sqlite:\"/a b/spill.db\"'").outbox.spill,
+            "sqlite:/a b/spill.db");
+  Config config = config_from(std::string(kDatabase) + "POSTBOX_SPILL=spill.db");
+  config.outbox.backends.push_back(&tests::far_backend());
+  const auto valid = config.validate();
+  ASSERT_TRUE(valid) << valid.error().message;
+  const std::string here = std::filesystem::canonical(std::filesystem::current_path()).string();
+  EXPECT_EQ((*valid)->outbox.spill, "sqlite:" + here + "/spill.db");
+}
+
+TEST(SpillPath, ThatIsNoneIsAnErrorThatNamesIt) {
+  for (const auto& [value, why] :
+       std::vector<std::pair<std::string, std::string>>{{"~/spill.db", "~ is not expanded"},
+                                                        {"/var/lib/", "names a folder"},
+                                                        {"sqlite:", "missing"}}) {
+    EXPECT_THAT(spill_error("POSTBOX_SPILL=" + value),
+                AllOf(HasSubstr("POSTBOX_SPILL: "), HasSubstr(why)))
+        << value;
+  }
+  EXPECT_THAT(apply_error("POSTBOX_SPILL=postgres://shop:geheim@db/shop"),
+              AllOf(HasSubstr("POSTBOX_SPILL: 'postgres' is not accepted"), HasSubstr("a path"),
+                    Not(HasSubstr("geheim"))));
+}
+
+TEST(SpillPath, IsForAnOutboxInADatabase) {
+  for (const char* outbox : {"sqlite:shop.db", "memory:"}) {
+    EXPECT_THAT(validate_error("POSTBOX_SPILL=spill.db\nPOSTBOX_OUTBOX=" + std::string(outbox)),
+                AllOf(HasSubstr("POSTBOX_SPILL: "), HasSubstr("POSTBOX_OUTBOX is ")))
+        << outbox;
+  }
+  const auto opened = open_outbox({.url = "memory:", .spill = "sqlite:spill.db"}, system_clock());
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message, HasSubstr("POSTBOX_SPILL: "));
+}
+
+TEST(SpillPath, IsLookedAtBeforeAnythingWaitsThere) {
+  const tests::TemporaryFolder folder;
+  Config config;
+  config.outbox.url = "far://shop";
+  config.outbox.backends.push_back(&tests::far_backend());
+  config.outbox.spill = "sqlite:" + folder.file("spill.db");
+  EXPECT_EQ(error_of(config.check_outbox()), "");
+  config.outbox.spill = "sqlite:" + folder.file("none/spill.db");
+  EXPECT_THAT(error_of(config.check_outbox()),
+              AllOf(HasSubstr("POSTBOX_SPILL: "), HasSubstr("does not exist: create it")));
 }
 
 TEST(OutboxPath, IsLookedAtBeforeAnythingWaitsThere) {

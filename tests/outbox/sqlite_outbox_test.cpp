@@ -12,6 +12,7 @@
 
 #include "outbox/outbox_conformance.hpp"
 #include "sqlite_outbox/format.hpp"
+#include "support/far_store.hpp"
 #include "support/raw_file.hpp"
 #include "support/sqlite_outbox_fixture.hpp"
 
@@ -36,25 +37,39 @@ OutboxOptions encrypted_options(const fs::path& folder) {
   return options;
 }
 
+// What is meant for a database, with a spill beside it: while that is there, the spill shows in
+// nothing.
+OutboxOptions spilling_options(const fs::path& folder) {
+  OutboxOptions options;
+  options.url = "far://" + (folder / "outbox.db").string();
+  options.spill = "sqlite:" + (folder / "spill.db").string();
+  options.backends.push_back(&tests::far_backend());
+  return options;
+}
+
 INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxConformance,
                          ::testing::Values(OutboxBackend{"File", file_options},
                                            OutboxBackend{"Encrypted", encrypted_options},
-                                           OutboxBackend{"Memory", memory_options}),
+                                           OutboxBackend{"Memory", memory_options},
+                                           OutboxBackend{"Spilling", spilling_options}),
                          backend_name);
 INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxHeld,
                          ::testing::Values(OutboxBackend{"File", file_options},
                                            OutboxBackend{"Encrypted", encrypted_options},
-                                           OutboxBackend{"Memory", memory_options}),
+                                           OutboxBackend{"Memory", memory_options},
+                                           OutboxBackend{"Spilling", spilling_options}),
                          backend_name);
 INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxTimers,
                          ::testing::Values(OutboxBackend{"File", file_options},
                                            OutboxBackend{"Encrypted", encrypted_options},
-                                           OutboxBackend{"Memory", memory_options}),
+                                           OutboxBackend{"Memory", memory_options},
+                                           OutboxBackend{"Spilling", spilling_options}),
                          backend_name);
 INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxOrder,
                          ::testing::Values(OutboxBackend{"File", file_options},
                                            OutboxBackend{"Encrypted", encrypted_options},
-                                           OutboxBackend{"Memory", memory_options}),
+                                           OutboxBackend{"Memory", memory_options},
+                                           OutboxBackend{"Spilling", spilling_options}),
                          backend_name);
 
 TEST_F(SqliteOutbox, PromisesWhatItsStorageCanKeep) {

@@ -13,9 +13,17 @@ OutboxOptions encrypted_options(const std::filesystem::path& folder) {
   return options;
 }
 
+OutboxOptions spilling_options(const std::filesystem::path& folder) {
+  OutboxOptions options = postgres_options(folder);
+  options.spill = "sqlite:" + (folder / "spill.db").string();
+  return options;
+}
+
 std::vector<OutboxBackend> backends() {
   if (!has_postgres()) return {};
-  return {{"Plain", postgres_options}, {"Encrypted", encrypted_options}};
+  return {{"Plain", postgres_options},
+          {"Encrypted", encrypted_options},
+          {"Spilling", spilling_options}};
 }
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(OutboxConformance);

@@ -9,7 +9,7 @@ namespace postbox::tests {
 
 inline void expect_conserved(Outbox& outbox) {
   const OutboxStats stored = outbox.stats().value();
-  std::uint64_t rows = 0;
+  std::uint64_t rows = stored.spilled;
   for (const QueueStats& queue : stored.queues) {
     rows += queue.ready + queue.leased + queue.delayed + queue.held + queue.dead;
   }

@@ -357,6 +357,14 @@ std::optional<Finding> filesystem_finding(std::uint64_t type) {
   return std::nullopt;
 }
 
+std::optional<Finding> spill_finding(const OutboxStats& stats) {
+  if (stats.spilled == 0) return std::nullopt;
+  return Finding{Level::kWarning, kTopic,
+                 counted(stats.spilled, "event") + " in the file of POSTBOX_SPILL",
+                 "a server with that setting gives them to the database when it is there "
+                 "(docs/postgres.md)"};
+}
+
 std::vector<Finding> queue_findings(const QueueFacts& facts, const klaviyo::Config& config) {
   std::vector<Finding> findings;
   const Sums sums = sum_up(facts.stats, config);
@@ -413,7 +421,15 @@ std::vector<Finding> outbox_findings(const klaviyo::Config& config) {
   if (!file) {
     const auto stats = (*outbox)->stats();
     if (!stats) return {error_finding(stats.error())};
-    return queue_findings({.stats = *stats}, config);
+    std::vector<Finding> found =
+        stats->away.empty()
+            ? queue_findings({.stats = *stats}, config)
+            : std::vector{error_finding({ErrorCode::kOutboxUnavailable, stats->away})};
+    if (const auto spilled = spill_finding(*stats)) found.push_back(*spilled);
+    if (const auto ok = config.engine.check_outbox(); !ok) {
+      found.push_back(error_finding(ok.error()));
+    }
+    return found;
   }
   if (file->empty()) {
     return {{Level::kWarning, kTopic, "The outbox is in memory: what waits is lost at exit",

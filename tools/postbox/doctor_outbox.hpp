@@ -35,6 +35,7 @@ struct QueueFacts {
   std::size_t damaged = 0;  // dead letters whose bytes have turned
   bool has_sender = false;  // a process sends from the outbox
 };
+[[nodiscard]] std::optional<Finding> spill_finding(const OutboxStats& stats);
 [[nodiscard]] std::vector<Finding> queue_findings(const QueueFacts& facts,
                                                   const klaviyo::Config& config);
 

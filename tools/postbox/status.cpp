@@ -79,7 +79,7 @@ void find_full(const Status& status, std::vector<std::string>& problems) {
 }
 
 void find_missing(const Status& status, std::vector<std::string>& problems) {
-  std::uint64_t here = 0;
+  std::uint64_t here = status.spilled;
   for (const QueueStatus& queue : status.queues) here += rows_of(queue);
   const OutboxTotals& totals = status.totals;
   const std::uint64_t came = totals.appended + totals.fired;
@@ -87,6 +87,14 @@ void find_missing(const Status& status, std::vector<std::string>& problems) {
   if (came == known) return;
   problems.push_back("the counts do not add up: " + std::to_string(came) + " events came, and " +
                      std::to_string(known) + " are accounted for: see postbox fsck");
+}
+
+// The outbox is there, or nothing could be counted: so a server should be at it.
+void find_spilled(const Status& status, std::vector<std::string>& problems) {
+  if (status.spilled == 0) return;
+  problems.push_back(counted(status.spilled, "event") +
+                     " in the file of POSTBOX_SPILL: a server with that setting gives them to the "
+                     "database, does one run here?");
 }
 
 std::string shown(const std::optional<Flag>& flag) { return flag ? flag->to_string() : "unknown"; }
@@ -99,11 +107,13 @@ Status status_of(const klaviyo::Config& config, std::string file, const OutboxSt
                 .used = stats.used.count,
                 .allowed = config.engine.outbox.max_disk.count,
                 .timers = stats.timers_pending,
+                .spilled = stats.spilled,
                 .totals = stats.totals,
                 .queues = queues_of(config, stats.queues)};
   find_dead(status, status.problems);
   find_old(status, config, max_wait, status.problems);
   find_full(status, status.problems);
+  find_spilled(status, status.problems);
   find_missing(status, status.problems);
   return status;
 }
@@ -123,7 +133,8 @@ Json json_of(const Status& status) {
            {{"file", status.file},
             {"used_bytes", status.used},
             {"max_bytes", status.allowed},
-            {"timers", status.timers}}},
+            {"timers", status.timers},
+            {"spilled", status.spilled}}},
           {"families", std::move(queues)},
           {"totals",
            {{"accepted", totals.appended},

@@ -31,6 +31,7 @@ struct Status {
   std::uint64_t used = 0;  // bytes, of `allowed`
   std::uint64_t allowed = 0;
   std::uint64_t timers = 0;
+  std::uint64_t spilled = 0;
   OutboxTotals totals{};
   std::vector<QueueStatus> queues{};
   std::vector<std::string> problems{};
