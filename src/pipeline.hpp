@@ -103,6 +103,7 @@ class Pipeline {
   [[nodiscard]] const Integration& integration() const noexcept { return integration_; }
   [[nodiscard]] const FlagSet& flags() const noexcept { return *flags_; }
   [[nodiscard]] std::optional<std::string> outbox_file() const { return outbox_->file(); }
+  [[nodiscard]] bool outbox_is_shared() const noexcept { return outbox_->caps().shared; }
   [[nodiscard]] LogLevel log_level() const noexcept { return logger_.level(); }
   void set_log_level(LogLevel level) noexcept { logger_.set_level(level); }
 

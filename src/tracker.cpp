@@ -380,6 +380,10 @@ std::optional<std::string> Tracker::outbox_file() const {
   return impl_ != nullptr ? impl_->pipeline.outbox_file() : std::nullopt;
 }
 
+bool Tracker::outbox_is_shared() const {
+  return impl_ != nullptr && impl_->pipeline.outbox_is_shared();
+}
+
 std::vector<std::string> Tracker::encryption_keys() const {
   if (impl_ == nullptr) return {};
   return impl_->pipeline.config()->outbox.encryption_keys;

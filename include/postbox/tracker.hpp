@@ -153,10 +153,10 @@ class Tracker {
   // Null for a tracker that is closed.
   [[nodiscard]] const EventContext* context() const noexcept;
 
-  // The file in which events wait, for state that belongs beside it: Outbox::file().
+  // Where events wait, for state that belongs beside them: Outbox::file(), OutboxCaps::shared, and
+  // the secret keys with which it is to be encrypted, OutboxOptions::encryption_keys.
   [[nodiscard]] std::optional<std::string> outbox_file() const;
-
-  // The secret keys with which that is to be encrypted: OutboxOptions::encryption_keys.
+  [[nodiscard]] bool outbox_is_shared() const;
   [[nodiscard]] std::vector<std::string> encryption_keys() const;
 
   // Run one step of each worker and return when the next is due. Only for a tracker that was

@@ -30,6 +30,11 @@ std::vector<postbox::Violation> violations_of(const Mapping& mapping, WallTime n
   return std::move(batch.violations());
 }
 
+// The store cannot be used, and the body is to be handled again.
+struct StoreAway : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 Handled ignore(Mapping mapping) {
   return {Fate::kIgnored, {200, "ignored: " + mapping.ignored}, std::move(mapping.facts)};
 }
@@ -41,13 +46,22 @@ Handled ignore(Mapping mapping) {
 // events last. Whatever fails between leaves a body that is handled again from the start, and comes
 // to the same decisions.
 Handled BodyHandler::handle(std::string_view body, WallTime now, std::optional<WallTime> until) {
+  try {
+    return handle_now(body, now, until);
+  } catch (const StoreAway& away) {
+    return {Fate::kFailed, {503, away.what()}};
+  }
+}
+
+Handled BodyHandler::handle_now(std::string_view body, WallTime now,
+                                std::optional<WallTime> until) {
   // Each attempt knows more decisions, and a body needs few.
   for (int attempts = 0; attempts < 5; ++attempts) {
     auto mapping = to_events(body, mapping_options(now));
     if (!mapping) return refuse_unmapped(mapping.error());
     if (mapping->is_thin) return handle_thin(*mapping, body, now, until);
     if (mapping->is_unhandled) count_unhandled(mapping->type);
-    store_facts(mapping->facts, now);
+    put_all_facts(mapping->facts, now);
     if (!end_carts(mapping->completions)) return {Fate::kFailed, {503, "not on disk in time"}};
     if (!mapping->ignored.empty() && mapping->missing.empty() && mapping->decisions.empty()) {
       return ignore(*std::move(mapping));
@@ -76,13 +90,18 @@ MappingOptions BodyHandler::mapping_options(WallTime now) {
 
 std::optional<std::string> BodyHandler::value_of(const Result<std::optional<std::string>>& result) {
   if (result) return *result;
-  // Its key is missing, which an operator can put back, and Stripe delivers again until then. Made
-  // without what was decided, an event could be another one.
-  if (result.error().code == postbox::ErrorCode::kInvalidConfig) {
-    throw std::runtime_error(result.error().message);
-  }
-  parts_.log.write_kind(Kind::kStore, result.error().message);
+  report_store(result.error());
   return std::nullopt;
+}
+
+// Made without what was decided, an event could be another one. So nothing is made of a body while
+// the store of all servers is away, or the key of a record is missing, which an operator can put
+// back: Stripe delivers again until then. Without its own file a server goes on.
+void BodyHandler::report_store(const Error& error) {
+  parts_.log.write_kind(Kind::kStore, error.message);
+  if (error.code == postbox::ErrorCode::kInvalidConfig || parts_.config.fact_store->is_shared()) {
+    throw StoreAway(error.message);
+  }
 }
 
 Handled BodyHandler::refuse_unmapped(const Error& error) {
@@ -152,7 +171,16 @@ std::optional<Handled> BodyHandler::wait_for_more(const Mapping& mapping, std::s
   }
   const std::string& key = awaited_key(mapping);
   if (!defer_body({mapping.event_id, std::string(body), key, deadline})) return std::nullopt;
-  return Handled{Fate::kWaiting, {200, "waits for " + key}, mapping.facts};
+  Handled waiting{Fate::kWaiting, {200, "waits for " + key}, mapping.facts};
+  if (has_come(key, body, now)) waiting.met.push_back({key, {}});
+  return waiting;
+}
+
+// Whoever was told the fact between the look for it and the moment in which the body was kept has
+// not seen the body: so this looks once more.
+bool BodyHandler::has_come(const std::string& key, std::string_view body, WallTime now) {
+  const auto again = to_events(body, mapping_options(now));
+  return again && std::ranges::find(again->missing, key) == again->missing.end();
 }
 
 // A customer whom the resolver can tell comes first.
@@ -165,9 +193,14 @@ const std::string& BodyHandler::awaited_key(const Mapping& mapping) const {
 
 bool BodyHandler::defer_body(const WaitingBody& body) {
   const auto kept = parts_.config.fact_store->put_body(body);
-  if (!kept) parts_.log.write_kind(Kind::kStore, kept.error().message);
   parts_.worker.wake();
-  return kept.has_value();
+  if (kept) return true;
+  if (kept.error().code == postbox::ErrorCode::kOutboxFull) {
+    parts_.log.write_kind(Kind::kStore, kept.error().message);  // it goes without waiting
+  } else {
+    report_store(kept.error());
+  }
+  return false;
 }
 
 // Carts end at once, even if the body waits.
@@ -184,11 +217,20 @@ bool BodyHandler::store_decisions(const std::vector<Decision>& decisions, WallTi
   if (decisions.empty()) return true;
   const auto stand =
       parts_.config.fact_store->put_decisions(decisions, now, now + parts_.config.remember_for);
-  if (!stand) parts_.log.write_kind(Kind::kStore, stand.error().message);
+  if (!stand) report_store(stand.error());
   return stand.value_or(true);
 }
 
-void BodyHandler::store_facts(const std::vector<Fact>& facts, WallTime now) {
+bool BodyHandler::store_facts(const std::vector<Fact>& facts, WallTime now) {
+  try {
+    put_all_facts(facts, now);
+    return true;
+  } catch (const StoreAway&) {
+    return false;
+  }
+}
+
+void BodyHandler::put_all_facts(const std::vector<Fact>& facts, WallTime now) {
   std::vector<Fact> short_lived;
   std::vector<Fact> others;
   for (const Fact& fact : facts) {
@@ -201,7 +243,7 @@ void BodyHandler::store_facts(const std::vector<Fact>& facts, WallTime now) {
 void BodyHandler::put_facts(const std::vector<Fact>& facts, WallTime now, WallTime expires) {
   if (facts.empty()) return;
   const auto kept = parts_.config.fact_store->put_facts(facts, now, expires);
-  if (!kept) parts_.log.write_kind(Kind::kStore, kept.error().message);
+  if (!kept) report_store(kept.error());
 }
 
 Handled BodyHandler::track(const Mapping& mapping) {

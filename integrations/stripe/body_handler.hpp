@@ -39,6 +39,9 @@ struct Handled {
   Fate fate;
   Answer answer;
   std::vector<Fact> facts{};  // that the body has told; other bodies may wait for them
+
+  // The fact that it waits for, when that came in the moment in which it began to.
+  std::vector<Fact> met{};
 };
 
 // The keys that bodies wait for: a customer's address, which a resolver can tell, and a whole event
@@ -55,8 +58,9 @@ class BodyHandler {
   [[nodiscard]] Handled handle(std::string_view body, postbox::WallTime now,
                                std::optional<postbox::WallTime> until);
 
-  // A webhook goes on without its store: events then carry Stripe's ids.
-  void store_facts(const std::vector<Fact>& facts, postbox::WallTime now);
+  // False when they are to be told again: the store of all servers is away. Without a file of its
+  // own a webhook goes on: events then carry Stripe's ids.
+  [[nodiscard]] bool store_facts(const std::vector<Fact>& facts, postbox::WallTime now);
 
   // As Webhook::unhandled().
   [[nodiscard]] std::map<std::string, std::uint64_t> unhandled() const;
@@ -71,12 +75,17 @@ class BodyHandler {
                                                      postbox::WallTime now,
                                                      std::optional<postbox::WallTime> until);
   [[nodiscard]] const std::string& awaited_key(const Mapping& mapping) const;
+  [[nodiscard]] bool has_come(const std::string& key, std::string_view body, postbox::WallTime now);
+  [[nodiscard]] Handled handle_now(std::string_view body, postbox::WallTime now,
+                                   std::optional<postbox::WallTime> until);
   [[nodiscard]] bool defer_body(const WaitingBody& body);
   [[nodiscard]] bool end_carts(const std::vector<klaviyo::CartCompletion>& completions);
   [[nodiscard]] bool store_decisions(const std::vector<Decision>& decisions, postbox::WallTime now);
+  void put_all_facts(const std::vector<Fact>& facts, postbox::WallTime now);
   void put_facts(const std::vector<Fact>& facts, postbox::WallTime now, postbox::WallTime expires);
   [[nodiscard]] Handled track(const Mapping& mapping);
   [[nodiscard]] Handled reject(const Mapping& mapping, const postbox::TrackResult& result);
+  void report_store(const postbox::Error& error);
   [[nodiscard]] std::optional<std::string> value_of(
       const postbox::Result<std::optional<std::string>>& result);
 

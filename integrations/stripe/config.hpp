@@ -68,6 +68,10 @@ struct Config {
   std::optional<std::string> fact_store_path;
   FactStoreLimits fact_store_limits;
 
+  // A store that several servers share, such as stripe::postgres_fact_store() returns: then any of
+  // them may get any webhook. Defaults to none: the file.
+  std::shared_ptr<FactStore> fact_store;
+
   // The time for which facts and decisions are kept; who has completed a Checkout, 35 days at most.
   // Expired ones are removed from the file within an hour. Defaults to 400 days: longer than the
   // year of a subscription.
@@ -88,7 +92,6 @@ struct Config {
   postbox::LogSink log = postbox::stderr_log();
 
   // For tests. An unset part is made at the start. Without threads the owner calls run_once().
-  std::shared_ptr<FactStore> fact_store;
   std::shared_ptr<postbox::Clock> clock;
   std::shared_ptr<postbox::HttpClient> http;
   bool threads = true;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <initializer_list>
 #include <stripe/deferred_bodies.hpp>
 #include <utility>
 
@@ -16,8 +17,24 @@ constexpr std::size_t kFetchesAtOnce = 8;
 // Before a body that could not be tracked is tried again.
 constexpr auto kPause = 1s;
 
+// Between two looks at a store that servers share, for bodies of one that is gone: one question
+// while nothing waits. Who is told a fact sees the bodies of all at once, and who has let one wait
+// knows when its time comes.
+constexpr auto kBetweenLooks = 15s;
+
+// After which a body whose time has come is another server's, when this one has not tracked it.
+constexpr auto kUntilGivenUp = 10s;
+
 bool is_customer(std::string_view key) { return key.starts_with(kCustomerKey); }
 bool is_thin(std::string_view key) { return key.starts_with(kThinKey); }
+
+std::optional<WallTime> earliest(std::initializer_list<std::optional<WallTime>> times) {
+  std::optional<WallTime> first;
+  for (const auto& time : times) {
+    if (time && (!first || *time < *first)) first = time;
+  }
+  return first;
+}
 
 }  // namespace
 
@@ -42,17 +59,39 @@ std::uint64_t DeferredBodies::waiting() const noexcept {
 
 std::optional<WallTime> DeferredBodies::run_once() {
   const postbox::Clock& clock = *parts_.config.clock;
-  const bool asks_again = resolve_one(clock.wall_now());
-  const auto next_fetch = fetch_thin();
+  const std::optional<WallTime> look = parts_.config.fact_store->is_shared()
+                                           ? std::optional(clock.wall_now() + kBetweenLooks)
+                                           : std::nullopt;
+  const auto awaited = parts_.config.fact_store->awaited_keys();
+  if (!awaited) {
+    parts_.log.write_kind(Kind::kUntracked, awaited.error().message);
+    return look;
+  }
+  const bool asks_again = resolve_one(*awaited, clock.wall_now());
+  const auto next_fetch = fetch_thin(*awaited);
+  if (awaited->empty()) return look;
   const WallTime now = clock.wall_now();
-  const bool all_done = release({}, now, now);
+  auto due = next_due();
+  if (due && *due <= now) {
+    const bool all_done = release({}, now, now);
+    due = next_due();
+    // A body that could not be tracked is still due: not again at once.
+    if (due && !all_done) due = std::max(*due, now + kPause);
+  }
   if (asks_again) return now;
+  return earliest({due, next_fetch, look});
+}
+
+std::optional<WallTime> DeferredBodies::next_due() {
   const auto next = parts_.config.fact_store->next_due();
   if (!next) parts_.log.write_kind(Kind::kUntracked, next.error().message);
-  auto due = next.value_or(std::nullopt);
-  // A body that could not be tracked is still due: not again at once.
-  if (due && !all_done) due = std::max(*due, now + kPause);
-  return due && next_fetch ? std::min(*due, *next_fetch) : due ? due : next_fetch;
+  return next.value_or(std::nullopt);
+}
+
+// The worker takes the bodies whose time has come: Stripe waits for an answer.
+void DeferredBodies::release_after(const Handled& handled, WallTime now) {
+  if (!handled.facts.empty()) release(handled.facts, WallTime::min(), now);
+  if (!handled.met.empty()) release(handled.met, WallTime::min(), now);
 }
 
 bool DeferredBodies::release(const std::vector<Fact>& facts, WallTime due, WallTime now) {
@@ -68,14 +107,29 @@ bool DeferredBodies::release(const std::vector<Fact>& facts, WallTime due, WallT
       all_done = false;
       continue;
     }
-    const Handled handled = handler_.handle(waiting.body, now, waiting.until);
-    if (handled.fate == Fate::kFailed) {
-      all_done = false;
-    } else if (handled.fate != Fate::kWaiting && remove_body(waiting.event_id)) {
-      count_end(handled);
-    }
+    const auto is_ours = waiting.until <= due ? take(waiting, now) : true;
+    if (is_ours == false) continue;
+    all_done = is_ours && handle_again(waiting, now) && all_done;
   }
   return all_done;
+}
+
+// Each server that shares the store sees its time come. Nothing when the store does not say.
+std::optional<bool> DeferredBodies::take(const WaitingBody& waiting, WallTime now) {
+  const auto taken = parts_.config.fact_store->put_off_body(waiting, now + kUntilGivenUp);
+  if (taken) return *taken;
+  parts_.log.write_kind(Kind::kStore, taken.error().message);
+  return std::nullopt;
+}
+
+// False when it must be tried again.
+bool DeferredBodies::handle_again(const WaitingBody& waiting, WallTime now) {
+  const Handled handled = handler_.handle(waiting.body, now, waiting.until);
+  if (handled.fate == Fate::kFailed) return false;
+  if (handled.fate == Fate::kWaiting)
+    return handled.met.empty() || release(handled.met, WallTime::min(), now);
+  if (remove_body(waiting.event_id)) count_end(handled);
+  return true;
 }
 
 bool DeferredBodies::is_locked(const WaitingBody& waiting) {
@@ -99,12 +153,10 @@ void DeferredBodies::count_end(const Handled& handled) {
 }
 
 // Fetches the thin events that are due. Returns when to fetch again.
-std::optional<WallTime> DeferredBodies::fetch_thin() {
+std::optional<WallTime> DeferredBodies::fetch_thin(const std::vector<std::string>& awaited) {
   const postbox::Clock& clock = *parts_.config.clock;
-  const auto awaited = parts_.config.fact_store->awaited_keys();
-  if (!awaited) return std::nullopt;  // run_once() reports it
   std::vector<std::string> keys;
-  std::ranges::copy_if(*awaited, std::back_inserter(keys), is_thin);
+  std::ranges::copy_if(awaited, std::back_inserter(keys), is_thin);
   schedule_.set_waiting(keys);
   const std::string& api_key = parts_.settings.now().api_key;
   if (keys.empty()) return std::nullopt;
@@ -163,19 +215,17 @@ void DeferredBodies::handle_fetched(const ThinAnswer& answer) {
   const bool is_done = handled.fate != Fate::kFailed && remove_body(answer.key);
   if (!is_done) return schedule_.record_failure(answer.key, parts_.config.clock->now());
   schedule_.remove(answer.key);
-  if (!handled.facts.empty()) release(handled.facts, WallTime::min(), now);
+  release_after(handled, now);
   if (handled.fate != Fate::kWaiting) count_end(handled);
 }
 
 // Asks the resolver for one of the customers whom bodies wait for: between two answers the bodies
 // whose time comes are tracked. False when there is no customer left to ask for.
-bool DeferredBodies::resolve_one(WallTime now) {
+bool DeferredBodies::resolve_one(const std::vector<std::string>& awaited, WallTime now) {
   if (!parts_.config.resolver) return false;
-  const auto awaited = parts_.config.fact_store->awaited_keys();
-  if (!awaited) return false;  // run_once() reports it
   std::set<std::string> asked;
   std::string next;
-  for (const std::string& key : *awaited) {
+  for (const std::string& key : awaited) {
     if (asked_.contains(key)) asked.insert(key);
     if (next.empty() && is_customer(key) && !asked_.contains(key)) next = key;
   }
@@ -184,8 +234,11 @@ bool DeferredBodies::resolve_one(WallTime now) {
   asked_.insert(next);
   if (const auto email = ask_resolver(next)) {
     const std::vector<Fact> facts = {{next, *email, now}};
-    handler_.store_facts(facts, now);
-    release(facts, WallTime::min(), now);
+    if (handler_.store_facts(facts, now)) {
+      release(facts, WallTime::min(), now);
+    } else {
+      asked_.erase(next);
+    }
   }
   return true;
 }

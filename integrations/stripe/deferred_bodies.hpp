@@ -2,7 +2,7 @@
 // told the fact that they wait for, and when their time has come.
 //
 // Place:     inside the integration: behind Reception, over the FactStore's waiting bodies.
-// Threads:   release() and stop() from any, at the same time; run_once() from one.
+// Threads:   release_after() and stop() from any, at the same time; run_once() from one.
 // Lifetime:  a member of Reception.
 // Failure:   logged, and the body stays: it leaves the store only after its events are on disk, or
 //            when no event can be made of it.
@@ -26,23 +26,31 @@ class DeferredBodies {
  public:
   DeferredBodies(const WebhookParts& parts, BodyHandler& handler);
 
-  // Handle the bodies that wait for one of the facts, and those whose time has come at `due`. False
-  // when one must stay.
-  bool release(const std::vector<Fact>& facts, postbox::WallTime due, postbox::WallTime now);
+  // Handle the bodies that wait for what this one, which was handled, has told; and itself when the
+  // fact that it waits for has come already.
+  void release_after(const Handled& handled, postbox::WallTime now);
 
   // As Webhook::run_once().
   std::optional<postbox::WallTime> run_once();
 
-  // Make release() and run_once() return after the body that they are handling, now and forever.
+  // Make release_after() and run_once() return after the body that they are handling, now and
+  // forever.
   void stop() noexcept;
 
   // The number of waiting bodies, including those of other processes.
   [[nodiscard]] std::uint64_t waiting() const noexcept;
 
  private:
-  [[nodiscard]] bool resolve_one(postbox::WallTime now);
+  // Handle the bodies that wait for one of the facts, and those whose time has come at `due`. False
+  // when one must stay.
+  bool release(const std::vector<Fact>& facts, postbox::WallTime due, postbox::WallTime now);
+  [[nodiscard]] bool handle_again(const WaitingBody& waiting, postbox::WallTime now);
+  [[nodiscard]] std::optional<bool> take(const WaitingBody& waiting, postbox::WallTime now);
+  [[nodiscard]] std::optional<postbox::WallTime> next_due();
+  [[nodiscard]] bool resolve_one(const std::vector<std::string>& awaited, postbox::WallTime now);
   [[nodiscard]] std::optional<std::string> ask_resolver(std::string_view key);
-  [[nodiscard]] std::optional<postbox::WallTime> fetch_thin();
+  [[nodiscard]] std::optional<postbox::WallTime> fetch_thin(
+      const std::vector<std::string>& awaited);
   void fetch(const std::vector<std::string>& keys, const std::string& api_key);
   void handle_fetched(const ThinAnswer& answer);
   void put_off(const ThinAnswer& answer);

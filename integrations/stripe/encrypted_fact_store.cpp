@@ -146,6 +146,10 @@ Result<std::vector<std::string>> EncryptedFactStore::awaited_keys() {
 
 Result<std::optional<WallTime>> EncryptedFactStore::next_due() { return inside_->next_due(); }
 
+Result<bool> EncryptedFactStore::put_off_body(const WaitingBody& body, WallTime until) {
+  return inside_->put_off_body(body, until);
+}
+
 Result<bool> EncryptedFactStore::remove_body(std::string_view event_id) {
   return inside_->remove_body(event_id);
 }

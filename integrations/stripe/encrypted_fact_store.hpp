@@ -36,6 +36,7 @@ class EncryptedFactStore final : public FactStore {
   // `keys` are ones that OutboxOptions::encryption_keys may have.
   EncryptedFactStore(std::shared_ptr<FactStore> inside, const std::vector<std::string>& keys);
 
+  [[nodiscard]] bool is_shared() const noexcept override { return inside_->is_shared(); }
   [[nodiscard]] postbox::Result<void> put_facts(const std::vector<Fact>& facts,
                                                 postbox::WallTime now,
                                                 postbox::WallTime expires) override;
@@ -51,6 +52,8 @@ class EncryptedFactStore final : public FactStore {
       const std::vector<Fact>& facts, postbox::WallTime now) override;
   [[nodiscard]] postbox::Result<std::vector<std::string>> awaited_keys() override;
   [[nodiscard]] postbox::Result<std::optional<postbox::WallTime>> next_due() override;
+  [[nodiscard]] postbox::Result<bool> put_off_body(const WaitingBody& body,
+                                                   postbox::WallTime until) override;
   [[nodiscard]] postbox::Result<bool> remove_body(std::string_view event_id) override;
 
   // Removes what can be read, and fails then when there are records whose key is not here: they may

@@ -44,6 +44,11 @@ class FactStore {
  public:
   virtual ~FactStore() = default;
 
+  // Whether servers share the store: facts and bodies come to it that this one is not told of, and
+  // when it cannot be used it is away for a while. A webhook then fails, and is delivered again.
+  // False unless overridden.
+  [[nodiscard]] virtual bool is_shared() const noexcept { return false; }
+
   // Keep facts until `expires`. The value that a fact had before stays known for a few days, for
   // bodies that come late. Of two facts with one key and one time the larger value stays, whichever
   // comes first.
@@ -77,6 +82,13 @@ class FactStore {
 
   // When the next body's time comes; nothing when none waits.
   virtual postbox::Result<std::optional<postbox::WallTime>> next_due() = 0;
+
+  // Let a body whose time has come wait until `until`, so that of servers that share the store one
+  // handles it. False when another one has done so, or it is gone. Does nothing unless overridden.
+  virtual postbox::Result<bool> put_off_body(const WaitingBody& /*body*/,
+                                             postbox::WallTime /*until*/) {
+    return true;
+  }
 
   // Remove a body that was handled. False when it is gone already.
   virtual postbox::Result<bool> remove_body(std::string_view event_id) = 0;

@@ -57,11 +57,13 @@ struct Reception::Impl {
         logger_(config_.log, LogLevel::kDebug, config_.clock),
         settings_(config_) {
     if (!config_.fact_store) {
+      warn_of_a_file_of_its_own();
       config_.fact_store =
           sqlite_fact_store(fact_store_path(), config_.fact_store_limits, damage_log(config_.log));
     }
-    config_.fact_store = std::make_shared<EncryptedFactStore>(std::move(config_.fact_store),
-                                                              tracker_.encryption_keys());
+    plain_store_ = config_.fact_store;
+    config_.fact_store =
+        std::make_shared<EncryptedFactStore>(plain_store_, tracker_.encryption_keys());
     log_.write(LogLevel::kInfo, "Stripe webhooks start: " + settings_.to_string());
     start_worker();
   }
@@ -120,7 +122,11 @@ struct Reception::Impl {
     }
   }
 
-  [[nodiscard]] Config config_in_force() const { return settings_.applied_to(config_); }
+  [[nodiscard]] Config config_in_force() const {
+    Config config = settings_.applied_to(config_);
+    config.fact_store = plain_store_;  // who takes it over seals it, once
+    return config;
+  }
 
   [[nodiscard]] std::map<std::string, std::uint64_t> unhandled() const {
     return handler_.unhandled();
@@ -132,6 +138,17 @@ struct Reception::Impl {
     const auto outbox = tracker_.outbox_file();
     if (!outbox) return "postbox.db-stripe";
     return outbox->empty() ? std::string() : *outbox + "-stripe";
+  }
+
+  // Events would go to Stripe's ids, and wait for what another server was told.
+  void warn_of_a_file_of_its_own() {
+    if (!tracker_.outbox_is_shared() || config_.fact_store_path) return;
+    if (settings_.now().secrets.empty()) return;
+    log_.write(LogLevel::kWarn,
+               "Stripe webhook: what webhooks tell is kept in a file of this server, and servers "
+               "share the outbox: set stripe::Config::fact_store to a store that they share, as "
+               "stripe::postgres_fact_store() returns, or fact_store_path where one server alone "
+               "gets all webhooks");
   }
 
   // Without a secret no body is accepted, and none can wait.
@@ -171,8 +188,7 @@ struct Reception::Impl {
       log_.write_kind(Kind::kMended, "a body held half a surrogate pair: U+FFFD took its place");
     }
     Handled handled = handler_.handle(body, now, std::nullopt);
-    // The worker takes the bodies whose time has come: Stripe waits for an answer.
-    if (!handled.facts.empty()) deferred_.release(handled.facts, WallTime::min(), now);
+    deferred_.release_after(handled, now);
     return handled;
   }
 
@@ -201,7 +217,10 @@ struct Reception::Impl {
     return counts_.failed;
   }
 
-  Config config_;  // constant after construction
+  // Constant after construction.
+  Config config_;
+  std::shared_ptr<FactStore> plain_store_;
+
   postbox::Tracker& tracker_;
   postbox::Logger logger_;
   WebhookLog log_{logger_};

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <mutex>
 #include <postbox/clock.hpp>
+#include <stripe/encrypted_fact_store.hpp>
 #include <stripe/stripe.hpp>
 #include <thread>
 
@@ -197,6 +198,35 @@ TEST_F(ForkInHost, AWebhookThatIsDestroyedInTheChildIsWholeInTheParent) {
       return status == 400;
     });
     return child.went_well() && user.went_well() && webhook->counts().received == 0;
+  }));
+}
+
+// Whoever tracks it, parent or child: encrypted twice it would be a body of which no event can be
+// made.
+TEST_F(ForkInHost, ABodyThatBeginsToWaitInAChildIsEncryptedOnce) {
+  const std::string key(64, 'e');
+  const std::string body = stripe_trial_ending().dump();
+  EXPECT_TRUE(hosts_well([&] {
+    klaviyo::Config config;
+    config.engine.outbox.url = "sqlite:" + folder.file("sealed.db");
+    config.engine.outbox.encryption_keys = {key};
+    config.engine.log = nullptr;
+    Tracker tracker = klaviyo::start(config).value();
+    stripe::Config settings;
+    settings.secrets = {"whsec_for_tests"};
+    settings.log = nullptr;
+    auto webhook = stripe::Webhook::start(settings, tracker).value();
+    Child child([&] {
+      alarm(kHangs / 2);
+      const WallTime now = system_clock()->wall_now();
+      return webhook.handle(body, stripe::sign(body, "whsec_for_tests", now)).reason ==
+             "waits for customer:cus_1";
+    });
+    if (!child.went_well()) return false;
+    stripe::EncryptedFactStore store(stripe::sqlite_fact_store(folder.file("sealed.db-stripe")),
+                                     {key});
+    const auto waiting = store.ready_bodies({{"customer:cus_1", {}}}, WallTime::min());
+    return waiting && waiting->size() == 1 && waiting->front().body == body;
   }));
 }
 

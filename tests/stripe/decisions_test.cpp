@@ -90,7 +90,10 @@ class Between : public stripe::FactStore {
     if (then) std::exchange(then, {})();
     return result;
   }
-  Result<void> put_body(const stripe::WaitingBody& body) override { return store_->put_body(body); }
+  Result<void> put_body(const stripe::WaitingBody& body) override {
+    if (before_body) std::exchange(before_body, {})();
+    return store_->put_body(body);
+  }
   Result<std::vector<stripe::WaitingBody>> ready_bodies(const std::vector<stripe::Fact>& facts,
                                                         WallTime now) override {
     return store_->ready_bodies(facts, now);
@@ -103,10 +106,32 @@ class Between : public stripe::FactStore {
   Result<std::size_t> forget(std::string_view email) override { return store_->forget(email); }
 
   std::function<void()> then;
+  std::function<void()> before_body;
 
  private:
   std::shared_ptr<stripe::FactStore> store_;
 };
+
+// Of a trial that ends, `second` after the start.
+Json trial_ending(long second) {
+  Json subscription = stripe_subscription("trialing");
+  subscription["trial_end"] = kStripeStart + 86'400;
+  return stripe_event("customer.subscription.trial_will_end", subscription, nullptr, second);
+}
+
+// Who is told the fact sees no body that waits for it, and the body has seen no fact.
+TEST(StripeDecisions, AFactThatComesWhileABodyBeginsToWaitForItReleasesIt) {
+  StripeShop shop;
+  const auto store = std::make_shared<Between>(stripe::sqlite_fact_store(""));
+  shop.config.fact_store = store;
+  store->before_body = [&] {
+    EXPECT_EQ(shop.deliver(stripe_event("customer.created", stripe_customer()).dump()).status, 200);
+  };
+  EXPECT_EQ(shop.deliver(trial_ending(1).dump()).reason, "waits for customer:cus_1");
+  EXPECT_EQ(shop.recorded_identifiers(), Names{kStripeEmail});
+  EXPECT_EQ(shop.webhook().counts().released, 1U);
+  EXPECT_EQ(shop.webhook().counts().waiting, 0U);
+}
 
 // It has no more than a store had before records could be encrypted.
 TEST(StripeDecisions, AStoreOfTheHostsOwnForgets) {
@@ -169,13 +194,6 @@ TEST(StripeDecisions, AnEventThatCouldNotBeKeptInTimeKeepsItsProfile) {
   EXPECT_EQ(closed.deliver(invoice_of("billing@goldenacre.example").dump()).status, 503);
   shop.deliver(session_of("typed@goldenacre.example").dump());
   EXPECT_EQ(recorded(shop), Names{"Placed Order stripe:in_1 billing@goldenacre.example"});
-}
-
-// Of a trial that ends, `second` after the start.
-Json trial_ending(long second) {
-  Json subscription = stripe_subscription("trialing");
-  subscription["trial_end"] = kStripeStart + 86'400;
-  return stripe_event("customer.subscription.trial_will_end", subscription, nullptr, second);
 }
 
 // Whose the trial is after the bodies, in this order and in the other one.

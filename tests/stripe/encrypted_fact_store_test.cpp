@@ -1,4 +1,5 @@
-// What Stripe's webhooks told lies encrypted; what every store does is in sqlite_fact_store_test.
+// What Stripe's webhooks told lies encrypted; what every store does is in
+// fact_store_conformance.hpp.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -25,7 +25,10 @@ class StripeShop {
   static constexpr const char* kSecret = "whsec_for_tests";
 
   explicit StripeShop(WallTime now = WallTime(1'780'000'000s))
-      : clock(std::make_shared<testing::ManualClock>(now)) {
+      : StripeShop(std::make_shared<testing::ManualClock>(now), {.url = "memory:"}) {}
+  // One of several servers that share an outbox.
+  StripeShop(std::shared_ptr<testing::ManualClock> common_clock, OutboxOptions outbox)
+      : clock(std::move(common_clock)), outbox_(std::move(outbox)) {
     http->on_request([this](const HttpRequest& request) { return answer(request); });
     start_tracker(keys_of_this_test());
     config.secrets = {kSecret};
@@ -138,7 +141,7 @@ class StripeShop {
   void start_tracker(const std::vector<std::string>& encryption_keys) {
     klaviyo::Config settings;
     settings.api_key = "pk_for_tests";
-    settings.engine.outbox.url = "memory:";
+    settings.engine.outbox = outbox_;
     settings.engine.outbox.encryption_keys = encryption_keys;
     settings.engine.log_level = LogLevel::kOff;
     for (const Family& family : klaviyo::kFamilies) settings.set(family, Flag::on());
@@ -173,6 +176,7 @@ class StripeShop {
     return response.body;
   }
 
+  const OutboxOptions outbox_;
   std::optional<stripe::Webhook> webhook_;
 };
 
