@@ -11,6 +11,7 @@
 #include <klaviyo/klaviyo.hpp>
 #ifdef POSTBOX_POSTGRES
 #include <postbox/postgres_backend.hpp>
+#include <stripe_postgres/fact_store.hpp>
 #endif
 #include <postbox/spdlog.hpp>
 #include <stripe/stripe.hpp>
@@ -59,9 +60,19 @@ postbox::Result<klaviyo::Config> read_config(const postbox::LogSink& log) {
   return config;
 }
 
-postbox::Result<stripe::Config> read_webhook_config(const postbox::LogSink& log) {
+// `outbox` is a URL: where it is a database, any server may get any webhook.
+postbox::Result<stripe::Config> read_webhook_config(const postbox::LogSink& log,
+                                                    [[maybe_unused]] const std::string& outbox) {
   auto config = stripe::Config::from_env();
-  if (config) config->log = log;
+  if (!config) return config;
+  config->log = log;
+#ifdef POSTBOX_POSTGRES
+  if (outbox.starts_with("postgres:")) {
+    const auto store = stripe::postgres_fact_store(outbox);
+    if (!store) return store.error();
+    config->fact_store = *store;
+  }
+#endif
   return config;
 }
 
@@ -102,7 +113,7 @@ int run(int wanted_port) {
   log_to_stderr();
   const postbox::LogSink log = postbox::log_to(spdlog::default_logger());
   const auto config = read_config(log);
-  auto webhook_config = read_webhook_config(log);
+  auto webhook_config = read_webhook_config(log, config ? config->engine.outbox.url : "");
   if (!config) spdlog::error("{}", config.error().message);
   if (!webhook_config) spdlog::error("{}", webhook_config.error().message);
   if (!config || !webhook_config) return kProblem;

@@ -18,6 +18,11 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
   postbox_kept, postbox_outbox, postbox_dead, postbox_timer, postbox_timer_key, postbox_end,
   postbox_collapsing, postbox_inbox, postbox_rate, postbox_rate_server TO :"role";
 GRANT SELECT, UPDATE ON postbox_totals TO :"role";
+-- What Stripe's webhooks tell, where it is in these tables (stripe_version_1.sql).
+SELECT format('GRANT %s ON %I.%I TO %I',
+              CASE tablename WHEN 'postbox_stripe_meta' THEN 'SELECT' ELSE 'SELECT, INSERT, UPDATE, DELETE' END,
+              schemaname, tablename, :'role')
+FROM pg_tables WHERE schemaname = :'schema' AND tablename LIKE 'postbox\_stripe\_%' \gexec
 COMMIT;
 
 -- A role of the shop that only tells events in its own transactions, by postbox_put():

@@ -7,8 +7,8 @@
 
 #include <postbox/postgres_backend.hpp>
 
-#include "base/not_accepted.hpp"
 #include "outbox.hpp"
+#include "postgres/uri.hpp"
 #include "schema_text.hpp"
 #include "shared_rate_gate.hpp"
 
@@ -68,16 +68,11 @@ const OutboxBackend& postgres_backend() noexcept {
 
 Result<NewRateGate> postgres_rate_gate(std::string_view url, std::string account,
                                        std::shared_ptr<Clock> clock) {
-  const std::string_view scheme = postgres_backend().scheme;
-  if (!url.starts_with(scheme) || !url.substr(scheme.size()).starts_with(':')) {
-    return not_accepted(url.substr(0, url.find(':')), postgres_backend().accepted);
-  }
-  const std::string_view place = url.substr(scheme.size() + 1);
-  if (auto checked = check_place(place); !checked) return checked.error();
+  auto uri = postgres::uri_of(url, postgres_backend());
+  if (!uri) return uri.error();
   constexpr std::chrono::milliseconds kLimit{1'000};
-  auto store =
-      std::make_shared<postgres::Store>(postgres::kOutboxSchema, "postgresql:" + std::string(place),
-                                        kLimit, std::move(clock), postgres::TimeSource::kServer);
+  auto store = std::make_shared<postgres::Store>(postgres::kOutboxSchema, *std::move(uri), kLimit,
+                                                 std::move(clock), postgres::TimeSource::kServer);
   return postgres::shared_rate_gates(
       {.store = std::move(store), .account = std::move(account), .random = system_random()});
 }

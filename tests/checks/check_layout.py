@@ -54,7 +54,7 @@ ROOMS = {
     ".": {"base", "sqlite", "curl", "send", "sqlite_outbox"},
 }
 INTEGRATIONS = {"base", "sqlite"}  # what stands below everything
-IN_A_DATABASE = {"klaviyo_postgres": {"postgres"}, "stripe_postgres": {"postgres"}}  # and what is there for a room's library
+IN_A_DATABASE = {"klaviyo_postgres": {"postgres"}, "stripe_postgres": {"postgres"}}  # there for a room's library
 
 
 def room_of(path):

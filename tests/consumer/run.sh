@@ -33,6 +33,7 @@ cmake --build "$work/with"
 "$work/with/orders"
 "$work/with/database"
 "$work/with/told"
+"$work/with/servers"
 for library in spdlog nlohmann_json prometheus-cpp; do
   if cmake -S "$here/with_libraries" -B "$work/without_$library" -G Ninja \
            -DCMAKE_CXX_COMPILER="$compiler" "-DCMAKE_DISABLE_FIND_PACKAGE_$library=ON" \
@@ -73,11 +74,21 @@ export PKG_CONFIG_PATH
 "$compiler" -std=c++20 "$here/with_libraries/told.cpp" -o "$work/told" \
   $(pkg-config --cflags --libs postbox-klaviyo-postgres)
 "$work/told"
+# shellcheck disable=SC2046
+"$compiler" -std=c++20 "$here/with_libraries/servers.cpp" -o "$work/servers" \
+  $(pkg-config --cflags --libs postbox-stripe-postgres)
+"$work/servers"
 
 # The installed program needs curl, SQLite and OpenSSL, and no library beyond what those bring.
 readelf -d "$work/cmake/shop" | grep NEEDED
-if readelf -d "$work/cmake/shop" | grep -E 'spdlog|fmt|httplib|gtest|prometheus|libpq'; then
-  echo "the program links a library that it does not need" >&2
+for program in shop webhooks; do
+  if readelf -d "$work/cmake/$program" | grep -E 'spdlog|fmt|httplib|gtest|prometheus|libpq'; then
+    echo "the program links a library that it does not need" >&2
+    exit 1
+  fi
+done
+if nm -C "$work/with/database" | grep ' stripe::'; then
+  echo "the outbox on PostgreSQL brings Stripe's webhooks" >&2
   exit 1
 fi
 
@@ -91,7 +102,7 @@ sed -n '/^add_executable\|^target/p' "$here/with_libraries/CMakeLists.txt" >>"$w
 cmake -S "$work/source" -B "$work/inside" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
       -DPOSTBOX_POSTGRES=ON >"$work/log" ||
   { cat "$work/log"; exit 1; }
-for program in shop/main shop_test/test webhooks/webhooks logging/logging metrics/metrics orders/orders; do
+for program in shop/main shop_test/test webhooks/webhooks logging/logging metrics/metrics orders/orders servers/servers; do
   cmake --build "$work/inside" --target "CMakeFiles/${program%/*}.dir/${program#*/}.cpp.o"
 done
 if ninja -C "$work/inside" -t targets all | grep -E '_tests|_bench|klaviyo-sim'; then

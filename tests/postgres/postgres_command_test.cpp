@@ -1,5 +1,6 @@
 // The program `postbox` beside servers whose outbox is a database.
 #include <fstream>
+#include <stripe_postgres/fact_store.hpp>
 
 #include "support/postgres_fixture.hpp"
 #include "tools/command_run.hpp"
@@ -15,10 +16,13 @@ class PostgresCommand : public Postgres {
     std::ofstream(folder_.file(".env")) << "KLAVIYO_API_KEY=pk_key\n"
                                            "KLAVIYO_PURCHASE_EVENTS_ENABLED=true\n"
                                            "POSTBOX_OUTBOX="
-                                        << url << '\n';
+                                        << url << '\n'
+                                        << more_settings_;
     words.insert(words.end(), {"--env-file", folder_.file(".env")});
     return run_postbox(std::move(words));
   }
+
+  std::string more_settings_;
 };
 
 TEST_F(PostgresCommand, ShowsAndReplaysWhatIsInTheDatabase) {
@@ -37,6 +41,41 @@ TEST_F(PostgresCommand, ShowsAndReplaysWhatIsInTheDatabase) {
   const CommandRun copied = run({"backup", folder_.file("copy.db")}, options_.url);
   EXPECT_NE(copied.code, 0);
   EXPECT_THAT(copied.err, HasSubstr("pg_dump"));
+}
+
+TEST_F(PostgresCommand, ForgetAndResealReachWhatStripesWebhooksHaveToldThere) {
+  const WallTime now = system_clock()->wall_now();
+  const auto none = run({"forget", "ines@goldenacre.example", "--yes"}, options_.url);
+  EXPECT_THAT(none.out, HasSubstr("no store of theirs was found")) << none.err;
+  EXPECT_FALSE(take(stripe::has_postgres_fact_store(options_.url))) << "a command makes none";
+  const auto store = take(stripe::postgres_fact_store(options_.url));
+  EXPECT_TRUE(store->put_facts({{"customer:cus_1", "ines@goldenacre.example", now},
+                                {"customer:cus_2", "ben@goldenacre.example", now}},
+                               now, now + 1h));
+  EXPECT_TRUE(store->put_body(
+      {"evt_1", R"({"email": "Ines@goldenacre.example"})", "order:pi_1", now + 1h}));
+  const auto forgotten = run({"forget", "ines@goldenacre.example", "--yes"}, options_.url);
+  EXPECT_THAT(forgotten.out, HasSubstr("removed 2 records from the store of Stripe's webhooks"))
+      << forgotten.err;
+  EXPECT_EQ(take(store->find_fact("customer:cus_1", now, now)), std::nullopt);
+  EXPECT_EQ(take(store->find_fact("customer:cus_2", now, now)), "ben@goldenacre.example");
+
+  more_settings_ = "POSTBOX_ENCRYPTION_KEY=" + std::string(64, 'a') + '\n';
+  const auto resealed = run({"reseal"}, options_.url);
+  EXPECT_THAT(resealed.out, HasSubstr("encrypted 1 record of the store of Stripe's webhooks"))
+      << resealed.err;
+  EXPECT_THAT(take(store->find_fact("customer:cus_2", now, now)).value(),
+              ::testing::StartsWith("sealed:"));
+}
+
+TEST_F(PostgresCommand, DoctorSaysWhetherServersShareWhatWebhooksTell) {
+  more_settings_ = "STRIPE_WEBHOOK_SECRET=whsec_0123456789abcdef\n";
+  const auto without = run({"doctor", "--offline"}, options_.url);
+  EXPECT_THAT(without.out, HasSubstr("stripe::postgres_fact_store()")) << without.err;
+  EXPECT_TRUE(take(stripe::postgres_fact_store(options_.url))->awaited_keys());
+  const auto with = run({"doctor", "--offline"}, options_.url);
+  EXPECT_THAT(with.out, HasSubstr("What webhooks tell is in the database")) << with.err;
+  EXPECT_THAT(with.out, ::testing::Not(HasSubstr("stripe::postgres_fact_store()")));
 }
 
 TEST_F(PostgresCommand, SaysThatTheDatabaseIsAwayAndNotThePassword) {

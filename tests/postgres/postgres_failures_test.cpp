@@ -3,6 +3,7 @@
 #include <thread>
 
 #include <postbox/postgres_backend.hpp>
+#include <stripe_postgres/fact_store.hpp>
 
 #include "support/child_process.hpp"
 #include "support/postgres_fixture.hpp"
@@ -16,10 +17,39 @@ class PostgresFailures : public Postgres {
   // The server's user may not look into the tree.
   [[nodiscard]] std::string readable_copy(const std::string& name) const {
     const auto copy = folder_.path() / "copy.sql";
-    std::filesystem::copy_file(std::filesystem::path(POSTBOX_SOURCE_DIR) / name, copy);
+    std::filesystem::copy_file(std::filesystem::path(POSTBOX_SOURCE_DIR) / name, copy,
+                               std::filesystem::copy_options::overwrite_existing);
     std::filesystem::permissions(folder_.path(), std::filesystem::perms(0755));
     std::filesystem::permissions(copy, std::filesystem::perms(0644));
     return copy.string();
+  }
+
+  [[nodiscard]] bool grant(const std::string& role, const std::string& schema) const {
+    const auto bin = PostgresServer::folder_of_programs().value();
+    return PostgresServer::run({bin / "psql", "-q", "-h", postgres_server().folder(), "-U",
+                                "postgres", "--set=role=" + role, "--set=schema=" + schema,
+                                "--file=" + readable_copy("packaging/postgres/role.sql")});
+  }
+
+  // The owner makes the tables of Stripe's webhooks later than those of the outbox.
+  void expect_webhooks_tell(const std::string& url, const std::string& role,
+                            const std::string& schema) const {
+    const auto use = [](const std::string& of) {
+      const auto store = take(stripe::postgres_fact_store(of));
+      const WallTime now{1'780'000'000s};
+      return store->put_decisions({{"a", "1"}}, now, now + 1h);
+    };
+    expect_error(use(url), ErrorCode::kOutboxUnavailable, "may not change them");
+    EXPECT_TRUE(use(options_.url));
+    ASSERT_TRUE(grant(role, schema));
+    EXPECT_TRUE(take(use(url)));
+    const auto store = take(stripe::postgres_fact_store(url));
+    const WallTime now{1'780'000'000s};
+    EXPECT_TRUE(store->put_facts({{"customer:1", "a@b.example", now}}, now, now + 1h));
+    EXPECT_TRUE(store->put_body({"evt_1", "{}", "k", now}));
+    EXPECT_EQ(take(store->forget("a@b.example")), 1U);
+    EXPECT_EQ(take(store->expire(now + 1h)), 1U);
+    EXPECT_TRUE(take(store->remove_body("evt_1")));
   }
 
   // The same role in a schema that has no tables yet.
@@ -220,15 +250,12 @@ TEST_F(PostgresFailures, ARoleThatOwnsNothingDoesAllThatAServerDoes) {
   append({event(1)});
   const std::string schema = psql().run("SELECT current_schema()");
   const std::string role = "postbox_" + schema;
-  const auto bin = PostgresServer::folder_of_programs().value();
   OutboxOptions options = options_;
   options.url.replace(options.url.find("user=postgres"), 13, "user=" + role);
   psql().run("CREATE ROLE " + role + " LOGIN");
   expect_error(take(open_outbox(options, clock_))->append(events(2, 1)),
                ErrorCode::kOutboxUnavailable, "docs/postgres.md");
-  ASSERT_TRUE(PostgresServer::run({bin / "psql", "-q", "-h", postgres_server().folder(), "-U",
-                                   "postgres", "--set=role=" + role, "--set=schema=" + schema,
-                                   "--file=" + readable_copy("packaging/postgres/role.sql")}));
+  ASSERT_TRUE(grant(role, schema));
   use(take(open_outbox(options, clock_)));
   append({update(2, 7, 1s), in_order(3, "x", 7), quiet_update(4, 8, 1s)});
   Claim claimed = claim();
@@ -245,6 +272,7 @@ TEST_F(PostgresFailures, ARoleThatOwnsNothingDoesAllThatAServerDoes) {
   EXPECT_EQ(take(outbox().purge_profile(key_of(1))), 1U);
   EXPECT_TRUE(take(outbox().check()).problems.empty());
   expect_error(open_elsewhere(options), ErrorCode::kOutboxUnavailable, "may not change them");
+  expect_webhooks_tell(options.url, role, schema);
 }
 
 TEST_F(PostgresFailures, NoMessageHasAPassword) {

@@ -17,6 +17,7 @@
 #include "doctor_config.hpp"
 #include "doctor_outbox.hpp"
 #include "doctor_settings.hpp"
+#include "doctor_stripe.hpp"
 #include "output.hpp"
 #include "selection.hpp"
 
@@ -92,6 +93,7 @@ Diagnosis diagnose(const DoctorArguments& arguments) {
   append(findings, stripe_findings(settings, report.account));
   if (settings.can_use("POSTBOX_OUTBOX")) {
     append(findings, outbox_findings(settings.config));
+    if (settings.uses_stripe) append(findings, stripe_store_findings(settings.config));
     if (settings.can_use("POSTBOX_ENCRYPTION_KEY")) {
       append(findings, encryption_findings(settings.config));
     }

@@ -74,8 +74,9 @@ Result<ResealedFiles> reseal(Account& account, const std::string& stripe_store) 
   if (!outbox) return outbox.error();
   ResealedFiles resealed{*outbox};
   const auto store = open_stripe_store(account, stripe_store);
-  if (!store) return resealed;
-  const auto stripe = store->reseal();
+  if (!store) return store.error();
+  if (*store == nullptr) return resealed;
+  const auto stripe = (*store)->reseal();
   if (!stripe) return stripe.error();
   resealed.stripe = *stripe;
   return resealed;

@@ -107,14 +107,15 @@ Result<Forgotten> count_events(const Account& account, const klaviyo::Profile& p
   }
 }
 
-// Webhooks keep addresses in a file of their own.
+// Webhooks keep addresses in a store of their own.
 Result<std::optional<std::size_t>> forget_in_stripe(const Account& account,
                                                     const std::string& named,
                                                     const std::string& email) {
   const auto store = open_stripe_store(account, named);
-  if (!store) return std::optional<std::size_t>();
+  if (!store) return store.error();
+  if (*store == nullptr) return std::optional<std::size_t>();
   if (email.empty()) return std::optional<std::size_t>(0);
-  const auto removed = store->forget(email);
+  const auto removed = (*store)->forget(email);
   if (!removed) return removed.error();
   return std::optional(*removed);
 }
