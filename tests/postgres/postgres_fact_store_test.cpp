@@ -118,16 +118,20 @@ TEST_F(PostgresFacts, ADecisionWaitsForOneThatIsNotCommittedAndGivesWayToIt) {
 }
 
 TEST_F(PostgresFacts, ServersThatDecideSeveralThingsInDifferentOrdersDoNotBlockEachOther) {
-  constexpr int kRounds = 100;
-  const auto server = [](stripe::FactStore& store, bool forward) {
+  constexpr int kRounds = 30;
+  constexpr int kThings = 64;
+  std::barrier begin(2);
+  const auto server = [&](stripe::FactStore& store, bool forward) {
     for (int round = 0; round < kRounds; ++round) {
       std::vector<stripe::Decision> decisions;
       std::vector<stripe::Fact> facts;
-      for (int i = 0; i < 8; ++i) {
-        const std::string key = std::to_string(round) + "/" + std::to_string(forward ? i : 7 - i);
+      for (int i = 0; i < kThings; ++i) {
+        const std::string key =
+            std::to_string(round) + "/" + std::to_string(forward ? i : kThings - 1 - i);
         decisions.push_back({key, "same"});
         facts.push_back({"order:" + key, "same", kFactTime + (forward ? 1s : 2s)});
       }
+      begin.arrive_and_wait();
       const auto decided = store.put_decisions(decisions, kFactTime, kFactTime + 1h);
       EXPECT_TRUE(decided) << decided.error().message;
       const auto told = store.put_facts(facts, kFactTime, kFactTime + 1h);
