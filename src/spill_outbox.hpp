@@ -7,15 +7,13 @@
 // Lifetime:  shares both. What is spilled outlives the process: whichever starts next with the same
 //            two gives it on.
 // Failure:   an event that can go to neither is refused with the spill's error. What was spilled
-// and
-//            is found damaged stays in the spill's file, counts as expired, and is told.
+//            and is found damaged stays in the spill's file, counts as expired, and is told.
 //
 // Order:     while something is spilled, whatever comes later goes behind it. maintain() drains, a
 //            thousand records at a time.
 // Repeats:   an append to the store that may have been done all the same is repeated as it was,
-// which
-//            the store recognises (BatchNumber). After a crash in that moment the store's dedup
-//            keys do; what was already delivered then is sent again, with the same keys.
+//            which the store recognises (BatchNumber). After a crash in that moment the store's
+//            dedup keys do; what was already delivered then is sent again, with the same keys.
 #pragma once
 
 #include <algorithm>

@@ -18,12 +18,14 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
   postbox_kept, postbox_outbox, postbox_dead, postbox_timer, postbox_timer_key, postbox_end,
   postbox_collapsing, postbox_inbox, postbox_rate, postbox_rate_server TO :"role";
 GRANT SELECT, UPDATE ON postbox_totals TO :"role";
--- What Stripe's webhooks tell, where it is in these tables (stripe_version_1.sql).
+-- What Stripe's webhooks tell and what other languages do, where it is in these tables
+-- (stripe_version_1.sql, told_version_1.sql).
 SELECT format('GRANT %s ON %I.%I TO %I',
-              CASE tablename WHEN 'postbox_stripe_meta' THEN 'SELECT' ELSE 'SELECT, INSERT, UPDATE, DELETE' END,
+              CASE WHEN tablename LIKE '%\_meta' THEN 'SELECT' ELSE 'SELECT, INSERT, UPDATE, DELETE' END,
               schemaname, tablename, :'role')
-FROM pg_tables WHERE schemaname = :'schema' AND tablename LIKE 'postbox\_stripe\_%' \gexec
+FROM pg_tables WHERE schemaname = :'schema' AND tablename ~ '^postbox_(stripe|told)' \gexec
 COMMIT;
 
--- A role of the shop that only tells events in its own transactions, by postbox_put():
---   GRANT USAGE ON SCHEMA shop TO shop_server; GRANT INSERT ON shop.postbox_inbox TO shop_server;
+-- A role of the shop that only tells events in its own transactions, by postbox_put() or postbox_tell():
+--   GRANT USAGE ON SCHEMA shop TO shop_server;
+--   GRANT INSERT ON shop.postbox_inbox, shop.postbox_told TO shop_server;

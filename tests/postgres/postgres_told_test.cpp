@@ -212,6 +212,35 @@ TEST_F(PostgresTold, AClosedTrackerLeavesTheRows) {
   EXPECT_EQ(delivered(), 2U);
 }
 
+// As role.sql and its last lines have it.
+TEST_F(PostgresTold, RolesThatOwnNothingTellAndTakeIn) {
+  const std::string schema = psql().run("SELECT current_schema()");
+  const auto bin = PostgresServer::folder_of_programs().value();
+  const auto script = folder_.path() / "role.sql";
+  std::filesystem::copy_file(POSTBOX_SOURCE_DIR "/packaging/postgres/role.sql", script);
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms(0755));
+  std::filesystem::permissions(script, std::filesystem::perms(0644));
+  ASSERT_TRUE(PostgresServer::run({bin / "psql", "-q", "-h", postgres_server().folder(), "-U",
+                                   "postgres", "--set=role=sender_" + schema,
+                                   "--set=schema=" + schema, "--file=" + script.string()}));
+  psql().run("CREATE ROLE shop_" + schema + " LOGIN; GRANT USAGE ON SCHEMA " + schema +
+             " TO shop_" + schema + "; GRANT INSERT ON postbox_inbox, postbox_told TO shop_" +
+             schema);
+  const auto as = [&](const std::string& role) {
+    std::string url = options_.url;
+    return url.replace(url.find("user=postgres"), 13, "user=" + role + schema);
+  };
+  EXPECT_EQ(Psql(as("shop_"))
+                .run("SELECT postbox_tell('order_placed', " + quoted(order("1").dump()) + ")"),
+            "");
+  const std::string url = as("sender_");
+  ToldTable told("postgresql" + url.substr(url.find(':')), system_clock());
+  const auto look = told.take_in([this](const klaviyo::ToldEvent& each) { return draft(each); });
+  ASSERT_TRUE(look) << look.error().message;
+  EXPECT_EQ(look->taken_in, 1U);
+  EXPECT_EQ(delivered(), 2U);
+}
+
 TEST_F(PostgresTold, WhatIsToldWithoutATimeHappenedWhenItWasTold) {
   EXPECT_EQ(tell("order_placed", order("1")), "");
   psql().run("UPDATE postbox_told SET told_at = 1795000000000");
