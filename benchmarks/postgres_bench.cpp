@@ -1,5 +1,5 @@
-// What an event costs its outbox on PostgreSQL: append, claim and settle, by one and by hundreds, on
-// a server of its own with a real disk. Beside it the least: the same bytes in a table that is
+// What an event costs its outbox on PostgreSQL: append, claim and settle, by one and by hundreds,
+// on a server of its own with a real disk. Beside it the least: the same bytes in a table that is
 // claimed by FOR UPDATE SKIP LOCKED and knows no duplicates, no families, no order and no counts;
 // and the same work on SQLite. Arguments: events for each measurement.
 #include <libpq-fe.h>
@@ -107,8 +107,8 @@ class OutboxEngine final : public Engine {
     if (const auto done = outbox_->append(records); !done) give_up(done.error().message);
   }
   void claim_and_settle(std::size_t count) override {
-    const auto claim = outbox_->claim(
-        QueueId{0}, {.max_events = count, .max_bytes = mebibytes(4)}, std::chrono::seconds(60));
+    const auto claim = outbox_->claim(QueueId{0}, {.max_events = count, .max_bytes = mebibytes(4)},
+                                      std::chrono::seconds(60));
     if (!claim || claim->events.size() != count) give_up("nothing to claim");
     std::vector<Outcome> outcomes;
     for (const ClaimedEvent& event : claim->events) {

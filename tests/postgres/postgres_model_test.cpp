@@ -3,6 +3,7 @@
 #include <random>
 
 #include "fleet/model_outbox.hpp"
+#include "postgres_outbox/schema_text.hpp"
 #include "support/postgres_fixture.hpp"
 #include "support/rate_fleet.hpp"
 #include "support/timed_records.hpp"
@@ -225,8 +226,8 @@ TEST_F(PostgresModel, GrantsOfTheQuotaWhatTheDatabaseGrants) {
     for (std::int64_t server = 1; server <= 5; ++server) {
       const auto random = seeded_random(static_cast<std::uint64_t>(server));
       const auto store = std::make_shared<postgres::Store>(
-          "postgresql" + options_.url.substr(options_.url.find(':')), 1s, clock_,
-          postgres::TimeSource::kClock);
+          postgres::kOutboxSchema, "postgresql" + options_.url.substr(options_.url.find(':')), 1s,
+          clock_, postgres::TimeSource::kClock);
       const auto ledger = std::make_shared<ComparedLedger>(store, rates, clock_, server);
       all.add(postgres::shared_rate_gates(ledger, random)(0, kLane),
               server == 5 ? 0 : static_cast<std::int64_t>(1'500 * seed));
