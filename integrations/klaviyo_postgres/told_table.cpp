@@ -65,8 +65,9 @@ void take_in_rows(Transaction& transaction, const Rows& rows, const ToldTable::D
       break;
     }
     if (!made.problem.empty()) {
-      transaction.run("UPDATE postbox_told SET problem = convert_from($2, 'UTF8') WHERE id = $1",
-                      Parameters(row.id, std::string_view(made.problem)));
+      transaction.run(
+          "UPDATE postbox_told SET problem = convert_from($2, 'UTF8'), noted = false WHERE id = $1",
+          Parameters(row.id, std::string_view(made.problem)));
       continue;
     }
     const std::string put = postbox::postgres_statement(made.draft).in_full;

@@ -166,7 +166,9 @@ TEST_F(PostgresTold, WhatIsRefusedStaysWithItsReasonAndIsSaidOnce) {
   EXPECT_TRUE(take_in().refused.empty());
   EXPECT_EQ(count("postbox_told"), "3");
 
-  // Its operator mends it, and lets it be read again.
+  // Its operator lets it be read again, and then mends it.
+  psql().run("UPDATE postbox_told SET problem = NULL WHERE body LIKE '%nobody%'");
+  EXPECT_EQ(take_in().refused.size(), 1U);
   psql().run(
       "UPDATE postbox_told SET problem = NULL, body = replace(body, '\"nobody\"',"
       " '\"ines@goldenacre.example\"') WHERE body LIKE '%nobody%'");
