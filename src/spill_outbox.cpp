@@ -42,7 +42,7 @@ std::string new_name() {
 // How old a count of what is spilled may be: other processes spill into the same file. An append
 // goes by any, and asks no disk.
 constexpr milliseconds kCountedFor = std::chrono::seconds(5);
-constexpr milliseconds kEver = milliseconds::max();
+constexpr milliseconds kEver = std::chrono::hours(24 * 366);  // the largest would overflow
 
 std::uint64_t rows_in(const OutboxTotals& totals) {
   return totals.appended + totals.fired - totals.delivered - totals.purged - totals.expired;
