@@ -130,14 +130,7 @@ class ServersDemo(Demo):
                   if server.process.poll() is None]
         if not all(shop.is_conserved() for shop in living):
             raise Failure("postbox_conserved is 0: the counts do not add up")
-        missing = sorted(set(self.expected) - set(self.found))
-        double = sorted(event for event, count in self.found.items() if count > 1)
-        unknown = sorted(set(self.found) - set(self.expected))
-        for word, events in (("MISSING", missing), ("DOUBLE", double), ("UNKNOWN", unknown)):
-            for metric, name in events:
-                say(f"   {word}  {metric} {name}")
-        if missing or double or unknown:
-            raise Failure("not every event arrived exactly once")
+        self.expect_each_once()
         say(f"6  {len(self.expected)} events: every one arrived exactly once.")
         return 0
 
