@@ -59,7 +59,7 @@ class ServerTime {
   }
 
   double us() {
-    const Statement ask{"SELECT array_agg(pid::bigint) FROM pg_stat_activity"};
+    const Statement ask{"SELECT pid::bigint FROM pg_stat_activity"};
     const std::vector<Rows> rows = connection_.exchange(std::span(&ask, 1));
     double ticks = ticks_of(postmaster_);
     for (const std::int64_t pid : rows.at(0).integers(0)) ticks += ticks_of(pid);
@@ -139,10 +139,9 @@ class BareTable final : public Engine {
   }
   void claim_and_settle(std::size_t count) override {
     const Rows rows =
-        run("WITH taken AS (UPDATE bare SET lease_until = 1 WHERE id IN"
+        run("UPDATE bare SET lease_until = 1 WHERE id IN"
             " (SELECT id FROM bare WHERE lease_until = 0 ORDER BY id LIMIT $1"
-            "  FOR UPDATE SKIP LOCKED) RETURNING id, payload)"
-            " SELECT array_agg(id), sum(octet_length(payload)) FROM taken",
+            "  FOR UPDATE SKIP LOCKED) RETURNING id, payload",
             Parameters(static_cast<std::int64_t>(count)));
     (void)run("DELETE FROM bare WHERE id = ANY($1)", Parameters(rows.integers(0)));
   }
