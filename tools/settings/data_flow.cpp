@@ -273,7 +273,8 @@ std::string waits() {
          R"( after the last update | `KLAVIYO_CART_ABANDONED_AFTER` |
 | … ends of carts | hashes of identifiers, no event | 24 hours | none |
 | … kept texts | settings with secrets masked, the secret of recovery links | the newest 16 KiB; the secret stays | `KLAVIYO_RECOVERY_SECRET` |
-| Stripe's store (`…-stripe`): facts | the e-mail address by `cus_…`, orders by payment | )" +
+| the file of `POSTBOX_SPILL` | events that were accepted while the database was away, as they would lie there | the database has them | `POSTBOX_SPILL` |
+| Stripe's store (`…-stripe`, or `postbox_stripe_…` in a database): facts | the e-mail address by `cus_…`, orders by payment | )" +
          words(webhooks.remember_for) +
          R"( after a webhook last told them; an address that was replaced or removed, 4 days; who has completed a Checkout, 35 days | `stripe::Config::remember_for` |
 | … decisions | whose event it was (an address or Stripe's id), by event | )" +
@@ -283,11 +284,12 @@ std::string waits() {
          R"(; a thin event, until it was fetched, at most 30 days | `stripe::Config::patience` |
 | the log, `GET /metrics`, errors | names of metrics, ids of events and carts without what looks like an address, counts | as long as the shop keeps them. Never a profile, an address, a number, a payload or a key | `POSTBOX_LOG_LEVEL` |
 | `on_undeliverable` | type, id and reason | the shop's own | the callback |
+| `postbox_told`, where other languages tell events by SQL | the JSON as it was told, in plain | a sender takes it in, within seconds; what was refused, 30 days | none |
 | files moved aside (`.damaged-…`, `.removed-…`), `postbox backup`, rejected rows | what the file held | somebody deletes them; `postbox forget` names those beside the outbox | none |
 
 Files have mode 0600. With `POSTBOX_ENCRYPTION_KEY` payloads, timers, kept texts and what Stripe told lie encrypted
 ([operations.md](operations.md#encrypted-at-rest)). `postbox forget` removes one person from all of these but the last
-row, and with `--at-klaviyo` from Klaviyo ([commands.md](commands.md)).
+two rows, and with `--at-klaviyo` from Klaviyo ([commands.md](commands.md)).
 )";
 }
 
