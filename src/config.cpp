@@ -108,7 +108,7 @@ Result<std::string> parse_spill(std::string_view text) {
   if (text.empty()) return std::string();
   const std::string_view scheme = scheme_of(text);
   const bool has_scheme = scheme == file.scheme && scheme.size() < text.size();
-  // What follows may hold a password.
+  // The rest may hold a password.
   if (!has_scheme && text.substr(scheme.size()).starts_with(kOnNetwork)) {
     return not_accepted(scheme, std::string(file.accepted) + " or a path");
   }

@@ -50,7 +50,7 @@ SpillLog::Lines SpillLog::lines_of(const Spilled& spilled, SteadyTime now) {
   }
   most_ = std::max(most_, spilled.events);
   if (!is_spilling_) since_ = now;
-  // What is on its way into the outbox needs no word.
+  // Events on their way into the outbox need no line.
   if (spilled.away.empty() || (is_spilling_ && now < said_ + kReminder)) return lines;
   is_spilling_ = true;
   said_ = now;

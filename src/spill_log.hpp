@@ -26,7 +26,7 @@ class SpillLog {
   void report(const Spilled& spilled, SteadyTime now) POSTBOX_EXCLUDES(mutex_);
 
  private:
-  // What is to be said now; each may be empty.
+  // The lines to write now; each may be empty.
   struct Lines {
     std::string disk{};
     std::string waiting{};

@@ -83,7 +83,7 @@ bool SpillOutbox::must_spill() const {
   return left_.any() || (away_ && clock_->now() < away_->again);
 }
 
-// Whether the spill has to take what the store did not.
+// True if the spill must take the batch, because the store did not.
 bool SpillOutbox::takes_over(const Result<Appended>& appended, std::size_t records) {
   if (appended) {
     const MutexLock lock(mutex_);

@@ -133,7 +133,7 @@ class SpillOutbox final : public Outbox {
   [[nodiscard]] bool takes_over(const Result<Appended>& appended, std::size_t records)
       POSTBOX_EXCLUDES(mutex_);
 
-  // What has to be known first.
+  // Facts that an append or a drain needs first.
   void prepare(std::chrono::milliseconds max_age) POSTBOX_EXCLUDES(mutex_);
   [[nodiscard]] Result<void> count_spilled(std::chrono::milliseconds max_age)
       POSTBOX_EXCLUDES(mutex_);
@@ -182,7 +182,7 @@ class SpillOutbox final : public Outbox {
   bool is_paired_ POSTBOX_GUARDED_BY(mutex_) = false;
   bool is_foreign_ POSTBOX_GUARDED_BY(mutex_) = false;  // it is another store's
 
-  // What is spilled: counted in the file now and then, and followed in between.
+  // Spilled records: counted in the file now and then, and followed in between.
   SpillQueue::Count left_ POSTBOX_GUARDED_BY(mutex_);
   std::optional<SteadyTime> counted_ POSTBOX_GUARDED_BY(mutex_);
   std::uint64_t changes_ POSTBOX_GUARDED_BY(mutex_) = 0;

@@ -89,7 +89,7 @@ class SpillQueue {
   // Outbox::rewrite_payloads() of the records.
   [[nodiscard]] Result<std::size_t> rewrite_payloads(const PayloadRewrite& rewrite);
 
-  // What a store has to do now and then: its log is emptied of what was forgotten.
+  // Periodic upkeep of the store: empties its log of forgotten events.
   void tidy();
 
   // Of the file, see Outbox.

@@ -56,7 +56,7 @@ class Writer {
   std::string bytes_;
 };
 
-// What reads beyond the end gets zeros, and is_good() is false from then on.
+// Reads beyond the end get zeros, and is_good() is false from then on.
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : rest_(bytes) {}

@@ -68,7 +68,7 @@ constexpr Teller teller(std::string_view event, std::string_view shape) {
           }};
 }
 
-// What became of an order later: not at its time, but when it was told.
+// Later events of an order: at the time when they were told, not at the order's.
 template <auto kBuild>
 constexpr Teller later(std::string_view event) {
   return {event, "order", [](postbox::Tracker& tracker, const ToldEvent& told) {

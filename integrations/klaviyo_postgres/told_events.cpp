@@ -15,7 +15,7 @@ namespace {
 using postbox::LogLevel;
 using postbox::SteadyTime;
 
-// What other servers' outboxes wait at most, too.
+// The longest wait of an outbox for another server's events, too.
 constexpr std::chrono::seconds kInterval{5};
 
 }  // namespace

@@ -18,7 +18,7 @@ constexpr std::chrono::seconds kLimit{5};
 constexpr int kRows = 100;
 constexpr std::int64_t kBytes = 4'000'000;  // of bodies, unless one alone has more
 
-// Whether there is anything to do: all that an idle server asks.
+// The one question of an idle server: is there anything to do?
 constexpr const char* kAnything =
     "SELECT EXISTS (SELECT FROM postbox_told WHERE problem IS NULL OR NOT noted)"
     " OR EXISTS (SELECT FROM postbox_told WHERE problem IS NOT NULL AND told_at < $1)";
@@ -32,7 +32,7 @@ constexpr const char* kOldest =
     "  SELECT id, told_at, event, body FROM postbox_told WHERE problem IS NULL ORDER BY id LIMIT $1"
     " ) AS first) AS few WHERE before < $2 ORDER BY id";
 
-// What is told and no event is written by people: it may be anything.
+// The name of an unknown event is not shown: people wrote it, and it may hold anything.
 constexpr const char* kNote =
     "WITH few AS ("
     " SELECT id FROM postbox_told WHERE NOT noted AND problem IS NOT NULL ORDER BY id LIMIT $1)"

@@ -27,7 +27,7 @@ namespace stripe {
 [[nodiscard]] postbox::Result<std::shared_ptr<FactStore>> postgres_fact_store(
     std::string_view url, FactStoreLimits limits = {});
 
-// Whether the tables are there: a server has used them. For who looks and makes none.
+// True if the tables exist, because a server has used them. Makes none.
 [[nodiscard]] postbox::Result<bool> has_postgres_fact_store(std::string_view url);
 
 }  // namespace stripe

@@ -24,7 +24,7 @@ void add_stripe_store(CLI::App& command, std::string& file);
 [[nodiscard]] Result<std::unique_ptr<stripe::EncryptedFactStore>> open_stripe_store(
     const Account& account, const std::string& file);
 
-// Whether the outbox's database has the tables. Nothing for an outbox in a file.
+// True if the outbox's database has the tables. Nothing for an outbox in a file.
 [[nodiscard]] std::optional<Result<bool>> database_has_stripe_store(const klaviyo::Config& config);
 
 }  // namespace postbox::cli
