@@ -376,6 +376,11 @@ const EventContext* Tracker::context() const noexcept {
   return impl != nullptr ? impl->pipeline.integration().context.get() : nullptr;
 }
 
+bool Tracker::is_ready() const noexcept {
+  const Impl* const impl = here();
+  return impl != nullptr && impl->pipeline.integration().destination->ready();
+}
+
 std::optional<std::string> Tracker::outbox_file() const {
   return impl_ != nullptr ? impl_->pipeline.outbox_file() : std::nullopt;
 }

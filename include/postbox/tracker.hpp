@@ -35,8 +35,7 @@
 
 namespace postbox {
 
-// event_draft.hpp
-struct EventDraft;
+struct EventDraft;  // event_draft.hpp
 
 // services.hpp
 struct Account;
@@ -90,9 +89,8 @@ class Tracker {
 
   // Check the event and freeze its bytes as track() does, and hand them over instead of storing
   // them: for a caller who inserts them in the database transaction of the order itself, so that
-  // there is an event exactly if there is an order. Does no I/O. What is accepted is not counted
-  // here, but in the outbox, once the transaction is committed and a sender takes it in.
-  // Whoever calls it includes event_draft.hpp.
+  // there is an event exactly if there is an order. Does no I/O. What is accepted is counted in the
+  // outbox, once a sender has taken it in. Defined in event_draft.hpp.
   template <TrackableEvent E>
   [[nodiscard]] EventDraft draft(const E& event);
 
@@ -143,15 +141,17 @@ class Tracker {
   [[nodiscard]] Result<std::size_t> send_held(
       const HeldQuery& query, std::size_t max = std::numeric_limits<std::size_t>::max());
 
-  // Outbox::keep(): a text that belongs to the outbox, the same for every process that shares it.
+  // Outbox::keep() and exchange(): a text that belongs to the outbox, the same for every process
+  // that shares it; exchange() replaces it, and returns the one before.
   [[nodiscard]] Result<std::string> keep(std::string_view name, std::string_view text) const;
-
-  // Outbox::exchange(): the same, replaced. Returns the one before.
   [[nodiscard]] Result<std::string> exchange(std::string_view name, std::string_view text) const;
 
   // Integration::context: EventBatch takes it for an event that is looked at before it is tracked.
   // Null for a tracker that is closed.
   [[nodiscard]] const EventContext* context() const noexcept;
+
+  // A key is set. Without one every event is answered with kDisabled. False in a closed tracker.
+  [[nodiscard]] bool is_ready() const noexcept;
 
   // Where events wait, for state that belongs beside them: Outbox::file(), OutboxCaps::shared, and
   // the secret keys with which it is to be encrypted, OutboxOptions::encryption_keys.

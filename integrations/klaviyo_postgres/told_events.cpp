@@ -26,12 +26,15 @@ struct ToldEvents::Impl {
 
   // Looks until nothing is left. Returns when to look again.
   std::optional<SteadyTime> run_once(bool is_stopping) noexcept;
+  [[nodiscard]] bool is_ready();
+  [[nodiscard]] ToldDraft draft(const ToldEvent& told);
   void tell(const ToldTable::Look& look);
 
   postbox::Tracker& tracker;
   std::shared_ptr<postbox::Clock> clock = postbox::system_clock();
   ToldTable table;
   postbox::Logger logger;
+  bool has_said_that_rows_wait = false;
   postbox::Worker worker;  // the last: its thread uses all of the others
 };
 
@@ -40,9 +43,9 @@ std::optional<SteadyTime> ToldEvents::Impl::run_once(bool is_stopping) noexcept 
     logger.report_repeats(/*all=*/true);
     return std::nullopt;
   }
-  const auto look =
-      table.take_in([this](const ToldEvent& told) { return draft_told(tracker, told); });
   logger.report_repeats(/*all=*/false);
+  if (!is_ready()) return clock->now() + kInterval;
+  const auto look = table.take_in([this](const ToldEvent& told) { return draft(told); });
   if (!look) {
     logger.log_kind(LogLevel::kWarn, "away",
                     "postbox_told cannot be read: " + look.error().message);
@@ -55,6 +58,27 @@ std::optional<SteadyTime> ToldEvents::Impl::run_once(bool is_stopping) noexcept 
   return clock->now() + kInterval;
 }
 
+// Without a key the tracker would turn away what was told, for good.
+bool ToldEvents::Impl::is_ready() {
+  const bool is_waiting = !tracker.is_ready();
+  if (is_waiting && !has_said_that_rows_wait) {
+    logger.log(LogLevel::kWarn,
+               "told events wait in postbox_told until KLAVIYO_API_KEY is set, or another server "
+               "that has a key takes them in");
+  }
+  has_said_that_rows_wait = is_waiting;
+  return !is_waiting;
+}
+
+// A key may be removed at any moment.
+ToldDraft ToldEvents::Impl::draft(const ToldEvent& told) {
+  ToldDraft made = draft_told(tracker, told);
+  const bool is_disabled = made.draft.result.status() == postbox::TrackStatus::kDisabled;
+  if (is_disabled && !tracker.is_ready())
+    return {.draft = postbox::EventDraft{postbox::TrackResult(postbox::TrackStatus::kClosed)}};
+  return made;
+}
+
 void ToldEvents::Impl::tell(const ToldTable::Look& look) {
   for (const ToldTable::Refusal& each : look.refused) {
     logger.log_kind(LogLevel::kError, "refused",
@@ -62,6 +86,8 @@ void ToldEvents::Impl::tell(const ToldTable::Look& look) {
                         (each.event.empty() ? "of no known event" : each.event) + ": " +
                         each.problem);
   }
+  // If that fails the next look says them once more, which is better than never.
+  if (!look.refused.empty()) (void)table.note(look.refused);
   if (look.expired > 0) {
     logger.log(LogLevel::kWarn, "told events removed: " + std::to_string(look.expired) +
                                     " that were refused 30 days ago");

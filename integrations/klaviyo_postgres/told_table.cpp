@@ -8,14 +8,18 @@
 namespace klaviyo {
 namespace {
 
+using postbox::postgres::Failure;
 using postbox::postgres::Parameters;
 using postbox::postgres::Rows;
 using postbox::postgres::Session;
+using postbox::postgres::Statement;
 using postbox::postgres::Store;
 using postbox::postgres::Transaction;
 
 constexpr std::chrono::seconds kLimit{5};
-constexpr int kRows = 100;
+// As each puts its events behind a savepoint of its own: the server keeps 64 of a transaction at
+// hand, and more of them slow down everybody's reading.
+constexpr int kRows = 50;
 constexpr std::int64_t kBytes = 4'000'000;  // of bodies, unless one alone has more
 
 // The one question of an idle server: is there anything to do?
@@ -33,12 +37,10 @@ constexpr const char* kOldest =
     " ) AS first) AS few WHERE before < $2 ORDER BY id";
 
 // The name of an unknown event is not shown: people wrote it, and it may hold anything.
-constexpr const char* kNote =
-    "WITH few AS ("
-    " SELECT id FROM postbox_told WHERE NOT noted AND problem IS NOT NULL ORDER BY id LIMIT $1)"
-    " UPDATE postbox_told AS told SET noted = true FROM few WHERE told.id = few.id"
-    " RETURNING told.id, coalesce((SELECT known.event FROM postbox_told_events() AS known"
-    "  WHERE known.event = told.event), ''), told.problem";
+constexpr const char* kRefused =
+    "SELECT told.id, coalesce((SELECT known.event FROM postbox_told_events() AS known"
+    "  WHERE known.event = told.event), ''), told.problem"
+    " FROM postbox_told AS told WHERE NOT noted AND problem IS NOT NULL ORDER BY id LIMIT $1";
 
 struct Row {
   std::int64_t id;
@@ -52,6 +54,26 @@ Row row_of(const Rows& rows, int row) {
            .told_at = postbox::WallTime(std::chrono::milliseconds(rows.integer(row, 1)))}};
 }
 
+// Puts the events of a row into the inbox. Returns why the database takes none of them, without the
+// server's message, which may have values.
+std::string put(Transaction& transaction, const postbox::EventDraft& draft) {
+  const std::string put = postbox::postgres_statement(draft).in_full;
+  if (put.empty()) return {};
+  std::vector<Statement> statements;
+  for (const char* sql : {"SAVEPOINT told", put.c_str(), "RELEASE SAVEPOINT told"}) {
+    statements.push_back({sql});
+  }
+  try {
+    transaction.run_all(std::move(statements));
+    return {};
+  } catch (const Failure& failure) {
+    if (failure.error().code != postbox::ErrorCode::kInvalidArgument) throw;
+    transaction.run("ROLLBACK TO SAVEPOINT told");
+    return "its events are refused by a type, a constraint or a trigger of postbox_inbox: the "
+           "server's log has the reason";
+  }
+}
+
 // Makes events of the rows, and refuses those that are none. A tracker that is closed ends it.
 void take_in_rows(Transaction& transaction, const Rows& rows, const ToldTable::Draft& draft,
                   ToldTable::Look& look) {
@@ -59,32 +81,32 @@ void take_in_rows(Transaction& transaction, const Rows& rows, const ToldTable::D
   look.has_more = rows.size() > 0;
   for (int i = 0; i < rows.size(); ++i) {
     const Row row = row_of(rows, i);
-    const ToldDraft made = draft(row.told);
+    ToldDraft made = draft(row.told);
     if (made.draft.result.status() == postbox::TrackStatus::kClosed) {
       look.has_more = false;
       break;
     }
-    if (!made.problem.empty()) {
+    if (made.problem.empty()) made.problem = put(transaction, made.draft);
+    if (made.problem.empty()) {
+      done.push_back(row.id);
+    } else {
       transaction.run(
           "UPDATE postbox_told SET problem = convert_from($2, 'UTF8'), noted = false WHERE id = $1",
           Parameters(row.id, std::string_view(made.problem)));
-      continue;
     }
-    const std::string put = postbox::postgres_statement(made.draft).in_full;
-    if (!put.empty()) transaction.run(put.c_str());
-    done.push_back(row.id);
   }
   transaction.run("DELETE FROM postbox_told WHERE id = ANY($1)", Parameters(done));
   look.taken_in = done.size();
 }
 
-void note_refused(Transaction& transaction, ToldTable::Look& look) {
-  const Rows rows = transaction.run(kNote, Parameters(std::int64_t{kRows}));
+std::vector<ToldTable::Refusal> refused(Transaction& transaction) {
+  std::vector<ToldTable::Refusal> all;
+  const Rows rows = transaction.run(kRefused, Parameters(std::int64_t{kRows}));
   for (int i = 0; i < rows.size(); ++i) {
-    look.refused.push_back(
+    all.push_back(
         {rows.integer(i, 0), std::string(rows.bytes(i, 1)), std::string(rows.bytes(i, 2))});
   }
-  look.has_more |= rows.size() == kRows;
+  return all;
 }
 
 ToldTable::Look take_in_some(Session& session, const ToldTable::Draft& draft,
@@ -102,7 +124,8 @@ ToldTable::Look take_in_some(Session& session, const ToldTable::Draft& draft,
   if (!transaction.run(kMyTurn).boolean(0, 0)) return look;
   const Rows rows = transaction.run(kOldest, Parameters(std::int64_t{kRows}, kBytes));
   take_in_rows(transaction, rows, draft, look);
-  note_refused(transaction, look);
+  look.refused = refused(transaction);
+  look.has_more |= look.refused.size() == kRows;
   look.expired = static_cast<std::size_t>(
       transaction
           .run("WITH gone AS (DELETE FROM postbox_told WHERE problem IS NOT NULL AND noted"
@@ -131,6 +154,16 @@ ToldTable::~ToldTable() = default;
 postbox::Result<ToldTable::Look> ToldTable::take_in(const Draft& draft) {
   return impl_->store.run<Look>(Store::Role::kWriter, "told events", [&](Session& session) {
     return take_in_some(session, draft, impl_->clock->wall_now());
+  });
+}
+
+postbox::Result<void> ToldTable::note(const std::vector<Refusal>& refused) {
+  std::vector<std::int64_t> ids;
+  for (const Refusal& each : refused) ids.push_back(each.id);
+  return impl_->store.run<void>(Store::Role::kWriter, "told events", [&](Session& session) {
+    Transaction transaction(session, Transaction::Kind::kRelaxed);
+    transaction.finish("UPDATE postbox_told SET noted = true WHERE id = ANY($1)", Parameters(ids));
+    return postbox::Result<void>();
   });
 }
 

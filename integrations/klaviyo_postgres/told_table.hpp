@@ -29,7 +29,7 @@ class ToldTable {
   };
   struct Look {
     std::size_t taken_in = 0;
-    std::vector<Refusal> refused{};  // for the log; told once, by one server
+    std::vector<Refusal> refused{};  // for the log, until note() has their ids
     std::size_t expired = 0;         // refused, and older than kRetention: removed
     bool has_more = false;
   };
@@ -44,8 +44,12 @@ class ToldTable {
   ~ToldTable();
 
   // Take in some. One server does at a time, so that rows become events in their order; another one
-  // finds nothing meanwhile. When `draft` says kClosed the row waits on.
+  // finds nothing meanwhile. When `draft` says kClosed the row waits on. A row whose events the
+  // database refuses, by a constraint or a trigger, is refused by itself.
   [[nodiscard]] postbox::Result<Look> take_in(const Draft& draft);
+
+  // The log has these refusals now: no look shows them again.
+  [[nodiscard]] postbox::Result<void> note(const std::vector<Refusal>& refused);
 
  private:
   struct Impl;

@@ -17,6 +17,9 @@ struct Meaning {
   std::string_view advice;
 };
 
+constexpr std::string_view kValues =
+    "these values are refused, and would be again: by a type, a constraint or a trigger";
+
 // The first that fits. https://www.postgresql.org/docs/current/errcodes-appendix.html
 constexpr std::array kMeanings = {
     Meaning{"53100", ErrorCode::kOutboxFull, Fate::kGood,
@@ -30,6 +33,11 @@ constexpr std::array kMeanings = {
     Meaning{"40", ErrorCode::kOutboxBusy, Fate::kGood, "it is tried again"},
     Meaning{"23505", ErrorCode::kOutboxBusy, Fate::kGood,
             "another server stored the same at this moment; it is tried again"},
+    Meaning{"22", ErrorCode::kInvalidArgument, Fate::kGood, kValues},
+    Meaning{"23", ErrorCode::kInvalidArgument, Fate::kGood, kValues},
+    Meaning{"44", ErrorCode::kInvalidArgument, Fate::kGood, kValues},
+    Meaning{"54", ErrorCode::kInvalidArgument, Fate::kGood, kValues},
+    Meaning{"P0", ErrorCode::kInvalidArgument, Fate::kGood, kValues},
     Meaning{"25006", ErrorCode::kOutboxUnavailable, Fate::kRefused,
             "the server only lets read: it is a standby, or was made one; name all servers and "
             "target_session_attrs=read-write in POSTBOX_OUTBOX"},

@@ -23,6 +23,7 @@ using klaviyo::ToldTable;
 using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class PostgresTold : public Postgres {
  protected:
@@ -86,8 +87,6 @@ class PostgresTold : public Postgres {
 
   // Until what was taken in is with Klaviyo.
   std::uint64_t delivered() {
-    tracker_->look();
-    while (count("postbox_inbox") != "0") std::this_thread::yield();
     EXPECT_TRUE(tracker_->flush(30s));
     return take(outbox().stats()).totals.delivered - 1;
   }
@@ -120,9 +119,13 @@ TEST_F(PostgresTold, ItIsTheSameEventAsTheOneThatIsTracked) {
   const json body = order("7");
   const auto read = klaviyo::from_json<klaviyo::Order>(body);
   ASSERT_TRUE(read);
+  http_->hang(true);
   EXPECT_TRUE(tracker_->track_durably(klaviyo::order_placed(*read), 30s));
   EXPECT_EQ(tell("order_placed", body), "");
   EXPECT_EQ(take_in().taken_in, 1U);
+  tracker_->look();
+  while (count("postbox_inbox") != "0") std::this_thread::yield();
+  http_->hang(false);
   EXPECT_EQ(delivered(), 2U);
   EXPECT_EQ(take(outbox().stats()).totals.duplicates, 2U);
 }
@@ -163,12 +166,14 @@ TEST_F(PostgresTold, WhatIsRefusedStaysWithItsReasonAndIsSaidOnce) {
   for (const auto& each : look.refused) {
     EXPECT_EQ(each.problem.find("nobody"), std::string::npos) << "no value is ever shown";
   }
+  EXPECT_EQ(take_in().refused.size(), 3U) << "until the log has them";
+  EXPECT_TRUE(told_->note(look.refused));
   EXPECT_TRUE(take_in().refused.empty());
   EXPECT_EQ(count("postbox_told"), "3");
 
   // Its operator lets it be read again, and then mends it.
   psql().run("UPDATE postbox_told SET problem = NULL WHERE body LIKE '%nobody%'");
-  EXPECT_EQ(take_in().refused.size(), 1U);
+  EXPECT_TRUE(told_->note(take_in().refused));
   psql().run(
       "UPDATE postbox_told SET problem = NULL, body = replace(body, '\"nobody\"',"
       " '\"ines@goldenacre.example\"') WHERE body LIKE '%nobody%'");
@@ -211,6 +216,48 @@ TEST_F(PostgresTold, AClosedTrackerLeavesTheRows) {
   EXPECT_FALSE(look.has_more);
   EXPECT_EQ(count("postbox_told WHERE problem IS NULL"), "1");
   EXPECT_EQ(take_in().taken_in, 1U);
+  EXPECT_EQ(delivered(), 2U);
+}
+
+TEST_F(PostgresTold, ARowThatTheDatabaseRefusesHoldsUpNoOther) {
+  psql().run(
+      "CREATE FUNCTION no_seven() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+      " IF position('\"7\"'::bytea IN NEW.payload) > 0 THEN"
+      "  RAISE EXCEPTION 'not for ines@goldenacre.example'; END IF;"
+      " RETURN NEW; END $$;"
+      "CREATE TRIGGER no_seven BEFORE INSERT ON postbox_inbox"
+      " FOR EACH ROW EXECUTE FUNCTION no_seven()");
+  for (const char* id : {"6", "7", "8"}) EXPECT_EQ(tell("order_placed", order(id)), "");
+  const ToldTable::Look look = take_in();
+  EXPECT_EQ(look.taken_in, 2U);
+  ASSERT_EQ(look.refused.size(), 1U);
+  EXPECT_THAT(look.refused[0].problem, HasSubstr("refused by a type, a constraint or a trigger"));
+  EXPECT_THAT(look.refused[0].problem, Not(HasSubstr("ines")));
+  EXPECT_EQ(delivered(), 4U);
+
+  psql().run("DROP TRIGGER no_seven ON postbox_inbox; UPDATE postbox_told SET problem = NULL");
+  EXPECT_EQ(take_in().taken_in, 1U);
+  EXPECT_EQ(delivered(), 6U);
+}
+
+// A server that is started before its operator has set the key, and one from which it was taken.
+TEST_F(PostgresTold, WhatIsToldWaitsForAKey) {
+  klaviyo::Config without = config();
+  without.api_key.clear();
+  auto tracker = klaviyo::start(without, {.http = http_});
+  ASSERT_TRUE(tracker);
+  EXPECT_FALSE(tracker->is_ready());
+  EXPECT_TRUE(tracker_->is_ready());
+  std::atomic<bool> has_said = false;
+  auto events = ToldEvents::start(*tracker, options_.url, [&](LogLevel, std::string_view line) {
+    if (line.find("KLAVIYO_API_KEY") != std::string_view::npos) has_said = true;
+  });
+  ASSERT_TRUE(events);
+  EXPECT_EQ(tell("order_placed", order("1")), "");
+  while (!has_said) std::this_thread::yield();
+  EXPECT_EQ(tracker->stats().offered, 0U);
+  EXPECT_EQ(count("postbox_told WHERE problem IS NULL"), "1");
+  EXPECT_EQ(take_in().taken_in, 1U) << "another server has a key";
   EXPECT_EQ(delivered(), 2U);
 }
 
