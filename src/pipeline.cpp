@@ -119,8 +119,9 @@ bool Pipeline::flush(milliseconds deadline) {
 }
 
 bool Pipeline::is_settled() {
-  const Stats stats = this->stats();
-  return stats.complete && stats.waiting == 0 && stats.in_flight == 0;
+  const auto [stats, on_disk, inbox] = collect();
+  if (inbox > 0) look();
+  return stats.complete && stats.waiting == 0 && stats.in_flight == 0 && inbox == 0;
 }
 
 Stats Pipeline::stats() { return collect().stats; }

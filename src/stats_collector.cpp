@@ -47,6 +47,7 @@ StatsCollector::Collected StatsCollector::collect(const Counters& counters,
   s.waiting += s.spilled;
   if (!s.complete) return collected;
   collected.on_disk = current->queues;
+  collected.inbox = current->inbox;
 
   for (const QueueStats& queue : current->queues) {
     const bool off = flags_.get(queue.queue).is_off();

@@ -32,6 +32,7 @@ class StatsCollector {
   struct Collected {
     Stats stats;
     std::vector<QueueStats> on_disk{};  // what the outbox says of each queue
+    std::uint64_t inbox = 0;            // OutboxStats::inbox
   };
 
   // `in_memory` is how many accepted events have not reached the outbox.

@@ -242,6 +242,10 @@ struct OutboxStats {
   std::uint64_t timers_pending = 0;  // timers that run
   Bytes used;                        // disk that live data occupies
 
+  // Events that transactions of the shop's own have stored and no sender has taken in yet: in no
+  // other count.
+  std::uint64_t inbox = 0;
+
   // Events that wait on this machine for a store that is or was away, see OutboxOptions::spill:
   // among the appended, and in no queue.
   std::uint64_t spilled = 0;

@@ -64,7 +64,8 @@ Result<OutboxStats> PostgresOutbox::stats() {
         {"SELECT sum(appended)::bigint, sum(duplicates)::bigint, sum(delivered)::bigint,"
          " sum(purged)::bigint, sum(expired)::bigint, sum(fired)::bigint,"
          " sum(bytes + dead_bytes)::bigint,"
-         " (SELECT count(*) FROM postbox_timer WHERE event_id = 0) FROM postbox_totals"});
+         " (SELECT count(*) FROM postbox_timer WHERE event_id = 0),"
+         " (SELECT count(*) FROM postbox_inbox) FROM postbox_totals"});
     const std::vector<Rows> results = transaction.run_all(std::move(statements));
     ByQueue queues;
     const Rows& waiting = results[0];
@@ -85,6 +86,7 @@ Result<OutboxStats> PostgresOutbox::stats() {
     stats.totals = totals_in(results[2]);
     stats.used = Bytes{static_cast<std::uint64_t>(results[2].integer(0, 6))};
     stats.timers_pending = static_cast<std::uint64_t>(results[2].integer(0, 7));
+    stats.inbox = static_cast<std::uint64_t>(results[2].integer(0, 8));
     transaction.commit();
     return stats;
   });

@@ -219,6 +219,7 @@ class ModelStore {
     }
     stats.totals = tables().totals;
     stats.used = Bytes{used()};
+    stats.inbox = inbox_.size();
     stats.timers_pending = timing_.timers_pending();
     return stats;
   }

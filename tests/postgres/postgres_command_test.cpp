@@ -1,5 +1,6 @@
 // The program `postbox` beside servers whose outbox is a database.
 #include <fstream>
+#include <postbox/postgres_put.hpp>
 #include <stripe_postgres/fact_store.hpp>
 
 #include "support/postgres_fixture.hpp"
@@ -32,6 +33,12 @@ TEST_F(PostgresCommand, ShowsAndReplaysWhatIsInTheDatabase) {
   settle_all(claim(2), OutcomeKind::kDead);
   const CommandRun status = run({"status"}, options_.url);
   EXPECT_THAT(status.out, HasSubstr("3 accepted")) << status.err;
+  EXPECT_EQ(status.out.find("inbox"), std::string::npos);
+  const EventDraft draft{.result = TrackResult(TrackStatus::kAccepted), .records = events(4, 2)};
+  psql().run(postgres_statement(draft).in_full);
+  EXPECT_THAT(run({"status"}, options_.url).out,
+              HasSubstr("inbox   2 events of your own transactions"));
+  psql().run("DELETE FROM postbox_inbox");
   const CommandRun listed = run({"dead", "list"}, options_.url);
   EXPECT_EQ(listed.code, 0) << listed.err;
   const CommandRun replayed = run({"dead", "replay", "--yes"}, options_.url);
@@ -76,6 +83,23 @@ TEST_F(PostgresCommand, DoctorSaysWhetherServersShareWhatWebhooksTell) {
   const auto with = run({"doctor", "--offline"}, options_.url);
   EXPECT_THAT(with.out, HasSubstr("What webhooks tell is in the database")) << with.err;
   EXPECT_THAT(with.out, ::testing::Not(HasSubstr("stripe::postgres_fact_store()")));
+}
+
+TEST_F(PostgresCommand, CountsWhatIsSpilledWhetherTheDatabaseIsThereOrNot) {
+  append({event(1)});
+  OutboxOptions away = options_;
+  away.url = "postgres://shop@/nowhere?host=/nowhere";
+  away.spill = "sqlite:" + folder_.file("spill.db");
+  EXPECT_TRUE(take(open_outbox(away, clock_))->append(events(2, 2)));
+  more_settings_ = "POSTBOX_SPILL=" + away.spill + '\n';
+  const auto gone = run({"status"}, away.url);
+  EXPECT_NE(gone.code, 0);
+  EXPECT_THAT(gone.err, HasSubstr("2 events wait in POSTBOX_SPILL until it is back"));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"status"}, std::vector<std::string>{"doctor", "--offline"}}) {
+    const auto there = run(words, options_.url);
+    EXPECT_THAT(there.out, HasSubstr("2 events in the file of POSTBOX_SPILL")) << there.err;
+  }
 }
 
 TEST_F(PostgresCommand, SaysThatTheDatabaseIsAwayAndNotThePassword) {

@@ -108,6 +108,7 @@ Status status_of(const klaviyo::Config& config, std::string file, const OutboxSt
                 .allowed = config.engine.outbox.max_disk.count,
                 .timers = stats.timers_pending,
                 .spilled = stats.spilled,
+                .inbox = stats.inbox,
                 .totals = stats.totals,
                 .queues = queues_of(config, stats.queues)};
   find_dead(status, status.problems);
@@ -134,7 +135,8 @@ Json json_of(const Status& status) {
             {"used_bytes", status.used},
             {"max_bytes", status.allowed},
             {"timers", status.timers},
-            {"spilled", status.spilled}}},
+            {"spilled", status.spilled},
+            {"inbox", status.inbox}}},
           {"families", std::move(queues)},
           {"totals",
            {{"accepted", totals.appended},
@@ -153,7 +155,12 @@ void write(const Status& status, std::ostream& out) {
       << "so far  " << totals.appended << " accepted, " << totals.fired << " from timers, "
       << totals.delivered << " delivered, " << totals.purged << " purged, " << totals.expired
       << " expired; " << totals.duplicates << " duplicates\n"
-      << "timers  " << status.timers << " running\n\n";
+      << "timers  " << status.timers << " running\n";
+  if (status.inbox > 0) {
+    out << "inbox   " << counted(status.inbox, "event")
+        << " of your own transactions, which a sender takes in within seconds\n";
+  }
+  out << '\n';
   Table table({"family", "flag", "waiting", "delayed", "held", "dead", "oldest"});
   for (const QueueStatus& queue : status.queues) {
     if (is_history(queue) && rows_of(queue) == 0) continue;

@@ -32,6 +32,7 @@ struct Status {
   std::uint64_t allowed = 0;
   std::uint64_t timers = 0;
   std::uint64_t spilled = 0;
+  std::uint64_t inbox = 0;
   OutboxTotals totals{};
   std::vector<QueueStatus> queues{};
   std::vector<std::string> problems{};
