@@ -1,6 +1,6 @@
-// Three servers of a shop on a database with a streaming standby, each on a network of its own. Any
-// of them is killed under load, the database fails over, its network is cut: what was acknowledged
-// is recorded once, whoever had it in hand.
+// Three servers of a shop on a database with a streaming standby, each on a network of its own, the
+// servers' clocks minutes apart. Any of them is killed under load, the database fails over, its
+// network is cut: what was acknowledged is recorded once, whoever had it in hand.
 //
 //   POSTBOX_KILL_ROUNDS=200 postgres_tests --gtest_filter='PostgresShop.*'   more than the usual
 //   POSTBOX_SEED=17 …                                              the same random points again
@@ -26,6 +26,19 @@ constexpr std::array kAnswers = {
     R"({"seed":3,"faults":[{"times":-1,"probability":0.5,"reset":true,"after":true}]})",
 };
 
+// https://github.com/wolfcw/libfaketime; the loader knows where libraries are.
+constexpr const char* kFalseClock = "/usr/$LIB/faketime/libfaketime.so.1";
+
+// Longer than a lease.
+constexpr std::array<const char*, kServers> kOffsets = {"+0", "+11m", "-7m"};
+
+bool has_false_clocks() {
+  const std::filesystem::path libraries = "/usr/lib";
+  return std::ranges::any_of(std::filesystem::directory_iterator(libraries), [](const auto& each) {
+    return std::filesystem::exists(each.path() / "faketime/libfaketime.so.1");
+  });
+}
+
 std::uint64_t wish(const char* variable, std::uint64_t otherwise) {
   const char* text = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe)
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
@@ -37,12 +50,17 @@ class PostgresShop : public Shop {
     if (!testing::has_postgres()) GTEST_SKIP() << "no PostgreSQL server is installed";
     Shop::SetUp();
     url = database.fresh_url();
-    for (auto& each : servers) each = open();
+    for (std::size_t each = 0; each < kServers; ++each) servers.at(each) = open(each);
   }
 
-  [[nodiscard]] std::unique_ptr<Program> open() const {
+  [[nodiscard]] std::unique_ptr<Program> open(std::size_t number) const {
     Program::Variables settings = variables();
     settings["POSTBOX_OUTBOX"] = url;
+    if (has_false_clocks()) {
+      settings["LD_PRELOAD"] = kFalseClock;
+      settings["FAKETIME"] = kOffsets.at(number);
+      settings["FAKETIME_DONT_FAKE_MONOTONIC"] = "1";
+    }
     return std::make_unique<Program>("checkout_server", std::vector<std::string>{"--port", "0"},
                                      settings, folder.path());
   }
@@ -91,6 +109,10 @@ class PostgresShop : public Shop {
       EXPECT_EQ(found.events.count({"Placed Order", id}), 1U) << id;
     }
     EXPECT_EQ(found.most(), 1U);
+    if (has_false_clocks()) {
+      constexpr long long kApart = 17 * 60;
+      EXPECT_GT(*found.times.rbegin() - *found.times.begin(), kApart) << "clocks";
+    }
     EXPECT_EQ(found.count("Placed Order"), found.count("Ordered Product"));
   }
 
@@ -131,7 +153,7 @@ TEST_F(PostgresShop, WhateverIsKilledNothingIsLostAndNothingIsDoubled) {
           return database.fail_over_from_isolated();
       }
     });
-    if (victim == kServer) servers.at(number) = open();
+    if (victim == kServer) servers.at(number) = open(number);
   }
   expect_each_once();
 }

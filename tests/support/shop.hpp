@@ -24,6 +24,7 @@ using Json = nlohmann::json;
 struct Recorded {
   std::multiset<std::pair<std::string, std::string>> events;
   std::map<std::string, long long> cents;  // by metric
+  std::set<long long> times;               // when they happened, in seconds since 1970
 
   [[nodiscard]] std::size_t count(const std::string& metric) const {
     return static_cast<std::size_t>(std::count_if(
@@ -151,6 +152,7 @@ class Shop : public ::testing::Test {
         const Json& properties = event["attributes"]["event_properties"];
         const std::string name = metrics[event["relationships"]["metric"]["data"]["id"]];
         all.events.emplace(name, properties["$event_id"]);
+        all.times.insert(event["attributes"]["timestamp"].get<long long>());
         all.cents[name] += std::llround(properties.value("$value", 0.0) * 100);
       }
       const Json& next = page["links"]["next"];
