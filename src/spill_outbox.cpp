@@ -274,18 +274,28 @@ Spilled SpillOutbox::spilled() {
   return {left_.events, damaged_, away_ ? away_->why : refusal_, trouble_};
 }
 
+// Not before all is drained that can be: a cart that has come due is ended by an order in the
+// spill.
 Result<Maintained> SpillOutbox::maintain(milliseconds retention) {
-  auto maintained = noted(store_->maintain(retention));
-  if (!maintained || !drain_.try_lock()) return maintained;
-  const bool is_more = drain();
-  drain_.unlock();
-  if (is_more) maintained->next_due = milliseconds(0);
-  return maintained;
+  const std::uint32_t failures = this->failures();
+  if (drain_.try_lock()) {
+    const bool is_more = drain();
+    drain_.unlock();
+    if (is_more) return Maintained{.next_due = milliseconds(0)};
+  }
+  if (this->failures() > failures) return Error{ErrorCode::kOutboxUnavailable, spilled().away};
+  return noted(store_->maintain(retention));
+}
+
+std::uint32_t SpillOutbox::failures() const {
+  const MutexLock lock(mutex_);
+  return away_ ? away_->failures : 0;
 }
 
 bool SpillOutbox::drain() noexcept {
   try {
     prepare(kCountedFor);
+    if (is_unconfirmed_) confirm_removed();
     if (clock_->now() >= tidied_ + kCountedFor) {
       queue_.tidy();
       tidied_ = clock_->now();
@@ -328,12 +338,25 @@ Result<bool> SpillOutbox::drain_one() {
   const auto appended = noted(store_->append(front->records));
   if (!appended) return refused(*front, appended.error());
   queue_.remove(*front);
+  is_unconfirmed_ = true;
+  // From then on events go past the spill.
+  if (is_all(front->count)) confirm_removed();
   const MutexLock lock(mutex_);
   left_ -= front->count;
   ++changes_;
   repeated_ = 0;
   doubles_ += appended->duplicates;
   return true;
+}
+
+bool SpillOutbox::is_all(const Count& front) const {
+  const MutexLock lock(mutex_);
+  return left_.events <= front.events && left_.effects <= front.effects;
+}
+
+// A spill whose disk fails keeps nobody from the store: it is tried again.
+void SpillOutbox::confirm_removed() {
+  if (queue_.confirm_removed(new_name())) is_unconfirmed_ = false;
 }
 
 Result<bool> SpillOutbox::refused(const SpillQueue::Front& front, const Error& error) {

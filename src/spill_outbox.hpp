@@ -10,7 +10,7 @@
 //            and is found damaged stays in the spill's file, counts as expired, and is told.
 //
 // Order:     while something is spilled, whatever comes later goes behind it. maintain() drains, a
-//            thousand records at a time.
+//            thousand records at a time, and does nothing else before all is drained that can be.
 // Repeats:   an append to the store that may have been done all the same is repeated as it was,
 //            which the store recognises (BatchNumber). After a crash in that moment the store's
 //            dedup keys do; what was already delivered then is sent again, with the same keys.
@@ -147,12 +147,15 @@ class SpillOutbox final : public Outbox {
 
   // The drain. Each returns whether there is more to do at once.
   [[nodiscard]] bool drain() noexcept POSTBOX_REQUIRES(drain_) POSTBOX_EXCLUDES(mutex_);
+  [[nodiscard]] bool is_all(const SpillQueue::Count& front) const POSTBOX_EXCLUDES(mutex_);
   [[nodiscard]] Result<bool> drain_one() POSTBOX_REQUIRES(drain_) POSTBOX_EXCLUDES(mutex_);
+  void confirm_removed() POSTBOX_REQUIRES(drain_);
   [[nodiscard]] Result<bool> refused(const SpillQueue::Front& front, const Error& error)
       POSTBOX_REQUIRES(drain_) POSTBOX_EXCLUDES(mutex_);
   void add_damaged(const SpillQueue::Count& damaged) POSTBOX_REQUIRES(mutex_);
 
   void found_away(const Error& error) POSTBOX_EXCLUDES(mutex_);
+  [[nodiscard]] std::uint32_t failures() const POSTBOX_EXCLUDES(mutex_);  // since it is away
   // Of a call that writes: a store may let read although it takes nothing.
   template <class Value>
   Result<Value> noted(Result<Value> result) POSTBOX_EXCLUDES(mutex_) {
@@ -172,6 +175,8 @@ class SpillOutbox final : public Outbox {
   // One drains at a time, and nobody changes meanwhile what is spilled.
   Mutex drain_;
   SteadyTime tidied_ POSTBOX_GUARDED_BY(drain_){};
+  bool is_unconfirmed_ POSTBOX_GUARDED_BY(drain_) =
+      true;  // what was removed, also before the start
 
   // Never held during a call of either store.
   mutable Mutex mutex_;

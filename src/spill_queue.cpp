@@ -216,6 +216,16 @@ Result<void> SpillQueue::settle() {
   return {};
 }
 
+// A settlement is not on the disk when it returns; a text that is kept is, and all that came
+// before.
+Result<void> SpillQueue::confirm_removed(std::string_view mark) {
+  if (!is_made()) return {};
+  if (const auto settled = settle(); !settled) return settled.error();
+  const auto kept = store_->exchange("spill_removed", mark);
+  if (!kept) return kept.error();
+  return {};
+}
+
 Result<std::size_t> SpillQueue::purge_profile(const Key& profile) {
   if (!is_made()) return std::size_t{0};
   return store_->purge_profile(profile);

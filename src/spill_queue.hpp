@@ -83,6 +83,10 @@ class SpillQueue {
   // Nobody can take them: they are dead letters of the file.
   void bury(const Front& front, const std::string& reason);
 
+  // Makes sure that nothing removed comes back after a power cut: it would go behind what is newer.
+  // Needs a `mark` that was never given before.
+  [[nodiscard]] Result<void> confirm_removed(std::string_view mark);
+
   // Remove every record of the profile. Returns how many.
   [[nodiscard]] Result<std::size_t> purge_profile(const Key& profile);
 

@@ -6,10 +6,9 @@
 #include <random>
 #include <set>
 
-#include "support/engine_harness.hpp"
-#include "support/far_store.hpp"
 #include "support/fault_vfs.hpp"
 #include "support/raw_file.hpp"
+#include "support/spill_parts.hpp"
 #include "support/timed_records.hpp"
 
 namespace postbox::testing {
@@ -18,34 +17,6 @@ namespace {
 using Mood = tests::FarStore::Mood;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-// A store that may be away, and a spill; both in files, of which others may open another one.
-class SpillParts {
- protected:
-  struct Opened {
-    std::shared_ptr<tests::FarStore> store;
-    std::shared_ptr<Outbox> outbox;
-  };
-  [[nodiscard]] std::shared_ptr<Outbox> open_file(const std::string& name,
-                                                  std::shared_ptr<Clock> by) const {
-    OutboxOptions options;
-    options.busy_timeout = 50ms;
-    if (name == spill_file) options.max_disk = spill_disk;
-    return take(sqlite_backend().open(spill_folder.file(name), options, std::move(by)));
-  }
-  [[nodiscard]] Opened open(const std::shared_ptr<ManualClock>& by,
-                            const std::string& store = "shop.db") const {
-    Opened opened{std::make_shared<tests::FarStore>(open_file(store, by)), nullptr};
-    opened.outbox = spilling(opened.store, open_file(spill_file, by), by);
-    return opened;
-  }
-
-  tests::TemporaryFolder spill_folder;
-  std::string spill_file = "spill.db";
-  Bytes spill_disk = mebibytes(64);
-};
-
-// ---- below the engine
 
 class SpillOutboxTest : public ::testing::Test, protected OutboxFixture, protected SpillParts {
  protected:
@@ -307,6 +278,26 @@ TEST_F(SpillOutboxTest, EndsAndEventsKeepTheirOrderAmongThemselves) {
   EXPECT_EQ(take(outbox().stats()).spilled, 0U);
 }
 
+// Its order waits in the spill, behind more than one step gives on: the cart must not be due
+// before.
+TEST_F(SpillOutboxTest, ACartThatCameDueInTheOutageIsEndedByAnOrderOfIt) {
+  append({update(1, 7, 1s)});
+  be(Mood::kAway);
+  for (std::uint32_t i = 0; i < 50; ++i) append(events(100 + 50 * i, 50));
+  append({order(2, slot_of(7), 2s)});
+  clock_->advance(kDelay + 1h);
+  be(Mood::kThere);
+  std::size_t fired = 0;
+  for (bool is_more = true; is_more;) {
+    const Maintained done = take(outbox().maintain(24h));
+    fired += done.fired;
+    is_more = done.next_due == 0ms;
+  }
+  EXPECT_EQ(fired, 0U);
+  EXPECT_EQ(spilled(), 0U);
+  EXPECT_EQ(take(outbox().stats()).timers_pending, 0U);
+}
+
 TEST_F(SpillOutboxTest, TheLastUpdateOfAProfileIsTheLastOneSent) {
   append({in_order(1, "first", 1)});
   be(Mood::kAway);
@@ -500,142 +491,6 @@ TEST_F(SpillOutboxTest, WhateverHappensNothingIsLostAndNothingIsDoubled) {
     for (const std::string& each : acknowledged) EXPECT_TRUE(once.contains(each)) << each;
     expect_conservation();
   }
-}
-
-// ---- with the engine around it
-
-class SpillingShop : public tests::EngineHarness, protected SpillParts {
- protected:
-  void SetUp() override { reopen(); }
-
-  void reopen() {
-    tracker.reset();
-    outbox.reset();
-    store.reset();
-    const Opened opened = open(clock);
-    store = opened.store;
-    outbox = opened.outbox;
-  }
-  // The process ends, and another begins.
-  void start_again(Mood mood) {
-    reopen();
-    store->mood = mood;
-    restart();
-  }
-  [[nodiscard]] TrackStatus track_durably(std::string text) {
-    return tracker->track_durably(tests::Note{std::move(text)}, 0ms).status();
-  }
-  [[nodiscard]] std::uint64_t bodies_count() const {
-    std::uint64_t events = 0;
-    for (const std::string& body : bodies()) {
-      events += static_cast<std::uint64_t>(std::ranges::count(body, '\n'));
-    }
-    return events;
-  }
-  void expect_delivered(std::uint64_t events) {
-    EXPECT_EQ(tracker->stats().delivered, events) << tests::describe(tracker->stats());
-    EXPECT_EQ(tracker->stats().spilled, 0U);
-  }
-
-  std::shared_ptr<tests::FarStore> store;
-};
-
-TEST_F(SpillingShop, SaysYesWhileTheDatabaseIsAwayAndDeliversOnce) {
-  start();
-  track("a");
-  run_for(std::chrono::seconds(1));
-  store->mood = Mood::kAway;
-  EXPECT_EQ(track("b"), TrackStatus::kAccepted);
-  EXPECT_EQ(track_durably("c"), TrackStatus::kAccepted);
-  run_for(std::chrono::seconds(60));
-  EXPECT_FALSE(tracker->stats().complete);
-  EXPECT_EQ(tracker->stats().spilled, 2U);
-  EXPECT_EQ(tracker->stats().waiting, 2U);
-  EXPECT_EQ(lines.count("events wait in POSTBOX_SPILL"), 1U);
-  store->mood = Mood::kThere;
-  run_for(std::chrono::seconds(10));
-  expect_delivered(3);
-  EXPECT_THAT(bodies(), ElementsAre("a\n", "b\n", "c\n"));
-  EXPECT_EQ(lines.count("POSTBOX_SPILL is drained"), 1U);
-  EXPECT_EQ(tracker->stats().accepted, 3U);
-  EXPECT_EQ(tracker->stats().recovered, 0U);
-  EXPECT_EQ(tracker->stats().purged, 0U);
-}
-
-TEST_F(SpillingShop, StartsWhileTheDatabaseIsAwayAndCountsEachOnce) {
-  start();
-  track("a");
-  run_for(std::chrono::seconds(1));
-  store->mood = Mood::kAway;
-  EXPECT_EQ(track_durably("b"), TrackStatus::kAccepted);
-  start_again(Mood::kAway);
-  EXPECT_EQ(track_durably("c"), TrackStatus::kAccepted);
-  run_for(std::chrono::seconds(30));
-  EXPECT_EQ(tracker->stats().spilled, 2U);
-  start_again(Mood::kAway);
-  EXPECT_EQ(track_durably("d"), TrackStatus::kAccepted);
-  EXPECT_EQ(track_durably("d"), TrackStatus::kAccepted);
-  store->mood = Mood::kThere;
-  run_for(std::chrono::seconds(40));
-  expect_delivered(3);
-  const Stats stats = tracker->stats();
-  EXPECT_TRUE(stats.conserved()) << tests::describe(stats);
-  EXPECT_EQ(stats.recovered, 2U) << "b and c; what an earlier day delivered is none of this run's";
-  EXPECT_EQ(stats.accepted, 4U);
-  EXPECT_EQ(stats.purged, 1U) << "d was told twice";
-}
-
-TEST_F(SpillingShop, IsConservedWhateverComesAndGoes) {
-  start(3);
-  std::uint64_t told = 0;
-  for (int round = 0; round < 12; ++round) {
-    constexpr std::array kMoods{Mood::kAway, Mood::kLosesAnswers, Mood::kThere,
-                                Mood::kFull, Mood::kThere,        Mood::kBusy};
-    store->mood = kMoods.at(static_cast<std::size_t>(round) % kMoods.size());
-    for (int i = 0; i < 7; ++i) {
-      const std::string text = "n" + std::to_string(told);
-      told += track(text, std::to_string(i)) == TrackStatus::kAccepted ? 1U : 0U;
-      run_for(std::chrono::milliseconds(300));
-    }
-    run_for(std::chrono::seconds(round));
-    if (round % 5 == 4) {
-      store->mood = Mood::kThere;
-      run_for(std::chrono::seconds(30));
-      const Stats stats = tracker->stats();
-      EXPECT_TRUE(stats.complete && stats.conserved()) << tests::describe(stats);
-    }
-  }
-  store->mood = Mood::kThere;
-  run_for(std::chrono::seconds(60));
-  expect_delivered(told);
-  EXPECT_EQ(bodies_count(), told) << "none was sent twice";
-  EXPECT_EQ(tracker->stats().recovered + tracker->stats().purged, 0U);
-}
-
-TEST_F(SpillingShop, LiesInTheSpillEncrypted) {
-  config.outbox.encryption_keys = {std::string(64, 'a')};
-  start();
-  store->mood = Mood::kAway;
-  EXPECT_EQ(track_durably("what nobody reads"), TrackStatus::kAccepted);
-  for (const auto& file : std::filesystem::directory_iterator(spill_folder.path())) {
-    EXPECT_EQ(tests::contents(file.path()).find("nobody"), std::string::npos) << file.path();
-  }
-  store->mood = Mood::kThere;
-  run_for(std::chrono::seconds(10));
-  EXPECT_THAT(bodies(), ElementsAre("what nobody reads\n"));
-}
-
-TEST_F(SpillingShop, StopsWithWhatIsSpilledForTheNextStart) {
-  start();
-  run_for(std::chrono::seconds(1));
-  store->mood = Mood::kAway;
-  track("a");
-  const StopReport report = tracker->stop(std::chrono::seconds(1));
-  EXPECT_EQ(report.in_memory, 0U);
-  EXPECT_EQ(report.in_outbox, 1U);
-  start_again(Mood::kThere);
-  run_for(std::chrono::seconds(10));
-  expect_delivered(1);
 }
 
 }  // namespace

@@ -118,6 +118,7 @@ class Books {
                           const Sky& sky) {
     if (nature_of(text) != Nature::kGood) return true;
     if (sky.bad_weather || !sky.key_works || !sky.disk_works || sky.edge) return true;
+    if (!sky.store_is_there) return true;
     if (!sky.has_room && !entry.promised) return true;
     if (!sky.flag_of(*entry.family).includes(tests::key_of(std::to_string(entry.profile)))) {
       return true;

@@ -44,6 +44,7 @@ enum class Trouble : std::uint8_t {
   kSmallStore,    // a megabyte of disk
   kImpatience,    // events are given up within the hour
   kOperator,      // dead letters are sent again, profiles forgotten, settings read again
+  kFarStore,      // the store is a database on the network, beside a spill, and is away for a while
   kCount,
 };
 

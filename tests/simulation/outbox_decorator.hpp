@@ -79,6 +79,7 @@ class OutboxDecorator : public Outbox {
   }
   Result<OutboxStats> stats() override { return outbox_->stats(); }
   NewRateGate rate_gate() override { return outbox_->rate_gate(); }
+  Spilled spilled() override { return outbox_->spilled(); }
 
  private:
   std::shared_ptr<Outbox> outbox_;

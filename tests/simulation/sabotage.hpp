@@ -36,10 +36,22 @@ enum class Sabotage : std::uint8_t {
   kRefusedOrders,       // an order that was refused ends no cart
   kDeadCrowdOut,        // dead letters count against the cap
   kHistoryEnds,         // an import of history is remembered like what happens now
+  kSpillComesBack,      // what was drained is not removed for certain
 };
 
 // Whether the outbox is what is broken.
-constexpr bool is_of_outbox(Sabotage sabotage) { return sabotage >= Sabotage::kNoLease; }
+constexpr bool is_of_outbox(Sabotage sabotage) {
+  return sabotage >= Sabotage::kNoLease && sabotage != Sabotage::kSpillComesBack;
+}
+
+// ForgetfulSpill says that a text is on the disk, and all that came before, and that is not so.
+class ForgetfulSpill final : public OutboxDecorator {
+ public:
+  using OutboxDecorator::OutboxDecorator;
+  Result<std::string> exchange(std::string_view, std::string_view) override {
+    return std::string();
+  }
+};
 
 class BrokenOutbox final : public OutboxDecorator {
  public:

@@ -9,10 +9,13 @@ namespace {
 
 class Simulation : public simulation::Simulation {
  protected:
-  // Whether some life goes wrong. Its seed is printed.
-  bool is_noticed(Sabotage sabotage) {
+  // Whether some life goes wrong, of those with a trouble that is needed for it. Its seed is
+  // printed.
+  bool is_noticed(Sabotage sabotage, Trouble needed = Trouble::kCount) {
     constexpr std::uint64_t kMost = 1'000;
     for (std::uint64_t seed = 1; seed <= kMost; ++seed) {
+      std::mt19937_64 random(seed);
+      if (needed != Trouble::kCount && !Climate::from(random).has(needed)) continue;
       const auto found = live(seed, sabotage);
       if (found.empty()) continue;
       std::printf("life %llu: %s\n", static_cast<unsigned long long>(seed), found.front().c_str());
@@ -74,6 +77,10 @@ TEST_F(Simulation, DeadLettersThatCrowdOutAreNoticed) {
 
 TEST_F(Simulation, HistoryThatEndsWhatIsNowIsNoticed) {
   EXPECT_TRUE(is_noticed(Sabotage::kHistoryEnds));
+}
+
+TEST_F(Simulation, ASpillThatComesBackIsNoticed) {
+  EXPECT_TRUE(is_noticed(Sabotage::kSpillComesBack, Trouble::kFarStore));
 }
 
 TEST_F(Simulation, AForeignAnswerThatBuriesIsNoticed) {

@@ -20,11 +20,15 @@
 #include <postbox/testing/manual_clock.hpp>
 #include <postbox/tracker.hpp>
 
+#include "base/encryption_keys.hpp"
 #include "climate.hpp"
 #include "destination.hpp"
+#include "encrypted_outbox.hpp"
 #include "network.hpp"
 #include "outbox_decorator.hpp"
 #include "sabotage.hpp"
+#include "spill_outbox.hpp"
+#include "support/far_store.hpp"
 
 namespace postbox::simulation {
 
@@ -60,18 +64,14 @@ struct ShopEvent {
 
 struct Shop {
   std::shared_ptr<WatchedOutbox> outbox;
+  std::shared_ptr<tests::FarStore> far;  // the store, where it is on the network
   std::shared_ptr<Network> network;
   std::optional<Tracker> tracker;
   std::uint64_t accepted = 0;   // by this process
   std::uint64_t full_seen = 0;  // of what its outbox has refused as full
 
   void open(Surroundings& around, Vendor& vendor) {
-    std::shared_ptr<Outbox> real = open_outbox({.url = "sqlite:" + around.path,
-                                                .max_disk = around.climate.max_disk,
-                                                .busy_timeout = milliseconds(0),
-                                                .encryption_keys = around.climate.encryption_keys},
-                                               around.clock)
-                                       .value();
+    std::shared_ptr<Outbox> real = open_store(around);
     if (is_of_outbox(around.sabotage)) {
       real = std::make_shared<BrokenOutbox>(real, around.clock, around.sabotage);
     }
@@ -104,10 +104,31 @@ struct Shop {
     tracker.emplace(std::move(started).value());
   }
 
+  [[nodiscard]] std::shared_ptr<Outbox> open_store(const Surroundings& around) {
+    const auto open_file = [&](const std::string& path) {
+      const OutboxOptions options{.max_disk = around.climate.max_disk,
+                                  .busy_timeout = milliseconds(0)};
+      return sqlite_backend().open(path, options, around.clock).value();
+    };
+    std::shared_ptr<Outbox> store = open_file(around.path);
+    if (around.climate.has(Trouble::kFarStore)) {
+      far = std::make_shared<tests::FarStore>(std::move(store));
+      far->mood =
+          around.sky.store_is_there ? tests::FarStore::Mood::kThere : tests::FarStore::Mood::kAway;
+      std::shared_ptr<Outbox> spill = open_file(around.path + "-spill");
+      if (around.sabotage == Sabotage::kSpillComesBack) {
+        spill = std::make_shared<ForgetfulSpill>(std::move(spill));
+      }
+      store = spilling(far, std::move(spill), around.clock);
+    }
+    return encrypted(std::move(store), cipher_of(around.climate.encryption_keys));
+  }
+
   void close() {
     tracker.reset();
     network.reset();
     outbox.reset();
+    far.reset();
   }
 
   // Events that it has taken and not yet written.

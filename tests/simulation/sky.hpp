@@ -42,6 +42,7 @@ struct Sky {
   bool bad_weather = false;
   bool key_works = true;
   bool disk_works = true;
+  bool store_is_there = true;  // where it is on the network
   std::array<LaneFault, kLanes> lanes{};
   std::optional<int> edge{};  // the status with which it answers everything
   std::uint64_t uplink = 0;   // bytes a second; zero: no limit

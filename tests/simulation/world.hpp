@@ -40,7 +40,8 @@ class World {
     for (const Happening& one : kHappenings) {
       if (one.needs == Trouble::kCount || has(one.needs)) weights_ += one.weight;
     }
-    shops_.resize(1 + random_() % 2);
+    // One that sees the database first would send what another one's spill ends.
+    shops_.resize(has(Trouble::kFarStore) ? 1 : 1 + random_() % 2);
     for (Shop& shop : shops_) shop.open(around_, vendor_);
   }
   World(const World&) = delete;
@@ -99,7 +100,7 @@ class World {
     unsigned weight;
     void (World::*act)();
   };
-  static const std::array<Happening, 23> kHappenings;
+  static const std::array<Happening, 24> kHappenings;
 
   void happen() {
     std::uint64_t left = roll(weights_);
@@ -145,6 +146,17 @@ class World {
   // Also what was full or could not be moved is asked again for a while after it works again.
   void record_disk_state() {
     sky().disk_works = !is_disk_bad();
+    tight_until_ = clock().now() + minutes(2);
+  }
+
+  // It goes in the midst of an append, or between two.
+  void change_store() {
+    using Mood = tests::FarStore::Mood;
+    review_books();
+    bool& is_there = sky().store_is_there;
+    is_there = !is_there;
+    const Mood mood = is_there ? Mood::kThere : roll(2) == 0 ? Mood::kAway : Mood::kLosesAnswers;
+    for (Shop& shop : shops_) shop.far->mood = mood;
     tight_until_ = clock().now() + minutes(2);
   }
 
@@ -319,6 +331,7 @@ class World {
   // What the vendor has taken stays there, too, until its answer has come.
   [[nodiscard]] bool has_room() {
     if (is_disk_bad() || long_read_.is_open() || clock().now() < tight_until_) return false;
+    if (!sky().store_is_there) return false;
     const auto stored = shops_.front().outbox->stats();
     if (!stored) return false;
     std::uint64_t rows = stored->timers_pending;
@@ -405,6 +418,9 @@ class World {
     sky() = Sky{.notes = before.notes, .memos = before.memos};
     if (sky().notes.is_off()) sky().notes = Flag::on();
     vendor_.has_bugs = false;
+    for (Shop& shop : shops_) {
+      if (shop.far) shop.far->mood = tests::FarStore::Mood::kThere;
+    }
     disk().write_error = SQLITE_OK;
     record_disk_state();
     reload();
@@ -586,7 +602,7 @@ class World {
   std::vector<std::string> problems_;
 };
 
-inline const std::array<World::Happening, 23> World::kHappenings{{
+inline const std::array<World::Happening, 24> World::kHappenings{{
     {Trouble::kCount, 28, &World::offer},
     {Trouble::kCount, 2, &World::offer_again},
     {Trouble::kCount, 10, &World::shop_around},
@@ -610,6 +626,7 @@ inline const std::array<World::Happening, 23> World::kHappenings{{
     {Trouble::kProfiles, 10, &World::update_profiles},
     {Trouble::kOperator, 3, &World::operate},
     {Trouble::kImpatience, 6, &World::wait_for_long},
+    {Trouble::kFarStore, 4, &World::change_store},
 }};
 
 }  // namespace postbox::simulation
