@@ -139,7 +139,7 @@ void read(const ObjectReader& body, Subscription& subscription) {
   body.read("properties", subscription.properties);
 }
 
-// A price, in the currency of the view.
+// A price or a value, in the currency that stands at the top.
 void read_price(const ObjectReader& body, std::string_view name, Currency currency,
                 std::optional<Money>& target) {
   std::optional<MinorUnits> amount;
@@ -163,6 +163,17 @@ void read(const ObjectReader& body, ProductView& view) {
   body.read("unique_id", view.unique_id);
   read_customer(body, view.customer);
   body.read("properties", view.properties);
+}
+
+void read(const ObjectReader& body, CustomEvent& event) {
+  body.read("name", event.name);
+  Currency currency;
+  body.read("currency", currency);
+  read_price(body, "value", currency, event.value);
+  body.read("occurred_at", event.occurred_at);
+  body.read("unique_id", event.unique_id);
+  read_customer(body, event.customer);
+  body.read("properties", event.properties);
 }
 
 void read(const ObjectReader& body, ConsentWord& word) {
@@ -219,6 +230,7 @@ template FromJson<Cart> from_json(const json&);
 template FromJson<Subscription> from_json(const json&);
 template FromJson<Profile> from_json(const json&);
 template FromJson<ProductView> from_json(const json&);
+template FromJson<CustomEvent> from_json(const json&);
 template FromJson<ConsentWord> from_json(const json&);
 
 template FromJson<Order> parse_json(std::string_view);
@@ -226,6 +238,7 @@ template FromJson<Cart> parse_json(std::string_view);
 template FromJson<Subscription> parse_json(std::string_view);
 template FromJson<Profile> parse_json(std::string_view);
 template FromJson<ProductView> parse_json(std::string_view);
+template FromJson<CustomEvent> parse_json(std::string_view);
 template FromJson<ConsentWord> parse_json(std::string_view);
 
 }  // namespace klaviyo

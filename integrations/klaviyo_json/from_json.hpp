@@ -1,5 +1,5 @@
 // from_json() reads what events are made of out of JSON: an Order, a Cart, a Subscription, a
-// Profile, a ProductView, a ConsentWord. docs/json.md has the form of each.
+// Profile, a ProductView, a CustomEvent, a ConsentWord. docs/json.md has the form of each.
 //
 // Place:     between a route's body and the event builders; links with postbox::klaviyo_json.
 // Threads:   pure functions.
@@ -28,9 +28,9 @@ struct ConsentWord {
 };
 
 template <class T>
-concept ReadableFromJson =
-    std::same_as<T, Order> || std::same_as<T, Cart> || std::same_as<T, Subscription> ||
-    std::same_as<T, Profile> || std::same_as<T, ProductView> || std::same_as<T, ConsentWord>;
+concept ReadableFromJson = std::same_as<T, Order> || std::same_as<T, Cart> ||
+    std::same_as<T, Subscription> || std::same_as<T, Profile> || std::same_as<T, ProductView> ||
+    std::same_as<T, CustomEvent> || std::same_as<T, ConsentWord>;
 
 // A value and what is wrong with its JSON. True when nothing is.
 template <class T>

@@ -23,6 +23,9 @@ std::string_view member_of(std::string_view path) {
   if constexpr (std::same_as<T, ProductView>) {
     if (path == "price.currency" || path == "compare_at_price.currency") return "currency";
   }
+  if constexpr (std::same_as<T, CustomEvent>) {
+    if (path == "value.currency") return "currency";
+  }
   return path;
 }
 
@@ -80,6 +83,7 @@ template std::vector<Violation> in_json(const Cart&, std::vector<Violation>);
 template std::vector<Violation> in_json(const Subscription&, std::vector<Violation>);
 template std::vector<Violation> in_json(const Profile&, std::vector<Violation>);
 template std::vector<Violation> in_json(const ProductView&, std::vector<Violation>);
+template std::vector<Violation> in_json(const CustomEvent&, std::vector<Violation>);
 template std::vector<Violation> in_json(const ConsentWord&, std::vector<Violation>);
 
 std::vector<Violation> merged(std::vector<Violation> of_json, std::vector<Violation> of_event) {

@@ -20,6 +20,9 @@ void date(Cart& cart, WallTime told_at) {
 void date(ProductView& view, WallTime told_at) {
   if (!view.occurred_at) view.occurred_at = told_at;
 }
+void date(CustomEvent& event, WallTime told_at) {
+  if (!event.occurred_at) event.occurred_at = told_at;
+}
 void date(Subscription& subscription, WallTime told_at) {
   if (!subscription.occurred_at) subscription.occurred_at = told_at;
 }
@@ -132,6 +135,8 @@ constexpr std::array kTellers{
     Teller{"identify", "profile", &draft_identify},
     teller<ProductView, [](const ProductView& view) { return product_viewed(view); }>(
         "product_viewed", "product_view"),
+    teller<CustomEvent, [](const CustomEvent& event) { return custom_event(event); }>(
+        "custom_event", "custom_event"),
     Teller{"consent", "consent", &draft_consent},
 };
 

@@ -32,7 +32,8 @@ IMMUTABLE LANGUAGE sql AS $$
          ('subscription_resumed', 'subscription'),
          ('subscription_trial_started', 'subscription'),
          ('subscription_trial_ending', 'subscription'), ('identify', 'profile'),
-         ('product_viewed', 'product_view'), ('consent', 'consent')
+         ('product_viewed', 'product_view'), ('custom_event', 'custom_event'),
+         ('consent', 'consent')
 $$;
 
 -- The members that a body must have, or that must be of a type where they are there. A type that is
@@ -95,6 +96,13 @@ CREATE FUNCTION postbox_told_rules() RETURNS TABLE(
          ('product_view', 'unique_id', 'text', false),
          ('product_view', 'customer', 'profile', true),
          ('product_view', 'properties', 'object', false),
+         ('custom_event', 'name', 'text', true),
+         ('custom_event', 'currency', 'currency', false),
+         ('custom_event', 'value', 'integer', false),
+         ('custom_event', 'occurred_at', 'time', false),
+         ('custom_event', 'unique_id', 'text', false),
+         ('custom_event', 'customer', 'profile', true),
+         ('custom_event', 'properties', 'object', false),
          ('consent', 'action', 'action', true), ('consent', 'email', 'text', false),
          ('consent', 'phone', 'text', false), ('consent', 'channels', 'array', false),
          ('consent', 'list', 'text', false), ('consent', 'consented_at', 'time', false),

@@ -44,6 +44,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (profile.is_object) encode(klaviyo::identify(*profile));
   const auto view = klaviyo::parse_json<klaviyo::ProductView>(text);
   if (view.is_object) encode(klaviyo::product_viewed(*view));
+  const auto custom = klaviyo::parse_json<klaviyo::CustomEvent>(text);
+  if (custom.is_object) encode(klaviyo::custom_event(*custom));
   const auto consent = klaviyo::parse_json<klaviyo::ConsentWord>(text);
   if (consent.is_object) {
     const auto& [action, customer, word] = consent.value;

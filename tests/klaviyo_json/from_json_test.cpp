@@ -269,6 +269,16 @@ TEST(ProductViewJson, HasOneCurrencyForBothPrices) {
   EXPECT_FALSE(parse_json<ProductView>(R"({"currency": "JPY"})")->price);
 }
 
+TEST(CustomEventJson, HasTheShopsOwnNameAndAValueInOneCurrency) {
+  const auto event = parse_json<CustomEvent>(R"({"name": "Quiz Finished", "currency": "JPY",
+    "value": -1250, "customer": {"external_id": "u"}, "properties": {"Score": 7}})");
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->name, "Quiz Finished");
+  EXPECT_EQ(event->value, (Money{-1250, "JPY"}));
+  EXPECT_EQ(event->properties.size(), 1U);
+  EXPECT_FALSE(parse_json<CustomEvent>(R"({"currency": "JPY"})")->value);
+}
+
 TEST(SubscriptionJson, AnExactOrMeteredPriceNeedsNoAmount) {
   const auto exact = parse_json<Subscription>(R"({"currency": "EUR", "exact_price": 0.0075})");
   ASSERT_TRUE(exact);
@@ -373,20 +383,22 @@ void expect_every_member_is_read(const nlohmann::json& example) {
 
 TEST(Documents, TheExamplesOfTheFormAreReadToTheLastMember) {
   const auto examples = documented_examples();
-  ASSERT_EQ(examples.size(), 6U);
+  ASSERT_EQ(examples.size(), 7U);
   expect_every_member_is_read<Order>(examples[0]);
   expect_every_member_is_read<Cart>(examples[1]);
   expect_every_member_is_read<Subscription>(examples[2]);
   expect_every_member_is_read<Profile>(examples[3]);
   expect_every_member_is_read<ProductView>(examples[4]);
-  expect_every_member_is_read<ConsentWord>(examples[5]);
+  expect_every_member_is_read<CustomEvent>(examples[5]);
+  expect_every_member_is_read<ConsentWord>(examples[6]);
 
   expect_no_violation(order_placed(*from_json<Order>(examples[0])));
   expect_no_violation(cart_updated(*from_json<Cart>(examples[1])));
   expect_no_violation(subscription_started(*from_json<Subscription>(examples[2])));
   expect_no_violation(identify(*from_json<Profile>(examples[3])));
   expect_no_violation(product_viewed(*from_json<ProductView>(examples[4])));
-  const auto word = from_json<ConsentWord>(examples[5]);
+  expect_no_violation(custom_event(*from_json<CustomEvent>(examples[5])));
+  const auto word = from_json<ConsentWord>(examples[6]);
   EXPECT_EQ(word->action, ConsentUpdate::Verb::kSubscribe);
   expect_no_violation(subscribe(word->customer, word->consent));
 }

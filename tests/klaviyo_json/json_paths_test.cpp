@@ -55,6 +55,13 @@ TEST(InJson, OneCurrencyIsOneMistake) {
   EXPECT_THAT(paths_of(in_json(*view, check(product_viewed(*view)))), ElementsAre("currency"));
 }
 
+TEST(InJson, AValueNeedsTheCurrencyAtTheTop) {
+  const auto event = parse_json<CustomEvent>(R"({"value": 5, "customer": {"kx": "k"}})");
+  ASSERT_TRUE(event);
+  EXPECT_THAT(paths_of(in_json(*event, check(custom_event(*event)))),
+              ElementsAre("currency", "name"));
+}
+
 TEST(InJson, AProfilesPropertiesStandAtItsTop) {
   const auto profile = parse_json<Profile>(R"({"external_id": "u", "properties": {"$tier": 1}})");
   ASSERT_TRUE(profile);

@@ -6,6 +6,7 @@
 //   POSTBOX_SEED=17 …                                              the same random points again
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -73,15 +74,23 @@ class PostgresShop : public Shop {
       auto http = client_of(*servers.at(at % kServers));
       const std::string id =
           std::to_string(round) + "-" + std::to_string(customer) + "-" + std::to_string(i);
-      if (post_order(http, order(id)) != 201) {
-        ++at;
-        ++refused;
+      const bool is_sold = post_order(http, order(id)) == 201;
+      std::unique_lock lock(mutex);
+      changed.notify_all();
+      if (is_sold) {
+        acknowledged.insert(id);
+        ++sold;
         continue;
       }
-      const std::lock_guard lock(mutex);
-      acknowledged.insert(id);
-      ++sold;
+      ++at;
+      ++refused;
+      changed.wait_for(lock, std::chrono::milliseconds(50));  // the others need the processors
     }
+  }
+
+  void wait_until(const std::atomic<std::size_t>& count, std::size_t most) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return count >= most; });
   }
 
   // Sells `orders` more, and kills meanwhile what `kill` does.
@@ -93,9 +102,9 @@ class PostgresShop : public Shop {
     for (std::size_t each = 0; each < kServers; ++each) {
       customers.emplace_back([&, each] { buy(round, each, is_over); });
     }
-    while (sold < before + orders) std::this_thread::yield();
+    wait_until(sold, before + orders);
     kill();
-    while (sold < before + 2 * orders) std::this_thread::yield();
+    wait_until(sold, before + 2 * orders);
     is_over = true;
     for (std::thread& each : customers) each.join();
   }
@@ -121,6 +130,7 @@ class PostgresShop : public Shop {
   std::string url;
   std::array<std::unique_ptr<Program>, kServers> servers;
   std::mutex mutex;
+  std::condition_variable changed;
   std::set<std::string> acknowledged;
   std::atomic<std::size_t> sold = 0;
   std::atomic<std::size_t> refused = 0;
@@ -147,7 +157,7 @@ TEST_F(PostgresShop, WhateverIsKilledNothingIsLostAndNothingIsDoubled) {
           return database.fail_over();
         case kNetwork:
           database.cut();
-          while (refused < orders) std::this_thread::yield();
+          wait_until(refused, orders);
           return database.mend();
         case kIsolatedPrimary:
           return database.fail_over_from_isolated();

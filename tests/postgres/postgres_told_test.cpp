@@ -377,7 +377,7 @@ bool is_for_the_reader(const std::string& change) {
   return std::ranges::any_of(
       std::array{"/discount/", "/billing_address/", "/shipping_address/", "/properties/",
                  "/location/", "/unset", "/categories", "/channels", "/plan_id", "/exact_price",
-                 "cart_updated/currency", "product_viewed/currency"},
+                 "cart_updated/currency", "product_viewed/currency", "custom_event/currency"},
       [&](const char* inside) { return change.find(inside) != std::string::npos; });
 }
 
@@ -386,7 +386,8 @@ bool is_for_the_reader(const std::string& change) {
 TEST_F(PostgresTold, TheDatabaseRefusesNothingThatTheReaderTakes) {
   const std::vector<json> examples = examples_of_json();
   const std::vector<std::string> events{"order_placed", "cart_updated",   "subscription_started",
-                                        "identify",     "product_viewed", "consent"};
+                                        "identify",     "product_viewed", "custom_event",
+                                        "consent"};
   ASSERT_EQ(examples.size(), events.size());
   std::size_t checked = 0;
   auto database = psql();

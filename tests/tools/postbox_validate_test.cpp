@@ -111,6 +111,7 @@ TEST_F(Validate, TheMembersTellTheType) {
       {R"({"cart_id":"2","items":[]})", "cart"},
       {R"({"items":[]})", "order"},
       {R"({"product_id":"2"})", "product_view"},
+      {R"({"name":"Quiz Finished","customer":{}})", "custom_event"},
       {R"({"action":"subscribe","email":"x"})", "consent"},
       {R"({"email":"x"})", "profile"},
       {R"({"colour":"red"})", ""},
@@ -142,7 +143,7 @@ TEST_F(Validate, EveryExampleOfTheDocumentationIsGood) {
       example += line + '\n';
     }
   }
-  EXPECT_EQ(count, 6);
+  EXPECT_EQ(count, 7);
 }
 
 TEST_F(Validate, TheCountryOfTheServerIsThatOfNumbers) {

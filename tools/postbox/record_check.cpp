@@ -17,6 +17,7 @@ auto event_of(const klaviyo::Subscription& subscription) {
 }
 auto event_of(const klaviyo::Profile& profile) { return klaviyo::identify(profile); }
 auto event_of(const klaviyo::ProductView& view) { return klaviyo::product_viewed(view); }
+auto event_of(const klaviyo::CustomEvent& event) { return klaviyo::custom_event(event); }
 auto event_of(const klaviyo::ConsentWord& word) {
   return word.action == klaviyo::ConsentUpdate::Verb::kSubscribe
              ? klaviyo::subscribe(word.customer, word.consent)
@@ -43,11 +44,12 @@ struct RecordType {
   Checked (*check)(std::string_view text, WallTime now, const EventContext* context);
 };
 
-constexpr std::array<RecordType, 6> kTypes{{{"order", &check<klaviyo::Order>},
+constexpr std::array<RecordType, 7> kTypes{{{"order", &check<klaviyo::Order>},
                                             {"cart", &check<klaviyo::Cart>},
                                             {"subscription", &check<klaviyo::Subscription>},
                                             {"profile", &check<klaviyo::Profile>},
                                             {"product_view", &check<klaviyo::ProductView>},
+                                            {"custom_event", &check<klaviyo::CustomEvent>},
                                             {"consent", &check<klaviyo::ConsentWord>}}};
 
 struct Sign {
@@ -56,13 +58,14 @@ struct Sign {
 };
 
 // The first that is there tells: an order may name its cart, a subscription, too.
-constexpr std::array<Sign, 11> kSigns{{{"action", "consent"},
+constexpr std::array<Sign, 12> kSigns{{{"action", "consent"},
                                        {"order_id", "order"},
                                        {"subscription_id", "subscription"},
                                        {"cart_id", "cart"},
                                        {"product_id", "product_view"},
                                        {"items", "order"},
                                        {"plan_id", "subscription"},
+                                       {"name", "custom_event"},
                                        {"email", "profile"},
                                        {"phone", "profile"},
                                        {"external_id", "profile"},

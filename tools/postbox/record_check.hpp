@@ -15,7 +15,7 @@ struct Checked {
   std::vector<Violation> warnings;  // what Klaviyo would leave out
 };
 
-// "order", "cart", "subscription", "profile", "product_view", "consent".
+// "order", "cart", "subscription", "profile", "product_view", "custom_event", "consent".
 [[nodiscard]] const std::vector<std::string>& record_types();
 
 // The type that an object's members tell; empty when they tell none.
