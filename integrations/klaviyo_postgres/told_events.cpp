@@ -74,9 +74,8 @@ bool ToldEvents::Impl::is_ready() {
 ToldDraft ToldEvents::Impl::draft(const ToldEvent& told) {
   ToldDraft made = draft_told(tracker, told);
   const bool is_disabled = made.draft.result.status() == postbox::TrackStatus::kDisabled;
-  if (is_disabled && !tracker.is_ready())
-    return {.draft = postbox::EventDraft{postbox::TrackResult(postbox::TrackStatus::kClosed)}};
-  return made;
+  if (!is_disabled || tracker.is_ready()) return made;
+  return {.draft = postbox::EventDraft{postbox::TrackResult(postbox::TrackStatus::kClosed)}};
 }
 
 void ToldEvents::Impl::tell(const ToldTable::Look& look) {
