@@ -1,7 +1,7 @@
 // The headers that most files include, compiled once. No file relies on it: each names what it
 // uses.
 //
-// Place:     the test programs, and the libraries in the sanitizers' builds.
+// Place:     the test programs, what no consumer compiles, and with a sanitizer the libraries.
 // Threads:   none.
 // Lifetime:  of a build.
 // Failure:   none.

@@ -82,10 +82,10 @@ int read_once(const std::string& file, std::size_t most, std::string& text) {
 // Half a file is none: a setting that is not in it would be switched off.
 int read_whole(const std::string& file, std::size_t most, std::string& text) {
   constexpr int kTries = 20;
-  constexpr std::chrono::milliseconds kPause{5};
+  constexpr std::chrono::milliseconds kBetweenTries{5};
   int failed = read_once(file, most, text);
   for (int tries = 1; failed == EAGAIN && tries < kTries; ++tries) {
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kBetweenTries);
     failed = read_once(file, most, text);
   }
   return failed;

@@ -93,7 +93,7 @@ bool Pipeline::flush(milliseconds deadline) {
   const Sender::Hurry settle(sender_);
   http_->wake();
   // Progress is announced by settlements; events that a flag holds back settle without one.
-  constexpr milliseconds kLook{100};
+  constexpr milliseconds kLookAgain{100};
   for (;;) {
     std::uint64_t seen = 0;
     {
@@ -112,7 +112,7 @@ bool Pipeline::flush(milliseconds deadline) {
     const SteadyTime again = std::min(until, time + 9 * (time - asked));
     MutexLock lock(mutex_);
     while (progress_ == seen || now() < again) {
-      const SteadyTime look = std::max(again, std::min(until, time + kLook));
+      const SteadyTime look = std::max(again, std::min(until, time + kLookAgain));
       if (changed_.wait_until(lock, machine_.of(look))) break;
     }
   }

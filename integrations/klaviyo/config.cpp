@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <klaviyo/ascii.hpp>
 #include <klaviyo/config.hpp>
 #include <klaviyo/metric_names.hpp>
 #include <klaviyo/setting_values.hpp>
@@ -20,8 +21,6 @@ namespace {
 using postbox::Environment;
 using postbox::Error;
 using postbox::Result;
-
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Two families with one number would share a queue, and with one name a flag.
 Result<void> check_families(const std::vector<postbox::Family>& own) {

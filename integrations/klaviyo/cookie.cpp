@@ -14,7 +14,7 @@ constexpr std::string_view kName = "__kla_id";
 constexpr std::size_t kLongest = 8'192;  // browsers keep 4 KiB, which encoding may stretch
 constexpr std::size_t kLongestIdentifier = 255;
 
-std::string_view trimmed(std::string_view text) {
+std::string_view stripped(std::string_view text) {
   constexpr std::string_view kAround = " \t\r\n\"";
   const std::size_t first = text.find_first_not_of(kAround);
   if (first == std::string_view::npos) return {};
@@ -26,14 +26,14 @@ std::string_view value_in(std::string_view cookie) {
   std::string_view rest = cookie;
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find(';'), rest.size());
-    const std::string_view pair = trimmed(rest.substr(0, end));
+    const std::string_view pair = stripped(rest.substr(0, end));
     const std::size_t equals = pair.find('=');
-    if (trimmed(pair.substr(0, equals)) == kName && equals != std::string_view::npos) {
-      return trimmed(pair.substr(equals + 1));
+    if (stripped(pair.substr(0, equals)) == kName && equals != std::string_view::npos) {
+      return stripped(pair.substr(equals + 1));
     }
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  return trimmed(cookie);
+  return stripped(cookie);
 }
 
 std::optional<unsigned> hex_digit(char c) {
@@ -97,7 +97,7 @@ bool read_cookie(std::string_view cookie, Profile& profile) {
   const std::string_view value = value_in(cookie);
   if (value.empty() || value.size() > kLongest) return false;
   const std::string plain = without_percents(value);
-  const std::string decoded = plain.starts_with('{') ? plain : from_base64(trimmed(plain));
+  const std::string decoded = plain.starts_with('{') ? plain : from_base64(stripped(plain));
   const Json visitor = Json::parse(decoded, nullptr, /*allow_exceptions=*/false);
   if (!visitor.is_object()) return false;
   const std::string kx = identifier_in(visitor, "$exchange_id");

@@ -15,8 +15,6 @@ constexpr View kMailto = U"mailto:";
 constexpr char32_t kNonJoiner = 0x200c;
 constexpr char32_t kJoiner = 0x200d;
 
-constexpr char32_t lower(char32_t c) { return c >= U'A' && c <= U'Z' ? c - U'A' + U'a' : c; }
-
 // Nothing to do but to lower the letters: almost every address.
 bool is_plain(std::string_view text) {
   constexpr std::string_view kSpecial = "<>()[]\"\\,;:`";
@@ -45,7 +43,7 @@ View unwrap(View text) {
     if (inside.find(U'@') != View::npos) return inside;
   }
   if (text.size() > kMailto.size() &&
-      std::ranges::equal(text.substr(0, kMailto.size()), kMailto, {}, lower)) {
+      std::ranges::equal(text.substr(0, kMailto.size()), kMailto, {}, lower_ascii)) {
     return text.substr(kMailto.size());
   }
   constexpr View kOpen = U"\"'`([<\u2018\u201c\u00ab";
@@ -120,7 +118,7 @@ std::string to_unicode(const std::string& ascii) {
 
 std::string lowered(View text) {
   Text copy(text);
-  std::ranges::transform(copy, copy.begin(), lower);
+  std::ranges::transform(copy, copy.begin(), lower_ascii);
   return encode_utf8(copy);
 }
 
@@ -166,7 +164,7 @@ CleanEmail clean_email(std::string text) {
   if (is_plain(inner)) {
     if (inner.size() != text.size()) text = std::string(inner);
     std::ranges::transform(text, text.begin(), [](char c) {
-      return static_cast<char>(lower(static_cast<char32_t>(c)));
+      return static_cast<char>(lower_ascii(static_cast<char32_t>(c)));
     });
     return {std::move(text)};
   }

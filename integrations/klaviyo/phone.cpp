@@ -79,14 +79,12 @@ bool separates(char32_t c) {
          kSeparators.find(c) != std::u32string_view::npos;
 }
 
-char32_t lower(char32_t c) { return c >= U'A' && c <= U'Z' ? c - U'A' + U'a' : c; }
-
 // The number of letters in front that say that a number follows.
 std::size_t label_length(std::u32string_view text) {
   std::u32string word;
   for (const char32_t c : text) {
-    if (lower(c) < U'a' || lower(c) > U'z') break;
-    word += lower(c);
+    if (lower_ascii(c) < U'a' || lower_ascii(c) > U'z') break;
+    word += lower_ascii(c);
   }
   constexpr std::array<std::u32string_view, 9> kLabels = {
       U"tel", U"telefon", U"phone", U"mobile", U"mobil", U"mob", U"cell", U"sms", U"fon"};
@@ -95,9 +93,9 @@ std::size_t label_length(std::u32string_view text) {
 
 // Whether an extension begins here, or a parameter of a `tel:`.
 bool ends_number(std::u32string_view text) {
-  return text.front() == U';' || text.front() == U'#' || lower(text.front()) == U'x' ||
-         (text.size() > 2 && lower(text[0]) == U'e' && lower(text[1]) == U'x' &&
-          lower(text[2]) == U't');
+  return text.front() == U';' || text.front() == U'#' || lower_ascii(text.front()) == U'x' ||
+         (text.size() > 2 && lower_ascii(text[0]) == U'e' && lower_ascii(text[1]) == U'x' &&
+          lower_ascii(text[2]) == U't');
 }
 
 std::optional<Written> read(std::string_view text) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <klaviyo/ascii.hpp>
 #include <klaviyo/reason.hpp>
 #include <klaviyo/redact.hpp>
 #include <nlohmann/json.hpp>
@@ -9,8 +10,6 @@ namespace klaviyo {
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <klaviyo/ascii.hpp>
 #include <klaviyo/redact.hpp>
 #include <limits>
 #include <postbox/schema.hpp>
@@ -7,8 +8,6 @@
 
 namespace klaviyo {
 namespace {
-
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Characters that may stand around an address in a sentence, but not inside one.
 constexpr bool ends_word(char c) {

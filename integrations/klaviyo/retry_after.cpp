@@ -2,6 +2,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <klaviyo/ascii.hpp>
 #include <klaviyo/retry_after.hpp>
 #include <limits>
 #include <vector>
@@ -10,9 +11,6 @@ namespace klaviyo {
 namespace {
 
 using std::chrono::seconds;
-
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 // Nothing for a sign, a fraction, or more than fits.
 std::optional<std::int64_t> parse_number(std::string_view text) {

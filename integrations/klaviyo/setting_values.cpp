@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <klaviyo/ascii.hpp>
 #include <klaviyo/phone.hpp>
 #include <klaviyo/setting_values.hpp>
 #include <postbox/config.hpp>
@@ -13,8 +14,6 @@ namespace {
 
 using postbox::Error;
 using postbox::Result;
-
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 struct Foreign {
   std::string_view prefix;

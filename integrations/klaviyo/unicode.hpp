@@ -31,6 +31,11 @@ inline constexpr char32_t kReplacement = 0xfffd;
 // are.
 [[nodiscard]] char32_t narrow(char32_t c) noexcept;
 
+// A capital of ASCII in lower case; others as they are.
+[[nodiscard]] constexpr char32_t lower_ascii(char32_t c) noexcept {
+  return c >= U'A' && c <= U'Z' ? c - U'A' + U'a' : c;
+}
+
 // A decimal digit of ASCII, or one of the scripts of Arabic, Persian, Hindi and Bengali: 0 to 9,
 // and -1 for what is none.
 [[nodiscard]] int digit_of(char32_t c) noexcept;

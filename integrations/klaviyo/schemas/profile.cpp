@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <klaviyo/ascii.hpp>
 #include <klaviyo/email.hpp>
 #include <klaviyo/hash.hpp>
 #include <klaviyo/phone.hpp>
@@ -11,11 +12,9 @@ namespace {
 
 using postbox::Violation;
 
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 constexpr bool is_letter(char c) { return is_upper(c) || (c >= 'a' && c <= 'z'); }
 constexpr bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
-constexpr char lower(char c) { return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c; }
 
 void trim(std::string& text) {
   const std::string_view kept = trimmed(text);

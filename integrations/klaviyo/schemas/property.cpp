@@ -20,9 +20,9 @@ void validate_name(const std::string& name, bool may_be_extra, const Path& path,
   }
 }
 
-class Walk {
+class PropertyCheck {
  public:
-  Walk(bool of_event, bool (*taken)(std::string_view), std::vector<Violation>& violations)
+  PropertyCheck(bool of_event, bool (*taken)(std::string_view), std::vector<Violation>& violations)
       : of_event_(of_event), taken_(taken), violations_(violations) {}
 
   void visit(const PropertyObject& object, const Path& path, std::size_t level) {
@@ -68,7 +68,7 @@ class Walk {
   std::vector<Violation>& violations_;
 };
 
-bool is_unset(const PropertyValue& value) {
+bool is_left_out(const PropertyValue& value) {
   return std::visit([](const auto& v) { return postbox::is_empty(v); }, value);
 }
 
@@ -99,14 +99,14 @@ struct Writer {
 
 void validate_properties(const std::vector<Property>& properties, const Path& path,
                          bool (*taken)(std::string_view), std::vector<Violation>& violations) {
-  Walk(false, taken, violations).visit(properties, path, 1);
+  PropertyCheck(false, taken, violations).visit(properties, path, 1);
 }
 
 void validate_properties(const std::vector<Property>& properties, std::size_t typed,
                          bool (*taken)(std::string_view), std::vector<Violation>& violations) {
   const Path root;
   const Path path = root.child("properties");
-  Walk(true, taken, violations).visit(properties, path, 1);
+  PropertyCheck(true, taken, violations).visit(properties, path, 1);
   if (const std::size_t found = properties.size() + typed; found > kMaxProperties) {
     violations.push_back({path.to_string(), "must be at most " + std::to_string(kMaxProperties) +
                                                 " together with the event's own " +
@@ -117,7 +117,7 @@ void validate_properties(const std::vector<Property>& properties, std::size_t ty
 
 void write_properties(const std::vector<Property>& properties, bool first, std::string& out) {
   for (const Property& property : properties) {
-    if (is_unset(property.value)) continue;
+    if (is_left_out(property.value)) continue;
     if (!first) out += ',';
     first = false;
     postbox::append_string(property.name, out);
