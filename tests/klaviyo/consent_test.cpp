@@ -11,6 +11,7 @@
 #include "simulator.hpp"
 #include "support/klaviyo_sim_requests.hpp"
 #include "support/klaviyo_test_data.hpp"
+#include "support/rounds.hpp"
 
 namespace {
 
@@ -519,7 +520,7 @@ TEST_F(ConsentShop, WhoIsForgottenHasNoWordThatWaits) {
 
 // Whatever the API does, each person ends as they said last, and every word is applied.
 TEST_F(ConsentShop, OfRandomWordsInABadWeekTheLastOfEachPersonWins) {
-  for (unsigned seed = 1; seed <= 6; ++seed) {
+  for (unsigned seed = 1; seed <= postbox::tests::rounds(6U); ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
     const auto below = [&random](std::size_t end) { return random() % end; };

@@ -9,10 +9,12 @@
 #include "simulator.hpp"
 #include "support/klaviyo_sim_requests.hpp"
 #include "support/klaviyo_test_data.hpp"
+#include "support/rounds.hpp"
 
 namespace {
 
 using klaviyo::Profile;
+using postbox::tests::rounds;
 using testing::IsEmpty;
 
 using Texts = std::vector<std::string>;
@@ -159,7 +161,7 @@ class Spellings : public testing::TestWithParam<unsigned> {
 };
 
 TEST_P(Spellings, WithOneUsableIdentifierNothingIsRejected) {
-  for (int round = 0; round < 40 && !HasFatalFailure(); ++round) {
+  for (int round = 0; round < rounds(10) && !HasFatalFailure(); ++round) {
     expect_accepted(klaviyo::order_placed(order()));
     expect_accepted(klaviyo::order_fulfilled(order()));
     expect_accepted(klaviyo::order_cancelled(order(), {.reason = text()}));

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "support/rounds.hpp"
 #include "support/shop.hpp"
 
 namespace postbox::tests {
@@ -58,20 +59,20 @@ constexpr const char* kMix = R"({"seed":11,"faults":[
   {"times":-1,"probability":0.02,"delay_ms":20}]})";
 
 TEST_F(BadApi, RecordsEachOfTenThousandOrdersExactlyOnce) {
-  constexpr int kOrders = 10'000;
+  const int orders = rounds(10'000);
   open_shop("false");
   const double off = p99_of(2'000);
   EXPECT_EQ(server->end(SIGTERM), 0);
 
   set_faults(kMix);
   open_shop();
-  const double on = p99_of(kOrders);
+  const double on = p99_of(orders);
   set_faults(R"({"faults":[]})");
   wait_until_settled();
 
   const Recorded found = recorded();
-  EXPECT_EQ(found.count("Placed Order"), static_cast<std::size_t>(kOrders));
-  EXPECT_EQ(found.count("Ordered Product"), static_cast<std::size_t>(kOrders));
+  EXPECT_EQ(found.count("Placed Order"), static_cast<std::size_t>(orders));
+  EXPECT_EQ(found.count("Ordered Product"), static_cast<std::size_t>(orders));
   EXPECT_EQ(found.most(), 1U);
   expect_conservation();
   // Printed, not judged: a test does not fail on speed.

@@ -4,6 +4,7 @@
 #include <random>
 #include <set>
 
+#include "support/rounds.hpp"
 #include "support/stripe_events.hpp"
 #include "support/stripe_shop.hpp"
 
@@ -48,7 +49,7 @@ void expect_one_outcome(const std::vector<Json>& bodies, std::size_t events) {
   const Outcome expected = outcome_of(bodies, {0s, 10ms});
   EXPECT_EQ(expected.size(), events);
   for (const Delivery delivery : {Delivery{0s, 10ms}, Delivery{24h, 3s}, Delivery{72h, 10s}}) {
-    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    for (std::uint64_t seed = 1; seed <= rounds(40U); ++seed) {
       SCOPED_TRACE(seed);
       std::mt19937_64 random(seed);
       ASSERT_EQ(outcome_of(shuffled(bodies, random), delivery), expected)
