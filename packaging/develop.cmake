@@ -21,12 +21,10 @@ function(postbox_program name)
   target_link_libraries(${name} PRIVATE postbox_build ${arg_LINK})
 endfunction()
 
-# What test files instantiate of the same templates takes half of their compilation.
-option(POSTBOX_UNITY "Compile several files of a test program together" OFF)
-
 # postbox_test(<name> [OPTIMIZED] [PROPERTIES …] LINK … SOURCES …): one program; each of its cases is a test of ctest,
 # with these properties. Under a sanitizer, where a program takes long to start, a test of ctest is one of several
 # parts of all its cases (GTEST_FILTER chooses among them); a failure's output names the case.
+# What test files instantiate of the same templates takes half of their compilation: POSTBOX_UNITY.
 # A test itself computes little, and its optimization would take a third of the build's time:
 # only those that ask for it have it. The library under test is optimized as ever.
 function(postbox_test name)

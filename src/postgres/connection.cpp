@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <new>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -23,8 +24,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kGrace{2'000};
 
 PGconn* connect(const std::string& uri, milliseconds limit) {
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(limit + kGrace);
-  const std::string timeout = std::to_string(seconds.count());
+  const auto longest = std::chrono::ceil<std::chrono::seconds>(limit + kGrace);
+  const std::string timeout = std::to_string(longest.count());
   const std::string unanswered = std::to_string((limit + kGrace).count());
   // What stands behind `dbname`, which is the URI, gives way to what it says; so these stand
   // before.
