@@ -59,6 +59,9 @@ function(postbox_test name)
   if(POSTBOX_SANITIZE)  # whose reports name the functions of a test, and the lines of the library
     target_compile_options(${name} PRIVATE -g0)
   endif()
+  if(POSTBOX_SANITIZE MATCHES undefined)  # a sixth of a test file's time, for what the library's files are asked
+    target_compile_options(${name} PRIVATE -fno-sanitize=null,alignment,vptr)
+  endif()
   set_target_properties(${name} PROPERTIES UNITY_BUILD ${POSTBOX_UNITY} UNITY_BUILD_BATCH_SIZE 7)
   # One precompiled header for all: the first program's.
   get_property(owner GLOBAL PROPERTY POSTBOX_PRECOMPILED)
