@@ -1,4 +1,4 @@
-// What a spill and its store hold together, also while the store cannot be counted.
+// Counts of a spill and its store together, also while the store cannot be counted.
 #include "base/guarded.hpp"
 #include "spill_outbox.hpp"
 
@@ -70,8 +70,8 @@ Result<OutboxStats> SpillOutbox::count_both() {
   return both;
 }
 
-// What is found damaged is a dead letter of the spill's file, where no operator looks for it: it is
-// gone from here.
+// A damaged record is a dead letter of the spill's file, where no operator looks for it: it is gone
+// from here.
 void SpillOutbox::add_spilled(const Result<SpillQueue::Contents>& contents,
                               OutboxStats& both) const {
   both.spilled = left_.events;

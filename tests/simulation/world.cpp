@@ -1,4 +1,4 @@
-// What happens in a World, and how often.
+// Happenings of a World, and how often each comes.
 #include "world.hpp"
 
 #include <postbox/operator.hpp>
@@ -171,7 +171,7 @@ void World::change_lane() {
     lane = LaneFault::kNone;
     return;
   }
-  // What is tried for hours on the one lane that is left to it is given up, and rightly.
+  // An event that is tried for hours on the one lane left to it is given up, and rightly.
   if (has(Trouble::kImpatience) && &lane != &sky().lanes.at(kBulkLane)) return;
   lane = static_cast<LaneFault>(1 + roll(5));
 }
