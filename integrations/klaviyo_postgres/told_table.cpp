@@ -67,7 +67,7 @@ std::string put(Transaction& transaction, const postbox::EventDraft& draft) {
     transaction.run_all(std::move(statements));
     return {};
   } catch (const Failure& failure) {
-    if (failure.error().code != postbox::ErrorCode::kInvalidArgument) throw;
+    if (!failure.refuses_values()) throw;
     transaction.run("ROLLBACK TO SAVEPOINT told");
     return "its events are refused by a type, a constraint or a trigger of postbox_inbox: the "
            "server's log has the reason";

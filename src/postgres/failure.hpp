@@ -24,15 +24,19 @@ class Failure final : public std::exception {
                // server
   };
 
-  explicit Failure(Error error, Connection connection = Connection::kGood) noexcept
-      : error_(std::move(error)), connection_(connection) {}
+  explicit Failure(Error error, Connection connection = Connection::kGood,
+                   bool refuses_values = false) noexcept
+      : error_(std::move(error)), connection_(connection), refuses_values_(refuses_values) {}
   [[nodiscard]] const Error& error() const noexcept { return error_; }
   [[nodiscard]] Connection connection() const noexcept { return connection_; }
+  // Others may be taken. Until somebody changes a table or a trigger: an event waits for that.
+  [[nodiscard]] bool refuses_values() const noexcept { return refuses_values_; }
   [[nodiscard]] const char* what() const noexcept override { return error_.message.c_str(); }
 
  private:
   Error error_;
   Connection connection_;
+  bool refuses_values_;
 };
 
 }  // namespace postbox::postgres

@@ -18,7 +18,7 @@ struct Meaning {
 };
 
 constexpr std::string_view kValues =
-    "these values are refused, and would be again: by a type, a constraint or a trigger";
+    "a type, a constraint or a trigger refuses these values; they are kept, and tried again";
 
 // The first that fits. https://www.postgresql.org/docs/current/errcodes-appendix.html
 constexpr std::array kMeanings = {
@@ -33,11 +33,11 @@ constexpr std::array kMeanings = {
     Meaning{"40", ErrorCode::kOutboxBusy, Fate::kGood, "it is tried again"},
     Meaning{"23505", ErrorCode::kOutboxBusy, Fate::kGood,
             "another server stored the same at this moment; it is tried again"},
-    Meaning{"22", ErrorCode::kInvalidArgument, Fate::kGood, kValues},
-    Meaning{"23", ErrorCode::kInvalidArgument, Fate::kGood, kValues},
-    Meaning{"44", ErrorCode::kInvalidArgument, Fate::kGood, kValues},
-    Meaning{"54", ErrorCode::kInvalidArgument, Fate::kGood, kValues},
-    Meaning{"P0", ErrorCode::kInvalidArgument, Fate::kGood, kValues},
+    Meaning{"22", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues},
+    Meaning{"23", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues},
+    Meaning{"44", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues},
+    Meaning{"54", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues},
+    Meaning{"P0", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues},
     Meaning{"25006", ErrorCode::kOutboxUnavailable, Fate::kRefused,
             "the server only lets read: it is a standby, or was made one; name all servers and "
             "target_session_attrs=read-write in POSTBOX_OUTBOX"},
@@ -87,7 +87,7 @@ Failure statement_failure(const PGconn* connection, const PGresult* result) {
   if (state != nullptr) text += " (SQLSTATE " + std::string(state) + ")";
   const bool has_ended = PQstatus(connection) != CONNECTION_OK;
   return Failure(Error{meaning.code, std::move(text)},
-                 has_ended ? Fate::kBroken : meaning.connection);
+                 has_ended ? Fate::kBroken : meaning.connection, meaning.advice == kValues);
 }
 
 Failure connection_failure(const PGconn* connection) {
