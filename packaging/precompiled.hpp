@@ -1,7 +1,7 @@
 // The headers that most files include, compiled once. No file relies on it: each names what it
 // uses.
 //
-// Place:     the test programs, what no consumer compiles, and with a sanitizer the libraries.
+// Place:     the test programs, and with POSTBOX_UNITY the libraries and the tools.
 // Threads:   none.
 // Lifetime:  of a build.
 // Failure:   none.

@@ -15,6 +15,7 @@ struct Meaning {
   ErrorCode code;
   Fate connection;
   std::string_view advice;
+  bool refuses_values = false;
 };
 
 constexpr std::string_view kValues =
@@ -33,11 +34,11 @@ constexpr std::array kMeanings = {
     Meaning{"40", ErrorCode::kOutboxBusy, Fate::kGood, "it is tried again"},
     Meaning{"23505", ErrorCode::kOutboxBusy, Fate::kGood,
             "another server stored the same at this moment; it is tried again"},
-    Meaning{"22", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues},
-    Meaning{"23", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues},
-    Meaning{"44", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues},
-    Meaning{"54", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues},
-    Meaning{"P0", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues},
+    Meaning{"22", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues, true},
+    Meaning{"23", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues, true},
+    Meaning{"44", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues, true},
+    Meaning{"54", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues, true},
+    Meaning{"P0", ErrorCode::kOutboxUnavailable, Fate::kGood, kValues, true},
     Meaning{"25006", ErrorCode::kOutboxUnavailable, Fate::kRefused,
             "the server only lets read: it is a standby, or was made one; name all servers and "
             "target_session_attrs=read-write in POSTBOX_OUTBOX"},
@@ -87,7 +88,7 @@ Failure statement_failure(const PGconn* connection, const PGresult* result) {
   if (state != nullptr) text += " (SQLSTATE " + std::string(state) + ")";
   const bool has_ended = PQstatus(connection) != CONNECTION_OK;
   return Failure(Error{meaning.code, std::move(text)},
-                 has_ended ? Fate::kBroken : meaning.connection, meaning.advice == kValues);
+                 has_ended ? Fate::kBroken : meaning.connection, meaning.refuses_values);
 }
 
 Failure connection_failure(const PGconn* connection) {
